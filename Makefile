@@ -1,0 +1,89 @@
+# Everything that a developer, or CI, does with a checkout. `make` alone lists the targets.
+# It needs make and Python 3.11 or 3.12 with venv (Debian: apt install make python3 python3-venv).
+#
+#   PYTHON   interpreter that .venv is made with; otherwise the first that works of python3.11, python3.12, python3
+#   ARGS     what is passed on by `train`, `test-slow` and `test-gpu`, for example ARGS="total_env_steps=5000 seed=2"
+#   EXTRAS   extras that are installed; empty for the core dependencies alone
+
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS ?= dev
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+# Prints an interpreter that really runs (a pyenv shim may exist and fail), is 3.11 or 3.12, and can make a venv.
+find_python = for python in $(or $(PYTHON),python3.11 python3.12 python3); do \
+	"$$python" -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null \
+		&& { echo "$$python"; exit 0; }; done; \
+	echo "qtrl: none of '$(or $(PYTHON),python3.11 python3.12 python3)' is a Python 3.11 or 3.12 with venv;" \
+		"install one (Debian: python3 python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2; exit 1
+
+.DELETE_ON_ERROR:
+.PHONY: help install train demo test lint types floors format test-slow test-gpu docs import-all constraints clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(VENV)/.installed ## Make .venv and install qtrl in it, with the versions of constraints.txt
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+		python=$$($(find_python)) && echo "Making $(VENV) with $$($$python --version)" && "$$python" -m venv --clear $(VENV); }
+	$(BIN)/python -m pip install -c constraints.txt -e ".$(if $(EXTRAS),[$(EXTRAS)])"
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install -c constraints.txt -e ".[docs]"
+	@touch $@
+
+train: install ## Train the hybrid quantum actor on Humanoid-v4; ARGS="key=value ..." overrides
+	$(BIN)/python -m qtrl.train experiment=humanoid_pqc $(ARGS)
+
+demo: install ## Train on Pendulum-v1 for a few minutes, test it, show the learning curve and a video
+	@run=runs/demo-$$(date +%Y%m%d-%H%M%S) && \
+	$(BIN)/python -m qtrl.train experiment=pendulum_pqc total_env_steps=10000 run_dir="$$run" && \
+	$(BIN)/python -m qtrl.eval run="$$run" episodes=10 video=true && \
+	echo "Learning curve and video:" && ls "$$run/learning_curve.png" "$$run"/videos/*.mp4
+
+test: lint types floors ## Lint, types, floors and the test suite with at least 90 % coverage
+	$(PYTEST) -n 2 --dist loadgroup --cov --cov-report=term
+
+lint: install ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install ## Check types
+	$(BIN)/mypy
+
+floors: install ## Check who imports whom
+	$(BIN)/lint-imports
+
+format: install ## Mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test-slow: install ## Run the tests that take over 20 s each
+	$(PYTEST) -m "slow and not gpu" --durations=0 $(ARGS)
+
+test-gpu: install ## Run the tests that need an accelerator
+	$(PYTEST) -m gpu $(ARGS)
+
+docs: $(VENV)/.installed-docs ## Build the documentation into site/, warnings are errors
+	$(BIN)/mkdocs build --strict
+
+import-all: install ## Import every module (EXTRAS= for the core dependencies alone)
+	$(BIN)/python -c "import importlib, pkgutil, qtrl; \
+		names = [m.name for m in pkgutil.walk_packages(qtrl.__path__, 'qtrl.')]; \
+		[importlib.import_module(name) for name in names]; print(f'{len(names)} modules imported')"
+
+constraints: ## Resolve all dependencies anew and write constraints.txt
+	@rm -rf build/constraints && mkdir -p build/constraints
+	@python=$$($(find_python)) && "$$python" -m venv build/constraints/venv
+	build/constraints/venv/bin/python -m pip install --quiet --dry-run --ignore-installed \
+		--report build/constraints/report.json ".[dev,docs]"
+	@build/constraints/venv/bin/python .ci/constraints.py build/constraints/report.json >build/constraints/new.txt
+	@mv build/constraints/new.txt constraints.txt && rm -rf build/constraints && git --no-pager diff --stat constraints.txt
+
+clean: ## Remove caches and build outputs; .venv and runs stay
+	rm -rf build dist site .coverage .coverage.* coverage.xml .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	find qtrl tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,194 @@
+"""TD3 with a hybrid actor, whose block gives way to its qtDNN wherever gradients or whole batches must pass.
+
+Sources: the order of the update is that of the paper (arXiv:2503.09119, section 3); the losses of critics and actor are
+TD3's (arXiv:1802.09477, algorithm 1).
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from tensordict import TensorDict
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from qtrl.algos.settings import TD3Settings
+from qtrl.algos.td3_loss import actor_loss, critic_loss, smoothed_action, td_target
+from qtrl.errors import DivergenceError
+from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
+from qtrl.meters import RunMeters
+from qtrl.nn import GradientEstimator, HybridActor, TwinCritic, frozen_copy, polyak_, tangent_action
+from qtrl.seeding import Generators
+from qtrl.specs import Batch
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+class TD3(LightningModule):
+    """One update: fit the qtDNN, TD learning of both critics, every so often the actor and the targets.
+
+    Lightning's `global_step` counts the steps of every optimizer, so `env_steps` and `updates` are counted here.
+
+    Args:
+        actor: The hybrid actor that also collects.
+        critic: The twin critics.
+        estimator: Stands in for the actor's block in the approximate actor.
+        settings: The numbers.
+        actor_optimizer: Makes the optimizer of PreDNN, PostDNN and a trainable block.
+        critic_optimizer: Makes the optimizer of both critics.
+        surrogate_optimizer: Makes the optimizer of the estimator, where it has parameters.
+        meters: Where time and circuits are booked.
+        seed: The run's seed.
+        rank: The process's rank; noise differs between ranks.
+    """
+
+    def __init__(
+        self,
+        actor: HybridActor,
+        critic: TwinCritic,
+        estimator: GradientEstimator,
+        *,
+        settings: TD3Settings,
+        actor_optimizer: MakeOptimizer,
+        critic_optimizer: MakeOptimizer,
+        surrogate_optimizer: MakeOptimizer,
+        meters: RunMeters | None = None,
+        seed: int = 0,
+        rank: int = 0,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.actor, self.critic, self.estimator = actor, critic, estimator
+        self.actor_target, self.critic_target = frozen_copy(actor), frozen_copy(critic)
+        self.settings = settings
+        self._make_optimizers = (critic_optimizer, actor_optimizer, surrogate_optimizer)
+        self.meters = meters or RunMeters()
+        self._generators = Generators(seed, rank)
+        self.env_steps = 0
+        self.updates = 0
+        self.metrics: dict[str, Tensor] = {}
+        """The newest value of each metric, on the module's device: turned into numbers by whoever logs them."""
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        """Make the optimizers of critics, actor and, where there is something to fit, estimator."""
+        make_critic, make_actor, make_surrogate = self._make_optimizers
+        optimizers = [make_critic(self.critic.parameters()), make_actor(self.actor.parameters())]
+        if self.estimator.trainable:
+            optimizers.append(make_surrogate(self.estimator.parameters()))
+        return optimizers
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Make one update from one minibatch."""
+        self.env_steps = batch.env_steps
+        self.updates += 1
+        stopwatch, rows = self.meters.stopwatch, batch.transitions
+        with stopwatch.section("surrogate"):
+            self._fit_surrogate(rows)
+        with stopwatch.section("critic"):
+            self._update_critic(rows)
+        if self.updates % self.settings.policy_delay == 0:
+            with stopwatch.section("actor"):
+                self._update_actor(rows)
+                self._update_targets()
+
+    def _fit_surrogate(self, rows: TensorDict) -> None:
+        """Fit the qtDNN to what the block received and returned."""
+        if not self.estimator.trainable or self.updates % self.settings.fit_every_updates:
+            return
+        q_in, q_out = self._pairs(rows)
+        optimizer = self.optimizers()[2]
+        result = self.estimator.fit(
+            q_in,
+            q_out,
+            optimizer=optimizer,
+            generator=self._generators.get("surrogate", q_in.device),
+            backward=lambda loss: self._backward(loss, "surrogate BCE"),
+        )
+        if result is not None:
+            self.metrics["surrogate/bce_before"] = result.loss_before
+            self.metrics["surrogate/bce_after"] = result.loss_after
+
+    def _update_critic(self, rows: TensorDict) -> None:
+        """Move both critics towards the smaller target value of the smoothed target action."""
+        settings, optimizer = self.settings, self.optimizers()[0]
+        with torch.no_grad():
+            next_action = self._tangent_action(self.actor_target, rows[NEXT_OBSERVATION], "target")
+            generator = self._generators.get("target_noise", next_action.device)
+            noise = torch.randn(next_action.shape, generator=generator, device=next_action.device)
+            next_action = smoothed_action(next_action, settings.target_noise * noise, settings.target_noise_clip)
+            next_q1, next_q2 = self.critic_target(rows[NEXT_OBSERVATION], next_action)
+            reward, terminated = rows[REWARD].squeeze(-1), rows[TERMINATED].squeeze(-1)
+            target = td_target(reward, terminated, next_q1, next_q2, settings.gamma)
+        q1, q2 = self.critic(rows[OBSERVATION], rows[ACTION])
+        loss = critic_loss(q1, q2, target)
+        self._step(optimizer, loss, "critic loss")
+        self.metrics["loss/critic"] = loss.detach()
+        self.metrics["train/q1"], self.metrics["train/q2"] = q1.detach().mean(), q2.detach().mean()
+        self.metrics["train/target_q"] = target.mean()
+
+    def _update_actor(self, rows: TensorDict) -> None:
+        """Raise the first critic's value of the approximate actor's actions; critics and qtDNN stay put."""
+        optimizer = self.optimizers()[1]
+        for fixed in (self.critic, self.estimator):
+            fixed.requires_grad_(False)
+        action = self._tangent_action(self.actor, rows[OBSERVATION], "actor")
+        loss = actor_loss(self.critic.first(rows[OBSERVATION], action))
+        self._step(optimizer, loss, "actor loss")
+        for fixed in (self.critic, self.estimator):
+            fixed.requires_grad_(True)
+        self.metrics["loss/actor"] = loss.detach()
+
+    def _update_targets(self) -> None:
+        """Let the targets follow whatever the critic and actor steps move."""
+        polyak_(self.critic_target, self.critic, self.settings.tau)
+        polyak_(self.actor_target, self.actor, self.settings.tau)
+
+    def _pairs(self, rows: TensorDict) -> tuple[Tensor, Tensor]:
+        if self.settings.pairs == "stored":
+            return rows[Q_IN], rows[Q_OUT]
+        with torch.no_grad():
+            q_in, _ = self.actor.encode(rows[OBSERVATION])
+            q_out = self.actor.block(q_in, self._generators.get("fit", q_in.device))
+        self.meters.ledger.add("fit", self.actor.block.cost(len(q_in)))
+        return q_in, q_out
+
+    def _tangent_action(self, actor: HybridActor, observation: Tensor, purpose: str) -> Tensor:
+        self.meters.ledger.add(purpose, self.estimator.cost(actor.block, len(observation)))
+        return tangent_action(actor, self.estimator, observation, self._generators.get(purpose, observation.device))
+
+    def _step(self, optimizer: Any, loss: Tensor, name: str) -> None:
+        optimizer.zero_grad()
+        self._backward(loss, name)
+        optimizer.step()
+
+    def _backward(self, loss: Tensor, name: str) -> None:
+        """Stop before a parameter is touched by a loss that is not finite; average gradients over ranks."""
+        if not torch.isfinite(loss):
+            raise DivergenceError(
+                f"{name} became {loss.item()} at env step {self.env_steps}, update {self.updates}; the last checkpoint is "
+                "kept: lower the learning rates, or look at the metrics before it"
+            )
+        self.manual_backward(loss)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move the transitions, without Lightning's walk through every leaf."""
+        if device.type == "cpu":
+            return batch
+        return Batch(batch.transitions.to(device, non_blocking=True), batch.env_steps)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the counters at the top level, and everything else that the next update depends on."""
+        checkpoint["env_steps"], checkpoint["updates"] = self.env_steps, self.updates
+        checkpoint["generators"] = self._generators.state_dict()
+        checkpoint["stopwatch"] = self.meters.stopwatch.state_dict()
+        checkpoint["ledger"] = self.meters.ledger.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the counters back, and let a run that had ended go on."""
+        self.env_steps, self.updates = checkpoint["env_steps"], checkpoint["updates"]
+        self._generators.load_state_dict(checkpoint["generators"])
+        self.meters.stopwatch.load_state_dict(checkpoint["stopwatch"])
+        self.meters.ledger.load_state_dict(checkpoint["ledger"])
+        for part in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
+            part["processed"] = part["completed"] = 0  # Lightning would take an ended epoch for an ended run

@@ -1,0 +1,48 @@
+"""The mathematics of TD3 (arXiv:1802.09477) as pure functions.
+
+Shapes: `B` batch, `A` action. Actions are in [-1, 1]; the environment's own bounds are applied where it is made.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def smoothed_action(action: Tensor, noise: Tensor, clip: float) -> Tensor:
+    """Smooth a target action: add clipped noise, clamp the sum (algorithm 1, line 7).
+
+    Args:
+        action: Target actions, shape (B, A).
+        noise: Gaussian noise with the target noise's standard deviation, shape (B, A).
+        clip: Largest magnitude of the noise.
+
+    Returns:
+        Actions in [-1, 1], shape (B, A).
+    """
+    return (action + noise.clamp(-clip, clip)).clamp(-1.0, 1.0)
+
+
+def td_target(reward: Tensor, terminated: Tensor, q1: Tensor, q2: Tensor, gamma: float) -> Tensor:
+    """Bootstrap from the smaller of two target values, through time limits but not through termination (line 8).
+
+    Args:
+        reward: Rewards, shape (B,).
+        terminated: Whether the next state is terminal, boolean, shape (B,); an episode cut by a time limit is not.
+        q1: First target critic's value of the next state, shape (B,).
+        q2: Second target critic's value, shape (B,).
+        gamma: Discount in [0, 1].
+
+    Returns:
+        Target values, shape (B,).
+    """
+    return reward + gamma * (~terminated).to(reward.dtype) * torch.minimum(q1, q2)
+
+
+def critic_loss(q1: Tensor, q2: Tensor, target: Tensor) -> Tensor:
+    """Sum the mean squared errors of both critics (line 9); all shapes (B,), returns a scalar."""
+    return F.mse_loss(q1, target) + F.mse_loss(q2, target)
+
+
+def actor_loss(q1: Tensor) -> Tensor:
+    """Negate the first critic's mean value of the actor's actions (line 12); shape (B,), returns a scalar."""
+    return -q1.mean()

@@ -1,0 +1,62 @@
+"""The checkpoints of a run: `last.ckpt` to go on from, `best.ckpt` with the best test return."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+
+from qtrl.algos import TD3
+from qtrl.callbacks.every import Every
+from qtrl.callbacks.testing import Testing
+from qtrl.data import Stream
+
+INTERRUPTS = (KeyboardInterrupt, SystemExit)
+
+
+class Checkpoints(Callback):
+    """Save every so many env steps, at the end, when interrupted, and after each best test.
+
+    After a loss that is not finite nothing is saved: the last checkpoint is the last good one.
+
+    Args:
+        folder: Where the checkpoints lie.
+        testing: Says which test was the best; listed before this callback.
+        every_env_steps: Interval between saves of `last.ckpt`.
+    """
+
+    def __init__(self, folder: Path, testing: Testing, *, every_env_steps: int) -> None:
+        self.last_path, self.best_path = folder / "last.ckpt", folder / "best.ckpt"
+        self._testing, self._every, self._best_env_steps = testing, Every(every_env_steps), -1
+
+    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+        """Begin to count where the run begins or goes on."""
+        self._every.start(pl_module.env_steps)
+        self._best_env_steps = self._testing.best.env_steps if self._testing.best else -1
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
+        """Save what is due."""
+        self._save_best(trainer)
+        if self._every.due(pl_module.env_steps):
+            self._save_last(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+        """Save the end, to be gone on from with more env steps."""
+        self._save_best(trainer)
+        self._save_last(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: TD3, exception: BaseException) -> None:  # type: ignore[override]
+        """Save what an interrupted run has, unless other ranks could not take part."""
+        if isinstance(exception, INTERRUPTS) and trainer.world_size == 1 and pl_module.updates:
+            self._save_last(trainer)
+
+    def _save_best(self, trainer: Trainer) -> None:
+        best = self._testing.best
+        if best is not None and best.env_steps != self._best_env_steps:
+            self._best_env_steps = best.env_steps
+            trainer.save_checkpoint(self.best_path)
+
+    def _save_last(self, trainer: Trainer) -> None:
+        stream = trainer.train_dataloader
+        assert isinstance(stream, Stream)
+        stream.commit()
+        trainer.save_checkpoint(self.last_path)

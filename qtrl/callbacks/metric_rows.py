@@ -1,0 +1,76 @@
+"""Metrics to numbers, once every so many env steps."""
+
+import statistics
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+
+from qtrl.algos import TD3
+from qtrl.callbacks.every import Every
+from qtrl.data import Stream
+
+SECTIONS = ("env", "policy", "replay", "surrogate", "critic", "actor", "test")
+
+
+class MetricRows(Callback):
+    """Write one row of all metrics; losses and returns are rank 0's, counts are sums over ranks.
+
+    Lightning's `self.log` costs more than a small update; so the module keeps tensors, and this turns them into floats.
+
+    Args:
+        every_env_steps: Interval between rows.
+    """
+
+    def __init__(self, *, every_env_steps: int) -> None:
+        self._every = Every(every_env_steps)
+        self._before = (0, 0, 0.0)
+
+    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+        """Begin to count where the run begins or goes on."""
+        self._every.start(pl_module.env_steps)
+        self._before = self._progress(pl_module)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
+        """Write a row where it is due."""
+        if self._every.due(pl_module.env_steps):
+            self._write(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+        """Write the last row."""
+        self._write(trainer, pl_module)
+
+    def _write(self, trainer: Trainer, module: TD3) -> None:
+        if not trainer.is_global_zero:
+            return
+        cost = module.meters.ledger.total(trainer.world_size)
+        row = {"env_steps": module.env_steps, "updates": module.updates}
+        row |= {"quantum/circuits": cost.circuits, "quantum/shots": cost.shots}
+        row |= self._episodes(trainer) | self._times(module)
+        row |= {name: value.item() for name, value in module.metrics.items()}
+        for logger in trainer.loggers:
+            logger.log_metrics(row)
+
+    def _episodes(self, trainer: Trainer) -> dict[str, float]:
+        stream = trainer.train_dataloader
+        assert isinstance(stream, Stream)
+        ended = stream.episodes.pop()
+        row: dict[str, float] = {"train/episodes": stream.episodes.count}
+        if ended:
+            row["train/return"] = statistics.fmean(total for total, _ in ended)
+            row["train/episode_length"] = statistics.fmean(length for _, length in ended)
+        return row
+
+    def _times(self, module: TD3) -> dict[str, float]:
+        seconds = module.meters.stopwatch.seconds
+        row = {f"time/{name}": seconds[name] for name in SECTIONS}
+        row["time/total"] = seconds["warmup"] + seconds["learning"] + seconds["test"]
+        now = self._progress(module)
+        steps, updates, elapsed = (new - old for new, old in zip(now, self._before, strict=True))
+        self._before = now
+        if elapsed > 0:
+            row |= {"time/env_steps_per_second": steps / elapsed, "time/updates_per_second": updates / elapsed}
+        return row
+
+    @staticmethod
+    def _progress(module: TD3) -> tuple[int, int, float]:
+        return module.env_steps, module.updates, module.meters.stopwatch.seconds["learning"]

@@ -1,0 +1,143 @@
+"""Noise-free test episodes with the real block, on the same start seeds every time."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from torch import Tensor
+
+from qtrl.algos import TD3
+from qtrl.callbacks.every import Every
+from qtrl.envs import Episodes, run_episodes
+from qtrl.nn import HybridActor
+from qtrl.seeding import seed_for
+
+TEST_SEED_OFFSET = 10_000
+"""Test episode i starts from `reset(seed=TEST_SEED_OFFSET + i)` in every run, so that runs are compared on the same starts."""
+
+
+def test_seeds(episodes: int, first: int = TEST_SEED_OFFSET) -> Sequence[int]:
+    """Return the start seeds of `episodes` test episodes."""
+    return range(first, first + episodes)
+
+
+def play(actor: HybridActor, env_id: str, seeds: Sequence[int], *, shots_seed: int, **options: Any) -> Episodes:
+    """Play test episodes with an actor and its real block.
+
+    Args:
+        actor: Acts without noise, on its own device.
+        env_id: The environment.
+        seeds: One start seed for each episode.
+        shots_seed: Seeds the block's random draws, so that a test can be repeated.
+        options: Passed on to `qtrl.envs.run_episodes`.
+    """
+    device = next(actor.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed_for(shots_seed, "test"))
+
+    def policy(observation: Tensor) -> Tensor:
+        return actor(observation.to(device), generator).action.cpu()
+
+    with torch.no_grad():
+        return run_episodes(env_id, policy, seeds, **options)
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """What one test gave.
+
+    Attributes:
+        env_steps: Env steps of training at which it was made.
+        returns: Undiscounted return of each episode.
+        lengths: Env steps of each episode.
+    """
+
+    __test__ = False  # pytest would take the name for a test class
+    env_steps: int
+    returns: tuple[float, ...]
+    lengths: tuple[int, ...]
+
+    @property
+    def return_mean(self) -> float:
+        """Mean over episodes."""
+        return statistics.fmean(self.returns)
+
+    @property
+    def return_std(self) -> float:
+        """Population standard deviation over episodes."""
+        return statistics.pstdev(self.returns)
+
+
+class Testing(Callback):
+    """Test the actor every so many env steps, and at the end.
+
+    Args:
+        env_id: The environment.
+        episodes: Episodes of one test.
+        every_env_steps: Interval between tests.
+        seed: Seeds the block's random draws.
+        max_episode_steps: Env steps after which a test episode is cut; None for the environment's own limit.
+    """
+
+    def __init__(
+        self, env_id: str, *, episodes: int, every_env_steps: int, seed: int, max_episode_steps: int | None = None
+    ) -> None:
+        self._env_id, self._seeds, self._seed = env_id, test_seeds(episodes), seed
+        self._max_episode_steps, self._every = max_episode_steps, Every(every_env_steps)
+        self.last: TestResult | None = None
+        self.best: TestResult | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+        """Begin to count where the run begins or goes on."""
+        self._every.start(pl_module.env_steps)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
+        """Test where it is due; the time does not count as learning."""
+        if self._every.due(pl_module.env_steps):
+            start = time.perf_counter()
+            self._test(trainer, pl_module)
+            pl_module.meters.stopwatch.seconds["learning"] -= time.perf_counter() - start
+
+    def on_train_end(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+        """Test the final actor, unless that was just done."""
+        if self.last is None or self.last.env_steps != pl_module.env_steps:
+            self._test(trainer, pl_module)
+
+    def _test(self, trainer: Trainer, module: TD3) -> None:
+        """Play on rank 0, tell all ranks."""
+        played = None
+        if trainer.is_global_zero:
+            with module.meters.stopwatch.section("test"):
+                actor = module.actor
+                options = {"shots_seed": self._seed, "max_episode_steps": self._max_episode_steps}
+                played = play(actor, self._env_id, self._seeds, **options)
+            module.meters.ledger.add("test", actor.block.cost(played.env_steps))
+        returns, lengths = trainer.strategy.broadcast((played.returns, played.lengths) if played else None)
+        self.last = TestResult(module.env_steps, returns, lengths)
+        if self.best is None or self.last.return_mean > self.best.return_mean:
+            self.best = self.last
+        if trainer.is_global_zero:
+            self._log(trainer, module, self.last, self.best)
+
+    def _log(self, trainer: Trainer, module: TD3, last: TestResult, best: TestResult) -> None:
+        row = {
+            "env_steps": last.env_steps,
+            "updates": module.updates,
+            "test/return_mean": last.return_mean,
+            "test/return_std": last.return_std,
+            "test/episode_length": statistics.fmean(last.lengths),
+            "test/best_return": best.return_mean,
+        }
+        for logger in trainer.loggers:
+            logger.log_metrics(row)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return both results as plain data."""
+        return {name: vars(result) if result else None for name, result in (("last", self.last), ("best", self.best))}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned."""
+        self.last, self.best = (TestResult(**state_dict[n]) if state_dict[n] else None for n in ("last", "best"))

@@ -1,0 +1,187 @@
+"""The path of the data: collect, extend the replay, yield minibatches; Lightning's `fit` consumes it."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from tensordict import TensorDict
+from torchrl.collectors import Collector
+from torchrl.envs import EnvBase
+
+from qtrl.data.policy import CollectingPolicy
+from qtrl.data.replay import Replay
+from qtrl.errors import ConfigError
+from qtrl.keys import DONE, REWARD
+from qtrl.meters import RunMeters
+from qtrl.specs import Batch
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How env steps and updates follow each other; all counts are sums over ranks.
+
+    Attributes:
+        total_env_steps: Env steps after which the stream ends.
+        warmup_env_steps: Env steps with random actions before the first update.
+        updates_per_env_step: Updates owed for each env step after warm-up; may be a fraction.
+    """
+
+    total_env_steps: int
+    warmup_env_steps: int
+    updates_per_env_step: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup_env_steps < self.total_env_steps:
+            raise ConfigError(
+                f"warmup_env_steps={self.warmup_env_steps} must be at least 0 and below "
+                f"total_env_steps={self.total_env_steps}; lower the one or raise the other"
+            )
+        if self.updates_per_env_step <= 0:
+            raise ConfigError(f"updates_per_env_step={self.updates_per_env_step} must be above 0")
+
+    @property
+    def updates(self) -> int:
+        """The number of updates, rounded up."""
+        return math.ceil((self.total_env_steps - self.warmup_env_steps) * self.updates_per_env_step)
+
+
+class Stream:
+    """One generator: step the environments, extend the replay, yield the updates that are owed.
+
+    Every rank steps as many environments and yields as many minibatches as every other.
+
+    Args:
+        make_env: Makes the vector environment; called when iteration starts, with the env steps already made, so that
+            a resumed run does not meet the same start states again.
+        policy: Chooses actions and records q_in and q_out.
+        replay: Receives the transitions and gives the minibatches.
+        schedule: When to act at random, when to learn, when to end.
+        meters: Where time and circuits are booked.
+        world_size: Number of ranks.
+        save_replay: Whether a checkpoint brings the replay's rows with it. Without them a resumed run first collects as
+            many rows as warm-up does, with its own policy.
+    """
+
+    def __init__(
+        self,
+        make_env: Callable[[int], EnvBase],
+        policy: CollectingPolicy,
+        replay: Replay,
+        *,
+        schedule: Schedule,
+        meters: RunMeters,
+        world_size: int = 1,
+        save_replay: bool = True,
+    ) -> None:
+        self._make_env, self._policy, self.replay = make_env, policy, replay
+        self._schedule, self._meters = schedule, meters
+        self._world_size, self._save_replay = world_size, save_replay
+        self.env_steps = 0
+        self.episodes = EpisodeReturns()
+        self.on_collect: Callable[[int], None] | None = None
+        """Called with `env_steps` after every collected step, warm-up included."""
+        self._owed = 0.0
+        self._rows_before_learning = 0
+
+    def __len__(self) -> int:
+        """Give an upper bound: Lightning must not look one minibatch ahead, nor end before the stream does."""
+        return self._schedule.updates + 1
+
+    def __iter__(self) -> Iterator[Batch]:
+        env = self._make_env(self.env_steps)
+        collector = Collector(
+            env,
+            self._policy,
+            frames_per_batch=env.batch_size.numel(),
+            total_frames=-1,
+            trust_policy=True,
+            track_traj_ids=False,
+            use_buffers=False,
+            auto_register_policy_transforms=False,
+        )
+        try:
+            yield from self._run(iter(collector), env.batch_size.numel() * self._world_size)
+        finally:
+            collector.shutdown()
+
+    def _run(self, collector: Iterator[TensorDict], steps: int) -> Iterator[Batch]:
+        stopwatch = self._meters.stopwatch
+        while self.env_steps < self._schedule.total_env_steps:
+            learns = self._learns()
+            with stopwatch.section("learning" if learns else "warmup"):
+                self._collect(collector, steps)
+                self._owed += learns * steps * self._schedule.updates_per_env_step
+                while self._owed >= 1:
+                    self._owed -= 1
+                    with stopwatch.section("replay"):
+                        batch = Batch(self.replay.sample(), self.env_steps)
+                    yield batch
+
+    def _learns(self) -> bool:
+        return self.env_steps >= self._schedule.warmup_env_steps and len(self.replay) >= self._rows_before_learning
+
+    def _collect(self, collector: Iterator[TensorDict], steps: int) -> None:
+        self._policy.random_actions = self.env_steps < self._schedule.warmup_env_steps
+        self._policy.refresh()
+        stopwatch = self._meters.stopwatch
+        policy_before = stopwatch.seconds["policy"]
+        with stopwatch.section("env"):
+            rows = next(collector).reshape(-1)
+        stopwatch.seconds["env"] -= stopwatch.seconds["policy"] - policy_before
+        with stopwatch.section("replay"):
+            self.replay.extend(rows)
+        self.env_steps += steps
+        self._meters.ledger.add("collect", self._policy.actor.block.cost(len(rows)))
+        self.episodes.add(rows[REWARD].reshape(-1), rows[DONE].reshape(-1))
+        if self.on_collect is not None:
+            self.on_collect(self.env_steps)
+
+    def commit(self) -> None:
+        """Bring the replay onto the disk, for a checkpoint that is about to be written."""
+        if self._save_replay:
+            self.replay.commit()
+
+    def state_dict(self) -> dict[str, object]:
+        """Return counters and random states; the environments themselves restart at an episode boundary."""
+        return {
+            "env_steps": self.env_steps,
+            "owed": self._owed,
+            "replay_saved": self._save_replay,
+            "replay": self.replay.state_dict(),
+            "policy": self._policy.generators.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take back what `state_dict` returned; Lightning calls it before iteration starts."""
+        self.env_steps, self._owed = state["env_steps"], state["owed"]
+        self.replay.load_state_dict(state["replay"], rows=state["replay_saved"])
+        if not state["replay_saved"]:
+            rows = self._schedule.warmup_env_steps // self._world_size
+            self._rows_before_learning = max(1, min(rows, self.replay.capacity))
+        self._policy.generators.load_state_dict(state["policy"])
+
+
+class EpisodeReturns:
+    """Undiscounted returns and lengths of the episodes that ended, in several environments at once."""
+
+    def __init__(self) -> None:
+        self._running: torch.Tensor | None = None
+        self.ended: list[tuple[float, int]] = []
+        self.count = 0
+
+    def add(self, reward: torch.Tensor, done: torch.Tensor) -> None:
+        """Add one step of every environment; `reward` and `done` have shape (N,)."""
+        if self._running is None:
+            self._running = torch.zeros(2, len(reward))
+        self._running += torch.stack([reward, torch.ones_like(reward)])
+        if done.any():
+            for total, length in self._running[:, done].T.tolist():
+                self.ended.append((total, int(length)))
+                self.count += 1
+            self._running[:, done] = 0.0
+
+    def pop(self) -> list[tuple[float, int]]:
+        """Return the episodes ended since the last call as (return, length)."""
+        ended, self.ended = self.ended, []
+        return ended

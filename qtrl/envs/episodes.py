@@ -1,0 +1,117 @@
+"""Test episodes: a policy plays one episode for each seed, and nothing is learned.
+
+Shapes: N episodes still running, O observation, A action.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor
+
+from qtrl.envs.make import make_env
+from qtrl.envs.render import frames_per_second, render_frame
+from qtrl.errors import ConfigError, ShapeError
+
+DEFAULT_MAX_EPISODE_STEPS = 1000
+"""Env steps after which a test episode is ended in an environment that has no time limit."""
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """What was played, in the order of the seeds.
+
+    Attributes:
+        returns: Undiscounted sum of rewards of each episode.
+        lengths: Env steps of each episode.
+        frames: RGB images of the first episode, each (height, width, 3) of uint8; empty where none were asked for.
+        fps: Frames per second at which `frames` play at the environment's own pace.
+    """
+
+    returns: tuple[float, ...]
+    lengths: tuple[int, ...]
+    frames: list[np.ndarray] = field(default_factory=list, repr=False)
+    fps: float = 0.0
+
+    @property
+    def env_steps(self) -> int:
+        """Env steps of all episodes together."""
+        return sum(self.lengths)
+
+
+def run_episodes(
+    env_id: str,
+    policy: Callable[[Tensor], Tensor],
+    seeds: Sequence[int],
+    *,
+    max_episode_steps: int | None = None,
+    render_first: bool = False,
+    frame_every: int = 2,
+) -> Episodes:
+    """Play one episode for each seed.
+
+    All running episodes are stepped together with one call of the policy; one that has ended drops out of the batch.
+
+    Args:
+        env_id: Anything that Gymnasium's `make` accepts.
+        policy: From observations, float32 of shape (N, O), to actions of shape (N, A) in [-1, 1]; called without
+            gradients. Noise and train or eval mode are its caller's business.
+        seeds: An episode starts as Gymnasium's `reset(seed=...)` does.
+        max_episode_steps: Time limit in env steps in place of the environment's own; without either,
+            `DEFAULT_MAX_EPISODE_STEPS`.
+        render_first: Whether to keep frames of the first episode (0.7 MB each for a MuJoCo environment).
+        frame_every: Env steps from one frame to the next.
+
+    Raises:
+        ConfigError: No seeds, or `frame_every` or `max_episode_steps` is below 1.
+        EnvError: As in `make_env`, or something was not finite.
+        RenderError: Frames were asked for and cannot be rendered on this machine.
+        ShapeError: The policy's actions do not have shape (N, A).
+    """
+    if not seeds:
+        raise ConfigError("no seeds for test episodes, expected at least one")
+    if frame_every < 1:
+        raise ConfigError(f"frame_every is {frame_every}, expected at least 1 env step")
+    envs: list[gym.Env] = []
+    try:
+        for i in range(len(seeds)):
+            envs.append(make_env(env_id, max_episode_steps=max_episode_steps, render=render_first and i == 0))
+        return _play(envs, policy, seeds, frame_every if render_first else None)
+    finally:
+        for env in envs:
+            env.close()
+
+
+def _play(
+    envs: list[gym.Env], policy: Callable[[Tensor], Tensor], seeds: Sequence[int], frame_every: int | None
+) -> Episodes:
+    returns, lengths = [0.0] * len(envs), [0] * len(envs)
+    observations = [env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)]
+    running = list(range(len(envs)))
+    frames = [render_frame(envs[0])] if frame_every else []
+    for step in range(1, (envs[0].spec.max_episode_steps or DEFAULT_MAX_EPISODE_STEPS) + 1):
+        actions = _act(policy, np.stack([observations[i] for i in running]), envs[0].action_space.shape[0])
+        finished = set()
+        for i, action in zip(running, actions, strict=True):
+            observations[i], reward, terminated, truncated, _ = envs[i].step(action)
+            returns[i] += reward
+            lengths[i] = step
+            if terminated or truncated:
+                finished.add(i)
+        if frame_every and running[0] == 0 and step % frame_every == 0:
+            frames.append(render_frame(envs[0]))
+        running = [i for i in running if i not in finished]
+        if not running:
+            break
+    return Episodes(tuple(returns), tuple(lengths), frames, frames_per_second(envs[0]) / (frame_every or 1))
+
+
+def _act(policy: Callable[[Tensor], Tensor], observations: np.ndarray, action_size: int) -> np.ndarray:
+    with torch.no_grad():
+        actions = policy(torch.from_numpy(observations))
+    expected = (len(observations), action_size)
+    if actions.shape != expected:
+        raise ShapeError(f"the policy gave actions of shape {tuple(actions.shape)}, expected {expected}")
+    return actions.cpu().numpy()

@@ -1,0 +1,96 @@
+"""From an environment id to one environment with flat float32 observations and actions in [-1, 1]."""
+
+import difflib
+import warnings
+
+import gymnasium as gym
+import numpy as np
+
+from qtrl.envs.render import check_renderer, pick_renderer
+from qtrl.envs.wrappers import VectorGuard
+from qtrl.errors import ConfigError, EnvError
+from qtrl.specs import EnvSpec
+
+
+def make_env(env_id: str, *, max_episode_steps: int | None = None, render: bool = False) -> gym.Env:
+    """Make one environment.
+
+    Its observation is a flat float32 vector, whatever space the environment has; its action is a flat float32 vector
+    in [-1, 1], clamped and rescaled to the environment's bounds. Actions, observations and rewards are checked finite.
+
+    Args:
+        env_id: Anything that Gymnasium's `make` accepts, `module:Id-v0` included; the module is imported.
+        max_episode_steps: Time limit in env steps in place of the environment's own.
+        render: Whether `render()` is going to be asked for frames.
+
+    Raises:
+        ConfigError: `max_episode_steps` is below 1.
+        EnvError: The id is unknown, a package is missing, or a space is unsupported.
+        RenderError: `MUJOCO_GL` asks for a library that is not installed.
+    """
+    if max_episode_steps is not None and max_episode_steps < 1:
+        raise ConfigError(f"max_episode_steps is {max_episode_steps}, expected at least 1 env step")
+    if render:
+        pick_renderer()
+    env = _make_raw(env_id, max_episode_steps, render)
+    try:
+        _check_action_space(env_id, env.action_space)
+        return VectorGuard(_flatten_observation(env_id, env), env_id)
+    except EnvError:
+        env.close()
+        raise
+
+
+def env_spec(env_id: str, *, max_episode_steps: int | None = None) -> EnvSpec:
+    """Make one environment, read its sizes and time limit, and close it; arguments and errors as in `make_env`."""
+    env = make_env(env_id, max_episode_steps=max_episode_steps)
+    try:
+        return EnvSpec(
+            env_id=env_id,
+            observation_size=env.observation_space.shape[0],
+            action_size=env.action_space.shape[0],
+            max_episode_steps=env.spec.max_episode_steps,
+        )
+    finally:
+        env.close()
+
+
+def _make_raw(env_id: str, max_episode_steps: int | None, render: bool) -> gym.Env:
+    options = {"render_mode": "rgb_array"} if render else {}
+    try:
+        with warnings.catch_warnings():
+            # The version is the user's choice, and the paper's Humanoid is v4.
+            warnings.filterwarnings("ignore", message=".*is out of date", category=DeprecationWarning)
+            return gym.make(env_id, max_episode_steps=max_episode_steps, disable_env_checker=True, **options)
+    except (gym.error.UnregisteredEnv, gym.error.DeprecatedEnv) as error:
+        raise EnvError(f"unknown environment {env_id!r}: {_suggestion(env_id)}") from error
+    except Exception as error:
+        check_renderer()  # with a bad MUJOCO_GL `import mujoco` fails, and its own words do not say why
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise EnvError(f"environment {env_id!r} cannot be made: {reason}") from error
+
+
+def _suggestion(env_id: str) -> str:
+    close = difflib.get_close_matches(env_id.rpartition(":")[2], list(gym.registry), n=3)
+    if close:
+        return f"did you mean {', '.join(close)}?"
+    return "gymnasium.pprint_registry() lists the known ones; write module:Id-v0 for one that a module registers"
+
+
+def _check_action_space(env_id: str, space: gym.Space) -> None:
+    wanted = "qtrl needs a Box of floats with finite bounds"
+    if not isinstance(space, gym.spaces.Box):
+        raise EnvError(f"{env_id}: the action space is {type(space).__name__}, {wanted}")
+    if not np.issubdtype(space.dtype, np.floating) or not np.prod(space.shape):
+        raise EnvError(f"{env_id}: the action space is a Box of {space.dtype} with shape {space.shape}, {wanted}")
+    if not space.is_bounded():
+        raise EnvError(f"{env_id}: the action space is a Box without finite bounds, {wanted}")
+
+
+def _flatten_observation(env_id: str, env: gym.Env) -> gym.Env:
+    space = env.observation_space
+    if isinstance(space, gym.spaces.Box) and len(space.shape) == 1:
+        return env
+    if not space.is_np_flattenable:
+        raise EnvError(f"{env_id}: the observation space is {type(space).__name__}, qtrl needs one of fixed length")
+    return gym.wrappers.FlattenObservation(env)

@@ -1,0 +1,111 @@
+"""Frames and videos on machines with and without a screen."""
+
+import os
+import sys
+from collections.abc import Iterable
+from ctypes.util import find_library
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+
+from qtrl.errors import RenderError
+
+DEFAULT_FPS = 30.0
+"""Frames per second for an environment that tells neither its frame rate nor its time step."""
+
+_INSTALL = "install libegl1 and libegl-mesa0 for MUJOCO_GL=egl, or libosmesa6 for MUJOCO_GL=osmesa (Debian's names)"
+
+
+def pick_renderer() -> None:
+    """On a machine without a screen choose how to draw without one, where the user has not chosen.
+
+    Sets `MUJOCO_GL` to `egl` or `osmesa`, the first whose libraries are installed, and `SDL_VIDEODRIVER` for the
+    environments that draw with pygame. It must come before the first frame of the process.
+
+    Raises:
+        RenderError: `MUJOCO_GL` is set and names a library that is not installed.
+    """
+    if _has_screen():
+        return
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    check_renderer()
+    if not os.environ.get("MUJOCO_GL"):
+        for backend in ("egl", "osmesa"):
+            if _installed(backend):
+                os.environ["MUJOCO_GL"] = backend
+                return
+
+
+def check_renderer() -> None:
+    """Check that the library named by `MUJOCO_GL` is there.
+
+    MuJoCo's own failure is an AttributeError on None, raised when it is imported or at the first frame.
+
+    Raises:
+        RenderError: It is `egl` or `osmesa`, and not installed.
+    """
+    backend = os.environ.get("MUJOCO_GL", "")
+    if backend in ("egl", "osmesa") and not _installed(backend):
+        raise RenderError(f"MUJOCO_GL={backend}, but its libraries were not found: {_INSTALL}")
+
+
+def render_frame(env: gym.Env) -> np.ndarray:
+    """Render one RGB image, (height, width, 3) of uint8, of an environment made with `render=True`.
+
+    Raises:
+        RenderError: The environment cannot draw itself on this machine.
+    """
+    try:
+        frame = env.render()
+    except Exception as error:  # FatalError, AttributeError or RuntimeError, by what is missing
+        reason = str(error).split(",")[0].splitlines()[0] if str(error) else type(error).__name__
+        raise RenderError(f"cannot render a frame ({reason}); for MuJoCo {_INSTALL}") from error
+    if not isinstance(frame, np.ndarray):
+        raise RenderError(f"{env.spec.id} renders no RGB images, so there is nothing to film")
+    return frame
+
+
+def frames_per_second(env: gym.Env) -> float:
+    """Return the frame rate at which one frame per env step plays at the environment's own pace."""
+    fps = env.metadata.get("render_fps")
+    time_step = getattr(env.unwrapped, "dt", None)
+    return float(fps or (1.0 / time_step if time_step else DEFAULT_FPS))
+
+
+def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> Path:
+    """Write an MP4 (H.264, yuv420p, which every browser plays) and return its path.
+
+    Args:
+        path: Ends in `.mp4`; its folder is made.
+        frames: RGB images of one size, (height, width, 3) of uint8; an odd height or width grows by a pixel.
+        fps: Frames per second.
+
+    Raises:
+        RenderError: There are no frames, or the video cannot be written.
+    """
+    import imageio.v2 as imageio
+
+    path, images = Path(path), list(frames)
+    if not images:
+        raise RenderError(f"no frames for {path}, expected at least one")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The codec needs even sizes only; imageio would stretch to multiples of 16.
+        imageio.mimwrite(
+            path, images, format="FFMPEG", fps=fps, codec="libx264", pixelformat="yuv420p", macro_block_size=2
+        )
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        raise RenderError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
+    return path
+
+
+def _has_screen() -> bool:
+    return not sys.platform.startswith("linux") or any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def _installed(backend: str) -> bool:
+    if backend == "osmesa":
+        return find_library("OSMesa") is not None
+    # libEGL hands over to a vendor's library, and is of no use alone.
+    return find_library("EGL") is not None and any(find_library(f"EGL_{vendor}") for vendor in ("nvidia", "mesa"))

@@ -1,0 +1,6 @@
+"""Where the metrics go."""
+
+from qtrl.loggers.csv import MetricsCSV
+from qtrl.loggers.wandb import WandbRun
+
+__all__ = ["MetricsCSV", "WandbRun"]

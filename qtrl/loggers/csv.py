@@ -1,0 +1,60 @@
+"""Metrics as a CSV file that grows by appending, so that it outlives a crash and a resume."""
+
+import csv
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+
+from qtrl.keys import ENV_STEPS, METRICS
+
+
+class MetricsCSV(Logger):
+    """Append one row for each call; columns are fixed, cells of metrics not in the call stay empty.
+
+    Lightning's own CSV logger deletes the file of a resumed run, and rewrites it whenever a new metric appears.
+
+    Args:
+        path: The file; its folder must exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The logger's name."""
+        return "csv"
+
+    @property
+    def version(self) -> str:
+        """No version: a run folder holds one run."""
+        return ""
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: the run folder holds the config."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Append one row; `metrics` holds `env_steps`, and `step` is not used."""
+        new = not self.path.exists()
+        with self.path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, METRICS)
+            if new:
+                writer.writeheader()
+            writer.writerow(metrics)
+
+    def truncate(self, env_steps: int) -> None:
+        """Drop the rows after `env_steps`: a run resumed from there writes them again."""
+        if not self.path.exists():
+            return
+        with self.path.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if int(row[ENV_STEPS]) <= env_steps]
+        part = self.path.with_name(self.path.name + ".part")
+        with part.open("w", newline="") as file:
+            writer = csv.DictWriter(file, METRICS)
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(part, self.path)  # noqa: PTH105 - the name says that it replaces

@@ -1,0 +1,28 @@
+"""Models: the exchangeable block, the hybrid actor around it, the critics, and the gradient through the block."""
+
+from qtrl.nn.actor import ActorOutput, HybridActor
+from qtrl.nn.blocks import FC, PQC, RBG, Block, Zeros
+from qtrl.nn.critic import Critic, TwinCritic
+from qtrl.nn.estimators import Direct, GradientEstimator, QtDNNEstimator
+from qtrl.nn.mlp import mlp
+from qtrl.nn.tangent import tangent_action
+from qtrl.nn.targets import frozen_copy, polyak_
+
+__all__ = [
+    "FC",
+    "PQC",
+    "RBG",
+    "ActorOutput",
+    "Block",
+    "Critic",
+    "Direct",
+    "GradientEstimator",
+    "HybridActor",
+    "QtDNNEstimator",
+    "TwinCritic",
+    "Zeros",
+    "frozen_copy",
+    "mlp",
+    "polyak_",
+    "tangent_action",
+]

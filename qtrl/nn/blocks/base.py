@@ -1,0 +1,51 @@
+"""The contract of a block."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from qtrl.meters import Cost
+from qtrl.nn.sizes import check_sizes
+
+
+class Block(nn.Module, ABC):
+    """Map q_in (B, n_in) to q_out (B, n_out), row by row.
+
+    A block keeps nothing between calls and is a function of its inputs, its parameters and the generator alone.
+    Deepcopy and pickle work.
+
+    Args:
+        n_in: Length of an input; angles in radians where the block is a circuit.
+        n_out: Length of an output.
+        surrogate: Whether a surrogate is fitted to the block and takes its place in the approximate actor.
+
+    Raises:
+        ConfigError: A size is below 1.
+    """
+
+    def __init__(self, n_in: int, n_out: int, *, surrogate: bool) -> None:
+        super().__init__()
+        check_sizes(type(self).__name__, n_in=n_in, n_out=n_out)
+        self.n_in = n_in
+        self.n_out = n_out
+        self.surrogate = surrogate
+
+    @abstractmethod
+    def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Run the block.
+
+        Args:
+            q_in: Shape (B, n_in).
+            generator: Source of every random draw, on the device of `q_in`. Not touched by a block that draws nothing.
+
+        Returns:
+            Shape (B, n_out), in the dtype and on the device of `q_in`.
+
+        Raises:
+            ConfigError: The block draws and was given no generator.
+        """
+
+    def cost(self, batch: int) -> Cost:
+        """Return what one `forward` of `batch` rows runs on a quantum computer; nothing for a classical block."""
+        return Cost()

@@ -1,0 +1,61 @@
+"""The circuit as a block."""
+
+import torch
+from torch import Tensor
+
+from qtrl.errors import CircuitError, ConfigError
+from qtrl.meters import Cost
+from qtrl.nn.blocks.base import Block
+from qtrl.nn.sizes import check_sizes
+from qtrl.quantum import READOUTS, Circuit, Engine
+
+
+class PQC(Block):
+    """Run a parameterized quantum circuit on the angles of each row and read its qubits out.
+
+    No gradient comes back, and there are neither parameters nor buffers: all that is learned lies around the circuit.
+
+    Args:
+        n_in: Angles of the circuit.
+        n_out: Qubits of the circuit, one output each.
+        circuit: What to run.
+        engine: What runs it.
+        readout: One of `qtrl.quantum.READOUTS`.
+        shots: Measurements of each row, where the readout takes any number.
+        surrogate: See `Block`.
+
+    Raises:
+        CircuitError: The circuit does not have `n_in` angles and `n_out` qubits.
+        ConfigError: `readout` is unknown, or a number is below 1.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        circuit: Circuit,
+        engine: Engine,
+        readout: str = "mean",
+        shots: int = 100,
+        surrogate: bool = True,
+    ) -> None:
+        super().__init__(n_in, n_out, surrogate=surrogate)
+        check_sizes("PQC", shots=shots)
+        if readout not in READOUTS:
+            raise ConfigError(f"PQC: readout is {readout!r}, expected one of {', '.join(READOUTS)}")
+        if (circuit.n_angles, circuit.n_qubits) != (n_in, n_out):
+            has = f"the circuit has {circuit.n_angles} angles and {circuit.n_qubits} qubits"
+            raise CircuitError(f"PQC: {has}, but the block has n_in={n_in} and n_out={n_out}; they must be equal")
+        self.executable = engine.prepare(circuit)
+        self.readout = readout
+        self.shots = shots
+
+    def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Read (B, n_out) values in [0, 1] out of the circuit for angles (B, n_in)."""
+        return READOUTS[self.readout](self.executable, q_in.detach(), self.shots, generator)
+
+    def cost(self, batch: int) -> Cost:
+        """Return one circuit for each row, and the shots that the readout takes of it."""
+        shots = {"sample": 1, "expectation": 0}.get(self.readout, self.shots)
+        return Cost(circuits=batch, shots=batch * shots)

@@ -1,0 +1,78 @@
+"""The paper's estimator: a qtDNN fitted to recorded pairs."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from qtrl.errors import ConfigError
+from qtrl.meters import Cost
+from qtrl.nn.blocks import Block
+from qtrl.nn.estimators.base import GradientEstimator
+from qtrl.nn.sizes import check_sizes
+from qtrl.surrogate import VALUES, FitResult, QtDNN, bridge, fit
+
+
+class QtDNNEstimator(GradientEstimator):
+    """Return the qtDNN's probabilities, or the block's value with the qtDNN's gradient.
+
+    Args:
+        n_in: Inputs of the block.
+        n_out: Outputs of the block.
+        hidden: Width of the qtDNN's hidden layer.
+        value: One of `qtrl.surrogate.VALUES`; `block` runs the block at every call.
+        fit_batches: Parts that each minibatch of pairs is cut into, one optimizer step each.
+        fit_epochs: Passes over each minibatch of pairs.
+
+    Raises:
+        ConfigError: A size is below 1, or `value` is unknown.
+
+    Source: arXiv:2503.09119.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        hidden: int = 2048,
+        value: str = "surrogate",
+        fit_batches: int = 1,
+        fit_epochs: int = 1,
+    ) -> None:
+        super().__init__()
+        if value not in VALUES:
+            raise ConfigError(f"QtDNNEstimator: value is {value!r}, expected one of {', '.join(VALUES)}")
+        check_sizes("QtDNNEstimator", fit_batches=fit_batches, fit_epochs=fit_epochs)
+        self.net = QtDNN(n_in, hidden, n_out)
+        self.value = value
+        self.fit_batches = fit_batches
+        self.fit_epochs = fit_epochs
+
+    def forward(self, block: Block, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return probabilities (B, n_out), or the block's output in their place."""
+        block_out = None
+        if self.value == "block":
+            with torch.no_grad():
+                block_out = block(q_in, generator)
+        return bridge(q_in, self.net, self.value, block_out)
+
+    def fit(
+        self,
+        q_in: Tensor,
+        q_out: Tensor,
+        *,
+        optimizer: Optimizer,
+        generator: torch.Generator | None = None,
+        backward: Callable[[Tensor], object] | None = None,
+    ) -> FitResult:
+        """Fit the qtDNN to one minibatch of pairs."""
+        batches, epochs = self.fit_batches, self.fit_epochs
+        return fit(
+            self.net, optimizer, q_in, q_out, batches=batches, epochs=epochs, generator=generator, backward=backward
+        )
+
+    def cost(self, block: Block, batch: int) -> Cost:
+        """Return the block's cost where its value is asked for; the qtDNN itself runs no circuit."""
+        return block.cost(batch) if self.value == "block" else Cost()

@@ -1,0 +1,14 @@
+"""The check that every constructor of a model makes."""
+
+from qtrl.errors import ConfigError
+
+
+def check_sizes(owner: str, **sizes: int) -> None:
+    """Refuse a size below 1.
+
+    Raises:
+        ConfigError: Names the owner and the first such size.
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise ConfigError(f"{owner}: {name} is {size}, expected at least 1")

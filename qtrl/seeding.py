@@ -1,0 +1,54 @@
+"""One seed in, an independent random stream out for each purpose and rank."""
+
+import hashlib
+
+import torch
+
+
+def seed_for(seed: int, purpose: str, rank: int = 0) -> int:
+    """Derive the seed of one random stream, so that no two purposes share or shift each other's draws.
+
+    Args:
+        seed: The run's seed.
+        purpose: What is drawn, for example `shots` or `target_noise`.
+        rank: The process's rank, for streams that must differ between processes.
+
+    Returns:
+        An integer in [0, 2**63), the same on every machine and Python version.
+    """
+    digest = hashlib.sha256(f"{seed}/{purpose}/{rank}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+class Generators:
+    """Random generators by purpose, each made on the device where it is first used.
+
+    Args:
+        seed: The run's seed.
+        rank: The process's rank.
+    """
+
+    def __init__(self, seed: int, rank: int = 0) -> None:
+        self._seed, self._rank = seed, rank
+        self._made: dict[str, torch.Generator] = {}
+        self._restored: dict[str, torch.Tensor] = {}
+
+    def get(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+        """Return the generator of one purpose."""
+        if purpose not in self._made:
+            generator = torch.Generator(device).manual_seed(seed_for(self._seed, purpose, self._rank))
+            if purpose in self._restored:
+                generator.set_state(self._restored.pop(purpose))
+            self._made[purpose] = generator
+        return self._made[purpose]
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Return the random states by purpose."""
+        return self._restored | {purpose: generator.get_state() for purpose, generator in self._made.items()}
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Take back what `state_dict` returned; a generator not made yet takes its state when it is."""
+        self._restored = dict(state)
+        for purpose in list(self._made):
+            if purpose in self._restored:
+                self._made[purpose].set_state(self._restored.pop(purpose))

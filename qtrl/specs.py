@@ -1,0 +1,46 @@
+"""Frozen records that the packages hand to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qtrl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tensordict import TensorDict
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """What a model must know of an environment.
+
+    Attributes:
+        env_id: The id given to Gymnasium's `make`.
+        observation_size: Length of the flat float32 observation.
+        action_size: Length of the flat action, each entry in [-1, 1].
+        max_episode_steps: The environment's own time limit in env steps, or None where it has none.
+    """
+
+    env_id: str
+    observation_size: int
+    action_size: int
+    max_episode_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("observation_size", "action_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{self.env_id}: {name} is {getattr(self, name)}, expected at least 1")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one `training_step` receives.
+
+    Attributes:
+        transitions: A minibatch of replay rows, shape (B,).
+        env_steps: Env steps made so far, over all ranks.
+    """
+
+    transitions: TensorDict
+    env_steps: int

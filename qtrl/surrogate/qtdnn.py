@@ -1,0 +1,42 @@
+"""The qtDNN: a small network that stands in for a circuit near the angles it was fitted on."""
+
+from torch import Tensor, nn
+
+from qtrl.errors import ConfigError, ShapeError
+
+LEAKY_SLOPE = 0.01
+
+
+class QtDNN(nn.Module):
+    """Map angles to one logit for each output of the block, through one hidden layer.
+
+    It is a tangent of the block, good around the last fitted angles, and not a model of it everywhere; overfitting
+    a minibatch is wanted. Take `sigmoid` of the logits, or `bridge`, for probabilities.
+
+    Args:
+        n_in: Angles of the block, 220 in the paper.
+        hidden: Width of the hidden layer, 2048 in the paper.
+        n_out: Outputs of the block, 10 in the paper.
+
+    Raises:
+        ConfigError: A size is below 1.
+    """
+
+    def __init__(self, n_in: int, hidden: int, n_out: int) -> None:
+        super().__init__()
+        for name, size in (("n_in", n_in), ("hidden", hidden), ("n_out", n_out)):
+            if size < 1:
+                raise ConfigError(f"QtDNN: {name} is {size}, expected at least 1")
+        self.n_in = n_in
+        self.n_out = n_out
+        self.layers = nn.Sequential(nn.Linear(n_in, hidden), nn.LeakyReLU(LEAKY_SLOPE), nn.Linear(hidden, n_out))
+
+    def forward(self, q_in: Tensor) -> Tensor:
+        """Return logits (B, n_out) for angles (B, n_in).
+
+        Raises:
+            ShapeError: The last axis is not n_in long.
+        """
+        if q_in.shape[-1] != self.n_in:
+            raise ShapeError(f"QtDNN: q_in has shape {tuple(q_in.shape)}, expected (B, {self.n_in})")
+        return self.layers(q_in)

@@ -1,0 +1,153 @@
+"""Every block keeps the contract; a new block joins BLOCKS and inherits the tests."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+
+from qtrl.errors import CircuitError, ConfigError
+from qtrl.meters import Cost
+from qtrl.nn import FC, PQC, RBG, Block, Zeros
+from qtrl.quantum import READOUTS, efficient_su2, make_engine
+
+N_IN, N_OUT, BATCH = 12, 3, 5
+
+
+def build_pqc(**options) -> PQC:
+    circuit = efficient_su2(N_OUT, reps=1)
+    return PQC(N_IN, N_OUT, circuit=circuit, engine=make_engine("statevector"), **options)
+
+
+BLOCKS = {
+    "pqc": build_pqc,
+    "fc": lambda: FC(N_IN, N_OUT),
+    "rbg": lambda: RBG(N_IN, N_OUT),
+    "zeros": lambda: Zeros(N_IN, N_OUT),
+}
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def angles(dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.randn(BATCH, N_IN, generator=seeded(1), dtype=dtype)
+
+
+@pytest.fixture(params=BLOCKS)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def block(name: str) -> Block:
+    return BLOCKS[name]()
+
+
+def test_output_has_the_promised_shape_and_the_inputs_dtype(block: Block) -> None:
+    assert (block.n_in, block.n_out) == (N_IN, N_OUT)
+    out = block(angles(), seeded())
+    assert out.shape == (BATCH, N_OUT)
+    assert out.dtype == torch.float32
+    assert block(angles()[:1], seeded()).shape == (1, N_OUT)
+    assert block.double()(angles(torch.float64), seeded()).dtype == torch.float64
+
+
+def test_equal_generators_give_equal_outputs_and_the_global_stream_is_left_alone(block: Block) -> None:
+    before = torch.get_rng_state()
+    assert torch.equal(block(angles(), seeded()), block(angles(), seeded()))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_deepcopy_and_pickle_give_the_same_block(block: Block) -> None:
+    out = block(angles(), seeded())
+    assert torch.equal(copy.deepcopy(block)(angles(), seeded()), out)
+    assert torch.equal(pickle.loads(pickle.dumps(block))(angles(), seeded()), out)
+
+
+def test_state_loads_strictly_into_another_instance(name: str, block: Block) -> None:
+    other = BLOCKS[name]()
+    other.load_state_dict(block.state_dict(), strict=True)
+    assert torch.equal(other(angles(), seeded()), block(angles(), seeded()))
+
+
+def test_only_fc_has_state_parameters_and_a_gradient(name: str, block: Block) -> None:
+    out = block(angles().requires_grad_(), seeded())
+    assert (out.grad_fn is not None) == (name == "fc")
+    assert bool(block.state_dict()) == (name == "fc")
+    assert bool(list(block.parameters())) == (name == "fc")
+
+
+def test_only_pqc_has_a_surrogate_by_default_and_costs_circuits(name: str, block: Block) -> None:
+    assert block.surrogate == (name == "pqc")
+    assert (block.cost(BATCH) == Cost()) == (name != "pqc")
+
+
+@pytest.mark.parametrize("size", ["n_in", "n_out"])
+@pytest.mark.parametrize("kind", [FC, RBG, Zeros])
+def test_a_size_below_one_is_refused_by_name(kind: type[Block], size: str) -> None:
+    sizes = {"n_in": N_IN, "n_out": N_OUT, size: 0}
+    with pytest.raises(ConfigError, match=f"{kind.__name__}: {size} is 0"):
+        kind(**sizes)
+
+
+@pytest.mark.parametrize(
+    ("readout", "shots"), [("sample", 1), ("mean", 7), ("majority", 7), ("most_probable", 7), ("expectation", 0)]
+)
+def test_pqc_readouts_stay_in_the_unit_interval_and_name_their_cost(readout: str, shots: int) -> None:
+    block = build_pqc(readout=readout, shots=7)
+    out = block(angles(), seeded())
+    assert out.shape == (BATCH, N_OUT)
+    assert out.min() >= 0 and out.max() <= 1
+    assert block.cost(BATCH) == Cost(circuits=BATCH, shots=BATCH * shots)
+    assert set(READOUTS) == {"sample", "mean", "majority", "most_probable", "expectation"}
+
+
+def test_pqc_of_ry_angles_alone_reads_sine_squared_of_half_the_angle() -> None:
+    circuit = efficient_su2(2, reps=0, rotations=("ry",))
+    block = PQC(2, 2, circuit=circuit, engine=make_engine("statevector"), readout="expectation")
+    q_in = torch.tensor([[0.0, torch.pi], [torch.pi / 2, -torch.pi / 3]])
+    torch.testing.assert_close(block(q_in), torch.tensor([[0.0, 1.0], [0.5, 0.25]]), atol=1e-6, rtol=0)
+
+
+def test_pqc_mean_of_many_shots_approaches_the_expectation() -> None:
+    exact = build_pqc(readout="expectation")(angles())
+    mean = build_pqc(readout="mean", shots=4000)(angles(), seeded())
+    assert (mean - exact).abs().max() < 5 * 0.5 / 4000**0.5  # five standard errors of a fair bit
+
+
+def test_pqc_refuses_a_circuit_of_another_size_and_names_both() -> None:
+    with pytest.raises(CircuitError, match=r"12 angles and 3 qubits.*n_in=10 and n_out=3"):
+        PQC(10, 3, circuit=efficient_su2(3, reps=1), engine=make_engine("statevector"))
+
+
+def test_pqc_refuses_unknown_readouts_and_no_shots() -> None:
+    with pytest.raises(ConfigError, match=r"readout is 'median', expected one of .*majority"):
+        build_pqc(readout="median")
+    with pytest.raises(ConfigError, match="shots is 0"):
+        build_pqc(shots=0)
+
+
+def test_rbg_draws_fair_bits_from_the_generator_it_needs() -> None:
+    bits = RBG(N_IN, 10)(torch.zeros(1000, N_IN), seeded())
+    assert set(bits.unique().tolist()) == {0.0, 1.0}
+    assert (bits.mean(0) - 0.5).abs().max() < 5 * 0.5 / 1000**0.5  # five standard errors
+    with pytest.raises(ConfigError, match="generator is None"):
+        RBG(N_IN, N_OUT)(angles())
+
+
+def test_fc_is_affine_and_has_no_surrogate() -> None:
+    block = FC(2, 1)
+    with torch.no_grad():
+        block.linear.weight.copy_(torch.tensor([[2.0, -1.0]]))
+        block.linear.bias.fill_(0.5)
+    assert block(torch.tensor([[3.0, 1.0]])).item() == 5.5
+    with pytest.raises(ConfigError, match="surrogate"):
+        FC(2, 1, surrogate=True)
+
+
+def test_rbg_and_zeros_take_a_surrogate_on_request() -> None:
+    assert RBG(N_IN, N_OUT, surrogate=True).surrogate
+    assert Zeros(N_IN, N_OUT, surrogate=True).surrogate
+    assert not Zeros(N_IN, N_OUT)(angles()).any()

@@ -1,0 +1,126 @@
+"""Environments whose numbers a test can tell by hand; importing this registers them, as a user's package would."""
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete, Sequence
+
+REAL_LINE = {"low": -np.inf, "high": np.inf}
+
+
+class Counting(gym.Env):
+    """Observation (start, length, steps so far), reward steps so far; ends after `length` steps, 2 to 6 by the seed."""
+
+    observation_space = Box(**REAL_LINE, shape=(3,), dtype=np.float64)
+    action_space = Box(-1.0, 1.0, (1,), np.float32)
+
+    def __init__(self, longest=6):
+        self.longest = longest
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.start, self.length = self.np_random.uniform(), self.np_random.integers(2, self.longest + 1)
+        self.count = 0
+        return self._observation(), {}
+
+    def step(self, action):
+        self.count += 1
+        return self._observation(), float(self.count), self.count == self.length, False, {}
+
+    def _observation(self):
+        return np.array([self.start, self.length, self.count], dtype=np.float64)
+
+
+class Echo(gym.Env):
+    """The observation is the action that arrived, which must lie in the action space."""
+
+    def __init__(self, action_space):
+        self.action_space = action_space
+        self.observation_space = Box(**REAL_LINE, shape=action_space.shape, dtype=np.float64)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(self.action_space.shape), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        return action.astype(np.float64), 0.0, False, False, {}
+
+
+class Broken(gym.Env):
+    """Gives NaN in the place named by `where`; the first step is sound."""
+
+    observation_space = Box(**REAL_LINE, shape=(2,), dtype=np.float32)
+    action_space = Box(-1.0, 1.0, (1,), np.float32)
+
+    def __init__(self, where):
+        self.where = where
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.count = 0
+        return self._observation(self.where == "reset"), {}
+
+    def step(self, action):
+        self.count += 1
+        bad = self.count == 2
+        reward = float("inf") if bad and self.where == "reward" else 0.0
+        return self._observation(bad and self.where == "observation"), reward, False, False, {}
+
+    def _observation(self, bad):
+        return np.array([1.0, np.nan if bad else 2.0], dtype=np.float32)
+
+
+class Spaces(gym.Env):
+    """Whatever spaces are asked for, sampled."""
+
+    def __init__(self, observation_space=None, action_space=None):
+        self.observation_space = observation_space or Box(0.0, 1.0, (2,), np.float32)
+        self.action_space = action_space or Box(-1.0, 1.0, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.observation_space.seed(seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        return self.observation_space.sample(), 0.0, False, False, {}
+
+
+class Drawless(Spaces):
+    def __init__(self, render_mode=None):
+        super().__init__()
+
+    def render(self):
+        return None
+
+
+class Failing(gym.Env):
+    def __init__(self):
+        raise ValueError("the licence server is down\nand there is more to say")
+
+
+def _register(name, entry_point, max_episode_steps=None, **kwargs):
+    gym.register(f"{name}-v0", entry_point=entry_point, max_episode_steps=max_episode_steps, kwargs=kwargs)
+
+
+_register("Counting", Counting, max_episode_steps=4)
+_register("CountingFree", Counting)
+_register("CountingLong", Counting, longest=10**9)
+_register(
+    "EchoUneven", Echo, action_space=Box(np.array([-0.7, 0.0, 2.0]), np.array([0.3, 10.0, 2.0]), dtype=np.float32)
+)
+_register("EchoDouble", Echo, action_space=Box(np.array([-0.7, 0.1]), np.array([0.3, 0.2]), dtype=np.float64))
+_register("EchoMatrix", Echo, action_space=Box(-2.0, np.array([[1.0, 2, 3], [4, 5, 6]]), dtype=np.float32))
+_register("EchoUnbounded", Echo, action_space=Box(-np.inf, np.array([1.0, 1.0]), dtype=np.float32))
+_register("EchoInteger", Echo, action_space=Box(0, 9, (2,), np.int64))
+_register("EchoNothing", Echo, action_space=Box(-1.0, 1.0, (0,), np.float32))
+for _where in ("reset", "observation", "reward"):
+    _register(f"Broken_{_where}", Broken, where=_where)
+_register("DictAction", Spaces, action_space=Dict(a=Box(-1.0, 1.0, (1,), np.float32)))
+_register("DictObservation", Spaces, observation_space=Dict(place=Box(-1.0, 1.0, (2, 2)), gear=Discrete(3)))
+_register("ImageObservation", Spaces, observation_space=Box(0, 255, (4, 5, 3), np.uint8))
+_register("DiscreteObservation", Spaces, observation_space=Discrete(5))
+_register("SequenceObservation", Spaces, observation_space=Sequence(Box(0.0, 1.0, (2,))))
+_register("Failing", Failing)
+_register("Drawless", Drawless)
+_register("Lacking", "package_that_is_not_there:Env")

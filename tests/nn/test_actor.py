@@ -1,0 +1,82 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from qtrl.errors import ConfigError
+from qtrl.nn import FC, RBG, Critic, HybridActor, QtDNNEstimator, Zeros
+
+
+def widths(net: nn.Module) -> list[tuple[int, int]]:
+    return [(layer.in_features, layer.out_features) for layer in net.modules() if isinstance(layer, nn.Linear)]
+
+
+def test_sizes_of_table_1() -> None:
+    actor = HybridActor(376, 17, Zeros(220, 10))
+    assert widths(actor.pre) == [(376, 256), (256, 230)]
+    assert widths(actor.post) == [(20, 256), (256, 17)]
+    assert widths(QtDNNEstimator(220, 10)) == [(220, 2048), (2048, 10)]
+    assert widths(Critic(376, 17)) == [(376, 256), (273, 256), (256, 1)]
+
+
+def test_shapes_of_every_output() -> None:
+    out = HybridActor(7, 3, FC(5, 4), hidden=8, links=2)(torch.randn(6, 7))
+    assert (out.action.shape, out.q_in.shape, out.q_out.shape) == ((6, 3), (6, 5), (6, 4))
+    assert out.action.abs().max() <= 1
+
+
+def fill(layer: nn.Linear, weight: list[list[float]]) -> None:
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor(weight))
+        layer.bias.zero_()
+
+
+def test_wiring_by_hand_set_weights() -> None:
+    """One observation x = 2 gives q_in = (x, 3x) * 0.5 and link = -x; the block doubles the sum of q_in."""
+    actor = HybridActor(1, 2, FC(2, 1), hidden=1, links=1, angle_scale=0.5)
+    fill(actor.pre[0], [[1.0]])
+    fill(actor.pre[2], [[1.0], [3.0], [-1.0]])
+    fill(actor.block.linear, [[2.0, 2.0]])
+    fill(actor.post[0], [[0.1, 0.2]])
+    fill(actor.post[2], [[1.0], [-2.0]])
+    x = torch.tensor([[2.0]])
+
+    q_in, links = actor.encode(x)
+    assert q_in.tolist() == [[1.0, 3.0]]
+    assert links.tolist() == [[-2.0]]  # the scale is for angles alone
+    out = actor(x)
+    assert out.q_out.tolist() == [[8.0]]
+    hidden = 0.1 * 8 + 0.2 * -2  # q_out first, then the link
+    torch.testing.assert_close(out.action, torch.tensor([[math.tanh(hidden), math.tanh(-2 * hidden)]]))
+
+
+def test_the_actor_works_without_links() -> None:
+    actor = HybridActor(3, 1, FC(2, 2), hidden=4, links=0)
+    _, links = actor.encode(torch.zeros(5, 3))
+    assert links.shape == (5, 0)
+    assert actor(torch.zeros(5, 3)).action.shape == (5, 1)
+
+
+def test_the_generator_reaches_the_block() -> None:
+    actor = HybridActor(3, 1, RBG(2, 16), hidden=4, links=1)
+    seeds = [torch.Generator().manual_seed(seed) for seed in (0, 0, 1)]
+    first, same, other = (actor(torch.zeros(1, 3), generator).q_out for generator in seeds)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"observation_size": 0}, "observation_size is 0"),
+        ({"action_size": -1}, "action_size is -1"),
+        ({"hidden": 0}, "hidden is 0"),
+        ({"links": -1}, "links is -1"),
+        ({"angle_scale": 0.0}, "angle_scale is 0.0"),
+        ({"angle_scale": math.nan}, "angle_scale is nan"),
+    ],
+)
+def test_impossible_numbers_are_refused_by_name(change: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        HybridActor(**({"observation_size": 3, "action_size": 1, "block": Zeros(2, 2)} | change))
