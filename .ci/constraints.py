@@ -1,4 +1,4 @@
-"""Turn a report of `pip install --dry-run --report` into the lines of constraints.txt (called by `make constraints`)."""
+"""Turn a report of `pip install --dry-run --report` into constraints.txt (called by `make constraints`)."""
 
 import json
 import re

@@ -1,7 +1,7 @@
 """What is counted while a run goes on: seconds by section, and circuits and shots by purpose."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class Stopwatch:
     """
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
@@ -72,7 +72,7 @@ class Stopwatch:
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Take back what `state_dict` returned."""
-        self.seconds = Counter(state)
+        self.seconds = defaultdict(float, state)
 
 
 @dataclass

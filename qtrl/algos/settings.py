@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from qtrl.errors import ConfigError
 
-PAIRS = ("stored", "fresh")
-
 
 @dataclass(frozen=True)
 class TD3Settings:
@@ -17,8 +15,6 @@ class TD3Settings:
         policy_delay: Updates of the critics for each one of the actor.
         target_noise: Standard deviation of the target action's noise, in units of actions in [-1, 1].
         target_noise_clip: Largest magnitude of that noise.
-        fit_every_updates: The qtDNN is fitted at every such update.
-        pairs: `stored` fits the q_in and q_out of the replay, `fresh` runs the block on the current PreDNN's q_in.
     """
 
     gamma: float = 0.99
@@ -26,8 +22,6 @@ class TD3Settings:
     policy_delay: int = 2
     target_noise: float = 0.2
     target_noise_clip: float = 0.5
-    fit_every_updates: int = 1
-    pairs: str = "stored"
 
     def __post_init__(self) -> None:
         limits = {
@@ -36,8 +30,6 @@ class TD3Settings:
             "policy_delay": self.policy_delay >= 1,
             "target_noise": self.target_noise >= 0,
             "target_noise_clip": self.target_noise_clip >= 0,
-            "fit_every_updates": self.fit_every_updates >= 1,
-            "pairs": self.pairs in PAIRS,
         }
         for name, holds in limits.items():
             if not holds:

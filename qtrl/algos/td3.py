@@ -94,10 +94,10 @@ class TD3(LightningModule):
 
     def _fit_surrogate(self, rows: TensorDict) -> None:
         """Fit the qtDNN to what the block received and returned."""
-        if not self.estimator.trainable or self.updates % self.settings.fit_every_updates:
+        if not self.estimator.trainable or self.updates % self.estimator.fit_every_updates:
             return
         q_in, q_out = self._pairs(rows)
-        optimizer = self.optimizers()[2]
+        optimizer = self._optimizer(2)
         result = self.estimator.fit(
             q_in,
             q_out,
@@ -111,7 +111,7 @@ class TD3(LightningModule):
 
     def _update_critic(self, rows: TensorDict) -> None:
         """Move both critics towards the smaller target value of the smoothed target action."""
-        settings, optimizer = self.settings, self.optimizers()[0]
+        settings, optimizer = self.settings, self._optimizer(0)
         with torch.no_grad():
             next_action = self._tangent_action(self.actor_target, rows[NEXT_OBSERVATION], "target")
             generator = self._generators.get("target_noise", next_action.device)
@@ -129,7 +129,7 @@ class TD3(LightningModule):
 
     def _update_actor(self, rows: TensorDict) -> None:
         """Raise the first critic's value of the approximate actor's actions; critics and qtDNN stay put."""
-        optimizer = self.optimizers()[1]
+        optimizer = self._optimizer(1)
         for fixed in (self.critic, self.estimator):
             fixed.requires_grad_(False)
         action = self._tangent_action(self.actor, rows[OBSERVATION], "actor")
@@ -145,7 +145,7 @@ class TD3(LightningModule):
         polyak_(self.actor_target, self.actor, self.settings.tau)
 
     def _pairs(self, rows: TensorDict) -> tuple[Tensor, Tensor]:
-        if self.settings.pairs == "stored":
+        if self.estimator.pairs == "stored":
             return rows[Q_IN], rows[Q_OUT]
         with torch.no_grad():
             q_in, _ = self.actor.encode(rows[OBSERVATION])
@@ -157,6 +157,12 @@ class TD3(LightningModule):
         self.meters.ledger.add(purpose, self.estimator.cost(actor.block, len(observation)))
         return tangent_action(actor, self.estimator, observation, self._generators.get(purpose, observation.device))
 
+    def _optimizer(self, index: int) -> Any:
+        """Return one of `configure_optimizers`, as Lightning wraps it."""
+        optimizers = self.optimizers()
+        assert isinstance(optimizers, list)
+        return optimizers[index]
+
     def _step(self, optimizer: Any, loss: Tensor, name: str) -> None:
         optimizer.zero_grad()
         self._backward(loss, name)
@@ -166,8 +172,8 @@ class TD3(LightningModule):
         """Stop before a parameter is touched by a loss that is not finite; average gradients over ranks."""
         if not torch.isfinite(loss):
             raise DivergenceError(
-                f"{name} became {loss.item()} at env step {self.env_steps}, update {self.updates}; the last checkpoint is "
-                "kept: lower the learning rates, or look at the metrics before it"
+                f"{name} became {loss.item()} at env step {self.env_steps}, update {self.updates}; "
+                "the last checkpoint is kept: lower the learning rates, or look at the metrics before it"
             )
         self.manual_backward(loss)
 

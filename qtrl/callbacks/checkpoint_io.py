@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from qtrl.atomic import publish
 from qtrl.errors import CheckpointError
 
 MAGIC = b"qtrl-sha256:"
 """Begins the trailer behind the archive that `torch.save` writes, which `torch.load` does not look at."""
+TRAILER = len(MAGIC) + hashlib.sha256().digest_size
 PLAIN = (type(None), bool, int, float, str, bytes, torch.Tensor, torch.dtype, torch.device, torch.Size)
 
 
@@ -33,7 +35,9 @@ def assert_plain(value: Any, where: str = "checkpoint") -> None:
         for index, item in enumerate(value):
             assert_plain(item, f"{where}[{index}]")
     elif type(value) not in PLAIN:
-        raise CheckpointError(f"{where} holds a {type(value).__qualname__}; a checkpoint holds tensors and plain data only")
+        raise CheckpointError(
+            f"{where} holds a {type(value).__qualname__}; a checkpoint holds tensors and plain data only"
+        )
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -51,11 +55,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"no checkpoint at {path}")
     data = path.read_bytes()
-    archive, magic, digest = data.rpartition(MAGIC)
-    if magic and hashlib.sha256(archive).digest() != digest:
+    archive, trailer = data[:-TRAILER], data[-TRAILER:]
+    signed = trailer.startswith(MAGIC)
+    if signed and hashlib.sha256(archive).digest() != trailer[len(MAGIC) :]:
         raise CheckpointError(f"{path} is damaged: its checksum does not match; take {path.name}.prev beside it")
     try:
-        checkpoint = torch.load(io.BytesIO(archive if magic else data), map_location="cpu", weights_only=True)
+        checkpoint = torch.load(io.BytesIO(archive if signed else data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises nearly anything on a file that is not its own
         raise CheckpointError(f"{path} is not a checkpoint that loads with weights_only=True") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
@@ -70,7 +75,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     Lightning's own writer goes through the temporary folder, which may lie on another disk.
     """
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:  # type: ignore[override]
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write a checkpoint of plain data."""
         assert_plain(checkpoint)
         target = Path(path).absolute()
@@ -82,15 +87,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             Path(part).chmod(0o644)
             if target.exists():
                 _keep_previous(target)
-            os.replace(part, target)  # noqa: PTH105 - the name says that it replaces
-            _fsync(target.parent)
+            publish(Path(part), target)
         except (OSError, RuntimeError) as error:
             raise CheckpointError(f"cannot write {target}: {error}; the previous checkpoint is kept") from error
         finally:
             with suppress(FileNotFoundError):
                 Path(part).unlink()
 
-    def load_checkpoint(self, path: str | Path, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:  # type: ignore[override]
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
         """Read a checkpoint; never with anything but `weights_only=True`."""
         return read_checkpoint(Path(path))
 
@@ -110,12 +116,4 @@ def _keep_previous(target: Path) -> None:
     with suppress(FileNotFoundError):
         link.unlink()
     os.link(target, link)
-    os.replace(link, target.with_name(target.name + ".prev"))  # noqa: PTH105 - the name says that it replaces
-
-
-def _fsync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    publish(link, target.with_name(target.name + ".prev"))

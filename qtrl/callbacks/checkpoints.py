@@ -53,10 +53,10 @@ class Checkpoints(Callback):
         best = self._testing.best
         if best is not None and best.env_steps != self._best_env_steps:
             self._best_env_steps = best.env_steps
-            trainer.save_checkpoint(self.best_path)
+            trainer.save_checkpoint(self.best_path, weights_only=False)
 
     def _save_last(self, trainer: Trainer) -> None:
         stream = trainer.train_dataloader
         assert isinstance(stream, Stream)
         stream.commit()
-        trainer.save_checkpoint(self.last_path)
+        trainer.save_checkpoint(self.last_path, weights_only=False)

@@ -23,7 +23,7 @@ class MetricRows(Callback):
 
     def __init__(self, *, every_env_steps: int) -> None:
         self._every = Every(every_env_steps)
-        self._before = (0, 0, 0.0)
+        self._before, self._written = (0, 0, 0.0), -1
 
     def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
         """Begin to count where the run begins or goes on."""
@@ -36,14 +36,16 @@ class MetricRows(Callback):
             self._write(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
-        """Write the last row."""
-        self._write(trainer, pl_module)
+        """Write the last row, unless that was just done."""
+        if pl_module.env_steps != self._written:
+            self._write(trainer, pl_module)
 
     def _write(self, trainer: Trainer, module: TD3) -> None:
         if not trainer.is_global_zero:
             return
+        self._written = module.env_steps
         cost = module.meters.ledger.total(trainer.world_size)
-        row = {"env_steps": module.env_steps, "updates": module.updates}
+        row: dict[str, float] = {"env_steps": module.env_steps, "updates": module.updates}
         row |= {"quantum/circuits": cost.circuits, "quantum/shots": cost.shots}
         row |= self._episodes(trainer) | self._times(module)
         row |= {name: value.item() for name, value in module.metrics.items()}
@@ -62,7 +64,7 @@ class MetricRows(Callback):
 
     def _times(self, module: TD3) -> dict[str, float]:
         seconds = module.meters.stopwatch.seconds
-        row = {f"time/{name}": seconds[name] for name in SECTIONS}
+        row: dict[str, float] = {f"time/{name}": seconds[name] for name in SECTIONS}
         row["time/total"] = seconds["warmup"] + seconds["learning"] + seconds["test"]
         now = self._progress(module)
         steps, updates, elapsed = (new - old for new, old in zip(now, self._before, strict=True))

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from rich.console import Console

@@ -1,13 +1,13 @@
 """The end result of a run as one JSON file."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
 from qtrl.algos import TD3
+from qtrl.atomic import write_text
 from qtrl.callbacks.metric_rows import SECTIONS
 from qtrl.callbacks.testing import Testing
 
@@ -37,9 +37,7 @@ class RunSummary(Callback):
         if not trainer.is_global_zero:
             return
         summary = {"status": status} | self._progress(trainer, module) | self._tests() | self._facts
-        part = self.path.with_name(self.path.name + ".part")
-        part.write_text(json.dumps(summary, indent=2) + "\n")
-        os.replace(part, self.path)  # noqa: PTH105 - the name says that it replaces
+        write_text(self.path, json.dumps(summary, indent=2) + "\n")
         for logger in trainer.loggers:
             if hasattr(logger, "log_summary"):
                 logger.log_summary(summary)

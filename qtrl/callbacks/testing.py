@@ -17,7 +17,7 @@ from qtrl.nn import HybridActor
 from qtrl.seeding import seed_for
 
 TEST_SEED_OFFSET = 10_000
-"""Test episode i starts from `reset(seed=TEST_SEED_OFFSET + i)` in every run, so that runs are compared on the same starts."""
+"""Test episode i starts from `reset(seed=TEST_SEED_OFFSET + i)` in every run: runs are compared on the same starts."""
 
 
 def test_seeds(episodes: int, first: int = TEST_SEED_OFFSET) -> Sequence[int]:
@@ -108,22 +108,24 @@ class Testing(Callback):
 
     def _test(self, trainer: Trainer, module: TD3) -> None:
         """Play on rank 0, tell all ranks."""
-        played = None
+        result: TestResult | None = None
         if trainer.is_global_zero:
             with module.meters.stopwatch.section("test"):
                 actor = module.actor
-                options = {"shots_seed": self._seed, "max_episode_steps": self._max_episode_steps}
-                played = play(actor, self._env_id, self._seeds, **options)
+                limit = self._max_episode_steps
+                played = play(actor, self._env_id, self._seeds, shots_seed=self._seed, max_episode_steps=limit)
             module.meters.ledger.add("test", actor.block.cost(played.env_steps))
-        returns, lengths = trainer.strategy.broadcast((played.returns, played.lengths) if played else None)
-        self.last = TestResult(module.env_steps, returns, lengths)
+            result = TestResult(module.env_steps, played.returns, played.lengths)
+        result = trainer.strategy.broadcast(result)
+        assert result is not None
+        self.last = result
         if self.best is None or self.last.return_mean > self.best.return_mean:
             self.best = self.last
         if trainer.is_global_zero:
             self._log(trainer, module, self.last, self.best)
 
     def _log(self, trainer: Trainer, module: TD3, last: TestResult, best: TestResult) -> None:
-        row = {
+        row: dict[str, float] = {
             "env_steps": last.env_steps,
             "updates": module.updates,
             "test/return_mean": last.return_mean,

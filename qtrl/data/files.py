@@ -8,6 +8,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from qtrl.atomic import fsync, publish
 from qtrl.data.schema import Column
 from qtrl.errors import RunFolderError
 
@@ -63,7 +64,7 @@ class ColumnFiles:
     def sync(self) -> None:
         """Force what was written onto the disk."""
         for path in self._paths:
-            _fsync(path)
+            fsync(path)
 
 
 def write_rows(folder: Path, columns: Sequence[Column], rows: TensorDict) -> None:
@@ -79,9 +80,8 @@ def write_rows(folder: Path, columns: Sequence[Column], rows: TensorDict) -> Non
     for column in columns:
         path = part / f"{column.name}.bin"
         rows[column.key].contiguous().numpy().tofile(path)
-        _fsync(path)
-    os.replace(part, folder)  # noqa: PTH105 - the name says that it replaces
-    _fsync(folder.parent)
+        fsync(path)
+    publish(part, folder)
 
 
 def read_rows(folder: Path, columns: Sequence[Column], count: int) -> TensorDict:
@@ -122,13 +122,5 @@ def _claim(path: Path, offset: int, length: int) -> None:
         os.posix_fallocate(descriptor, offset, length)
     except OSError as error:
         raise RunFolderError(f"replay file {path}: {error.strerror}; free space or set data.capacity lower") from error
-    finally:
-        os.close(descriptor)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -52,20 +52,25 @@ class MemoryRows(Rows):
         self._folder = folder
 
     def open(self) -> TensorDict:
+        """Allocate the ring."""
         ring = TensorDict(batch_size=[self.capacity])
         for column in self.columns:
             ring[column.key] = torch.zeros(self.capacity, *column.shape, dtype=column.dtype)
         return ring
 
     def commit(self, ring: TensorDict, written: int) -> None:
+        """Write the filled rows, unless these very rows are saved already."""
         target = self._folder / str(written)
         if not target.exists():
             write_rows(target, self.columns, ring[: min(written, self.capacity)])
-        saved = sorted((path for path in self._folder.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
+        saved = sorted(
+            (path for path in self._folder.iterdir() if path.name.isdigit()), key=lambda path: int(path.name)
+        )
         for old in saved[:-2]:
             shutil.rmtree(old)
 
     def restore(self, ring: TensorDict, written: int) -> None:
+        """Read the rows into the ring."""
         count = min(written, self.capacity)
         ring[:count] = read_rows(self._folder / str(written), self.columns, count)
 
@@ -78,12 +83,15 @@ class MemmapRows(Rows):
         self._files = ColumnFiles(folder, columns, capacity)
 
     def open(self) -> TensorDict:
+        """Map the files."""
         return self._files.map()
 
     def reserve(self, rows: int) -> None:
+        """Claim disk space."""
         self._files.reserve(rows)
 
     def commit(self, ring: TensorDict, written: int) -> None:
+        """Force the files onto the disk."""
         self._files.sync()
 
     def restore(self, ring: TensorDict, written: int) -> None:

@@ -147,6 +147,7 @@ class Stream:
         return {
             "env_steps": self.env_steps,
             "owed": self._owed,
+            "episodes": self.episodes.count,
             "replay_saved": self._save_replay,
             "replay": self.replay.state_dict(),
             "policy": self._policy.generators.state_dict(),
@@ -154,7 +155,7 @@ class Stream:
 
     def load_state_dict(self, state: dict) -> None:
         """Take back what `state_dict` returned; Lightning calls it before iteration starts."""
-        self.env_steps, self._owed = state["env_steps"], state["owed"]
+        self.env_steps, self._owed, self.episodes.count = state["env_steps"], state["owed"], state["episodes"]
         self.replay.load_state_dict(state["replay"], rows=state["replay_saved"])
         if not state["replay_saved"]:
             rows = self._schedule.warmup_env_steps // self._world_size

@@ -1,13 +1,14 @@
 """Metrics as a CSV file that grows by appending, so that it outlives a crash and a resume."""
 
 import csv
-import os
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
+from qtrl.atomic import write_text
 from qtrl.keys import ENV_STEPS, METRICS
 
 
@@ -52,9 +53,8 @@ class MetricsCSV(Logger):
             return
         with self.path.open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if int(row[ENV_STEPS]) <= env_steps]
-        part = self.path.with_name(self.path.name + ".part")
-        with part.open("w", newline="") as file:
-            writer = csv.DictWriter(file, METRICS)
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(part, self.path)  # noqa: PTH105 - the name says that it replaces
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, METRICS)
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.path, text.getvalue())

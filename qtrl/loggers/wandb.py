@@ -56,8 +56,9 @@ class WandbRun(Logger):
         super().__init__()
         if offline is None:
             offline = os.environ.get("WANDB_MODE", "online" if has_key() else "offline") != "online"
-        self.offline, self._save_dir, self._run, self._failed = offline, save_dir, None, False
-        self._init = {
+        self.offline, self._save_dir, self._failed = offline, save_dir, False
+        self._run: Any = None
+        self._init: dict[str, Any] = {
             "project": project,
             "name": run_name,
             "entity": entity,
@@ -78,7 +79,7 @@ class WandbRun(Logger):
         return path.read_text().strip() if path.is_file() else ""
 
     @property
-    def run(self) -> Any:
+    def experiment(self) -> Any:
         """The W&B run; made on first use."""
         if self._run is None:
             import wandb
@@ -102,16 +103,16 @@ class WandbRun(Logger):
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log one row; `metrics` holds `env_steps`, and `step` is not used."""
-        self._try(lambda: self.run.log(dict(metrics)))
+        self._try(lambda: self.experiment.log(dict(metrics)))
 
     def log_summary(self, summary: Mapping[str, Any]) -> None:
         """Store the end result with the run."""
-        self._try(lambda: self.run.summary.update(dict(summary)))
+        self._try(lambda: self.experiment.summary.update(dict(summary)))
 
     def finalize(self, status: str) -> None:
         """Close the run, so that the next one of this process is another."""
         if self._run is not None:
-            self._try(lambda: self.run.finish(exit_code=0 if status == "success" else 1))
+            self._try(lambda: self.experiment.finish(exit_code=0 if status == "success" else 1))
             self._run = None
 
     def _try(self, call: Any) -> None:

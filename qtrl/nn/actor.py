@@ -60,8 +60,8 @@ class HybridActor(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes("HybridActor", observation_size=observation_size, action_size=action_size, hidden=hidden)
-        if links < 0:
-            raise ConfigError(f"HybridActor: links is {links}, expected at least 0")
+        if not isinstance(links, int) or links < 0:
+            raise ConfigError(f"HybridActor: links is {links}, expected a whole number of at least 0")
         if not 0 < angle_scale < float("inf"):
             raise ConfigError(f"HybridActor: angle_scale is {angle_scale}, expected a finite number above 0")
         self.angle_scale = angle_scale

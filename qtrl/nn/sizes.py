@@ -4,11 +4,11 @@ from qtrl.errors import ConfigError
 
 
 def check_sizes(owner: str, **sizes: int) -> None:
-    """Refuse a size below 1.
+    """Refuse a size that is not a whole number of at least 1.
 
     Raises:
         ConfigError: Names the owner and the first such size.
     """
     for name, size in sizes.items():
-        if size < 1:
-            raise ConfigError(f"{owner}: {name} is {size}, expected at least 1")
+        if not isinstance(size, int) or size < 1:
+            raise ConfigError(f"{owner}: {name} is {size}, expected a whole number of at least 1")

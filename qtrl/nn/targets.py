@@ -4,7 +4,7 @@ from copy import deepcopy
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -27,7 +27,8 @@ def polyak_(target: nn.Module, source: nn.Module, tau: float) -> None:
 
     Source: arXiv:1509.02971, algorithm 1.
     """
-    old, new = list(target.parameters()), list(source.parameters())
+    old: list[Tensor] = list(target.parameters())
+    new: list[Tensor] = list(source.parameters())
     if old:
         torch._foreach_lerp_(old, new, tau)
     for old_buffer, new_buffer in zip(target.buffers(), source.buffers(), strict=True):

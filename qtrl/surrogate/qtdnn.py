@@ -25,8 +25,8 @@ class QtDNN(nn.Module):
     def __init__(self, n_in: int, hidden: int, n_out: int) -> None:
         super().__init__()
         for name, size in (("n_in", n_in), ("hidden", hidden), ("n_out", n_out)):
-            if size < 1:
-                raise ConfigError(f"QtDNN: {name} is {size}, expected at least 1")
+            if not isinstance(size, int) or size < 1:
+                raise ConfigError(f"QtDNN: {name} is {size}, expected a whole number of at least 1")
         self.n_in = n_in
         self.n_out = n_out
         self.layers = nn.Sequential(nn.Linear(n_in, hidden), nn.LeakyReLU(LEAKY_SLOPE), nn.Linear(hidden, n_out))

@@ -106,12 +106,12 @@ def _register(name, entry_point, max_episode_steps=None, **kwargs):
 _register("Counting", Counting, max_episode_steps=4)
 _register("CountingFree", Counting)
 _register("CountingLong", Counting, longest=10**9)
-_register(
-    "EchoUneven", Echo, action_space=Box(np.array([-0.7, 0.0, 2.0]), np.array([0.3, 10.0, 2.0]), dtype=np.float32)
-)
+UNEVEN = np.array([[-0.7, 0.0, 2.0], [0.3, 10.0, 2.0]], dtype=np.float32)
+_register("EchoUneven", Echo, action_space=Box(*UNEVEN, dtype=np.float32))
 _register("EchoDouble", Echo, action_space=Box(np.array([-0.7, 0.1]), np.array([0.3, 0.2]), dtype=np.float64))
-_register("EchoMatrix", Echo, action_space=Box(-2.0, np.array([[1.0, 2, 3], [4, 5, 6]]), dtype=np.float32))
-_register("EchoUnbounded", Echo, action_space=Box(-np.inf, np.array([1.0, 1.0]), dtype=np.float32))
+MATRIX = np.array([[[-2, -2, -2]] * 2, [[1, 2, 3], [4, 5, 6]]], dtype=np.float32)
+_register("EchoMatrix", Echo, action_space=Box(*MATRIX, dtype=np.float32))
+_register("EchoUnbounded", Echo, action_space=Box(-np.inf, 1.0, (2,), dtype=np.float32))
 _register("EchoInteger", Echo, action_space=Box(0, 9, (2,), np.int64))
 _register("EchoNothing", Echo, action_space=Box(-1.0, 1.0, (0,), np.float32))
 for _where in ("reset", "observation", "reward"):

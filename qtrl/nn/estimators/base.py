@@ -11,12 +11,21 @@ from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
 from qtrl.surrogate import FitResult
 
+PAIRS = ("stored", "fresh")
+
 
 class GradientEstimator(nn.Module, ABC):
     """Stand in for a block where a gradient to its inputs is needed.
 
     The block is handed to each call and never kept, so an estimator's parameters are its own alone.
+
+    Attributes:
+        pairs: Which pairs `fit` wants, one of `PAIRS`.
+        fit_every_updates: Updates from one `fit` to the next.
     """
+
+    pairs: str = "stored"
+    fit_every_updates: int = 1
 
     @abstractmethod
     def forward(self, block: Block, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:

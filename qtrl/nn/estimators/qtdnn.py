@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from qtrl.errors import ConfigError
 from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
-from qtrl.nn.estimators.base import GradientEstimator
+from qtrl.nn.estimators.base import PAIRS, GradientEstimator
 from qtrl.nn.sizes import check_sizes
 from qtrl.surrogate import VALUES, FitResult, QtDNN, bridge, fit
 
@@ -22,11 +22,13 @@ class QtDNNEstimator(GradientEstimator):
         n_out: Outputs of the block.
         hidden: Width of the qtDNN's hidden layer.
         value: One of `qtrl.surrogate.VALUES`; `block` runs the block at every call.
+        pairs: One of `PAIRS`: fit what the replay recorded, or the circuit's answers to the current PreDNN's angles.
+        fit_every_updates: Updates from one fit to the next.
         fit_batches: Parts that each minibatch of pairs is cut into, one optimizer step each.
         fit_epochs: Passes over each minibatch of pairs.
 
     Raises:
-        ConfigError: A size is below 1, or `value` is unknown.
+        ConfigError: A size is below 1, or `value` or `pairs` is unknown.
 
     Source: arXiv:2503.09119.
     """
@@ -38,15 +40,22 @@ class QtDNNEstimator(GradientEstimator):
         *,
         hidden: int = 2048,
         value: str = "surrogate",
+        pairs: str = "stored",
+        fit_every_updates: int = 1,
         fit_batches: int = 1,
         fit_epochs: int = 1,
     ) -> None:
         super().__init__()
         if value not in VALUES:
             raise ConfigError(f"QtDNNEstimator: value is {value!r}, expected one of {', '.join(VALUES)}")
-        check_sizes("QtDNNEstimator", fit_batches=fit_batches, fit_epochs=fit_epochs)
+        if pairs not in PAIRS:
+            raise ConfigError(f"QtDNNEstimator: pairs is {pairs!r}, expected one of {', '.join(PAIRS)}")
+        sizes = {"fit_every_updates": fit_every_updates, "fit_batches": fit_batches, "fit_epochs": fit_epochs}
+        check_sizes("QtDNNEstimator", **sizes)
         self.net = QtDNN(n_in, hidden, n_out)
         self.value = value
+        self.pairs = pairs
+        self.fit_every_updates = fit_every_updates
         self.fit_batches = fit_batches
         self.fit_epochs = fit_epochs
 

@@ -1,0 +1,36 @@
+"""Test a trained agent without noise: `python -m qtrl.eval run=DIR [key=value ...]`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtrl.wiring.command import run_command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def evaluate(cfg: DictConfig) -> float:
+    """Test one agent and write the result into its run folder.
+
+    Args:
+        cfg: The composed config.
+
+    Returns:
+        The mean return.
+
+    Raises:
+        QtrlError: The run, the checkpoint or an option is unusable.
+    """
+    from qtrl.wiring.evaluation import run_evaluation
+
+    return run_evaluation(cfg)
+
+
+def main() -> None:
+    """Run the command line."""
+    run_command(evaluate, "eval")
+
+
+if __name__ == "__main__":
+    main()

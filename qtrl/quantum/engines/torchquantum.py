@@ -1,0 +1,42 @@
+"""The field's library: TorchQuantum, one batched kernel for each gate (package torchquantum-ng)."""
+
+import torch
+from torch import Tensor
+
+from qtrl.errors import EngineError
+from qtrl.quantum.circuit import Circuit
+from qtrl.quantum.engine import Capabilities, Engine, Executable
+from qtrl.quantum.gates import GATES
+
+
+class TorchQuantumExecutable(Executable):
+    """Applies TorchQuantum's functional gates, which compute in complex64 whatever the angles' dtype.
+
+    Its names are ours, its wire 0 is the most significant bit as well, and its matrices equal those of our gate table.
+    """
+
+    def _probabilities(self, angles: Tensor) -> Tensor:
+        from torchquantum import QuantumDevice, functional
+
+        # A fresh one for each call: a QuantumDevice is a module whose buffers hold the state of the last call.
+        device = QuantumDevice(self.circuit.n_qubits, bsz=len(angles), device=angles.device)
+        for gate in self.circuit.gates:
+            params = angles[:, list(gate.angles)].float() if gate.angles else None  # (B, k)
+            getattr(functional, gate.name)(device, wires=list(gate.qubits), params=params)
+        return torch.view_as_real(device.get_states_1d()).square().sum(dim=-1)
+
+
+class TorchQuantumEngine(Engine):
+    """TorchQuantum behind the contract; about 75 microseconds a gate on a CPU whatever the batch, up to some tens."""
+
+    name = "torchquantum"
+    capabilities = Capabilities(frozenset(GATES), max_qubits=20, differentiable=True, double_precision=False)
+
+    def _build(self, circuit: Circuit) -> Executable:
+        try:
+            import torchquantum  # noqa: F401
+        except ImportError as error:
+            raise EngineError(
+                f"engine 'torchquantum' cannot import torchquantum ({error}): pip install torchquantum-ng"
+            ) from error
+        return TorchQuantumExecutable(circuit, self)

@@ -1,0 +1,36 @@
+"""Train an agent: `python -m qtrl.train experiment=NAME [key=value ...]`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtrl.wiring.command import run_command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def train(cfg: DictConfig) -> float:
+    """Train and test one agent, and leave everything about it in its run folder.
+
+    Args:
+        cfg: The composed config.
+
+    Returns:
+        The metric named by `optimized_metric`, for a sweep's optimizer.
+
+    Raises:
+        QtrlError: Anything that is wrong with the config, the environment, the machine or the training.
+    """
+    from qtrl.wiring.run import run_training
+
+    return run_training(cfg)
+
+
+def main() -> None:
+    """Run the command line."""
+    run_command(train, "train")
+
+
+if __name__ == "__main__":
+    main()

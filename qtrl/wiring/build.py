@@ -1,0 +1,190 @@
+"""From a checked config to the objects of a run."""
+
+import os
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import get_class, instantiate
+from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+
+from qtrl.algos import TD3, TD3Settings
+from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, MetricRows, RunProgress, RunSummary, Testing
+from qtrl.data import CollectingPolicy, Replay, Schedule, Stream, transition_columns
+from qtrl.envs import make_vector_env
+from qtrl.errors import ConfigError, QtrlError
+from qtrl.loggers import MetricsCSV
+from qtrl.meters import RunMeters
+from qtrl.nn import Block, Direct, GradientEstimator, HybridActor, TwinCritic
+from qtrl.seeding import seed_for
+from qtrl.specs import EnvSpec
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those of the run.
+
+    Attributes:
+        rank: Its number.
+        world_size: How many there are.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+
+
+def build_circuit_sizes(cfg: DictConfig) -> tuple[int, int]:
+    """Return the number of inputs and outputs of the block: the circuit's angles and qubits, whatever the block."""
+    circuit = build(cfg.circuit)
+    return circuit.n_angles, circuit.n_qubits
+
+
+def build(node: DictConfig, **arguments: Any) -> Any:
+    """Instantiate a config node; errors of qtrl come through as they are.
+
+    Raises:
+        ConfigError: The node's class does not take what it was given.
+    """
+    try:
+        return instantiate(node, **arguments)
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, QtrlError):
+                raise cause from None
+            cause = cause.__cause__
+        raise ConfigError(f"{node.get('_target_')} cannot be made: {str(error).splitlines()[0]}") from error
+
+
+def build_block(cfg: DictConfig, n_in: int, n_out: int) -> Block:
+    """Make the actor's block."""
+    node = OmegaConf.masked_copy(cfg.block, [key for key in cfg.block if key != "angle_scale"])
+    node._set_parent(cfg)
+    return build(node)(n_in, n_out)
+
+
+def build_actor(cfg: DictConfig, spec: EnvSpec) -> HybridActor:
+    """Make the hybrid actor with its block."""
+    block = build_block(cfg, *build_circuit_sizes(cfg))
+    return HybridActor(
+        spec.observation_size,
+        spec.action_size,
+        block,
+        hidden=cfg.algo.hidden,
+        links=cfg.algo.links,
+        angle_scale=cfg.block.angle_scale,
+    )
+
+
+def build_module(cfg: DictConfig, spec: EnvSpec, *, meters: RunMeters, ranks: Ranks) -> TD3:
+    """Make the networks and the algorithm; equal on every rank, since the seed is."""
+    seed_everything(seed_for(cfg.seed, "networks") % 2**32, verbose=False)
+    actor = build_actor(cfg, spec)
+    block = actor.block
+    estimator: GradientEstimator = build(cfg.surrogate)(block.n_in, block.n_out) if block.surrogate else Direct()
+    critic = TwinCritic(spec.observation_size, spec.action_size, hidden=cfg.algo.hidden)
+    optimizers = ("actor_optimizer", "critic_optimizer", "surrogate_optimizer")
+    return get_class(cfg.algo._target_)(
+        actor,
+        critic,
+        estimator,
+        settings=TD3Settings(**{field.name: cfg.algo[field.name] for field in fields(TD3Settings)}),
+        meters=meters,
+        seed=cfg.seed,
+        rank=ranks.rank,
+        **{name: build(cfg.algo[name]) for name in optimizers},
+    )
+
+
+def build_stream(cfg: DictConfig, spec: EnvSpec, module: TD3, run_dir: Path, *, ranks: Ranks) -> Stream:
+    """Make the path of the data: environments, collecting policy, replay."""
+    block = module.actor.block
+    replay = Replay(
+        transition_columns(spec, block.n_in, block.n_out),
+        capacity=cfg.data.capacity,
+        batch_size=cfg.data.batch_size,
+        storage=cfg.data.storage,
+        folder=run_dir / "checkpoints" / "replay" / f"rank{ranks.rank}",
+        seed=seed_for(cfg.seed, "replay", ranks.rank),
+    )
+    policy = CollectingPolicy(
+        module.actor,
+        noise=cfg.algo.exploration_noise,
+        seed=cfg.seed,
+        rank=ranks.rank,
+        stopwatch=module.meters.stopwatch,
+        device=cfg.data.policy_device,
+    )
+    return Stream(
+        partial(_make_envs, cfg, ranks.rank),
+        policy,
+        replay,
+        schedule=Schedule(cfg.total_env_steps, cfg.warmup_env_steps, cfg.updates_per_env_step),
+        meters=module.meters,
+        world_size=ranks.world_size,
+        save_replay=cfg.checkpoint_replay == "last",
+    )
+
+
+def _make_envs(cfg: DictConfig, rank: int, env_steps: int) -> Any:
+    seed = seed_for(cfg.seed, f"envs from {env_steps}", rank)
+    return make_vector_env(cfg.env.id, cfg.num_envs, seed, max_episode_steps=cfg.env.max_episode_steps)
+
+
+def build_callbacks(cfg: DictConfig, run_dir: Path, facts: dict[str, Any]) -> list[Callback]:
+    """Make the callbacks, in the order in which they are called: what sums up comes last."""
+    testing = Testing(
+        cfg.env.id,
+        episodes=cfg.callbacks.test_episodes,
+        every_env_steps=cfg.test_every_env_steps,
+        seed=cfg.seed,
+        max_episode_steps=cfg.callbacks.test_max_episode_steps or cfg.env.max_episode_steps,
+    )
+    steps = {"total_env_steps": cfg.total_env_steps, "warmup_env_steps": cfg.warmup_env_steps}
+    return [
+        RunProgress(testing, **steps),
+        MetricRows(every_env_steps=cfg.callbacks.log_every_env_steps),
+        testing,
+        Checkpoints(run_dir / "checkpoints", testing, every_env_steps=cfg.checkpoint_every_env_steps),
+        RunSummary(run_dir / "summary.json", testing, warmup_env_steps=cfg.warmup_env_steps, facts=facts),
+    ]
+
+
+def build_loggers(cfg: DictConfig, run_dir: Path, facts: dict[str, Any]) -> list[Logger]:
+    """Make the CSV logger, and W&B where the config has it."""
+    loggers: list[Logger] = [MetricsCSV(run_dir / "metrics.csv")]
+    if cfg.logger:
+        config = OmegaConf.to_container(cfg, resolve=True)
+        make = build(cfg.logger)
+        loggers.append(make(run_dir, run_name=run_dir.name, tags=list(cfg.tags), config={**config, **facts}))  # type: ignore[dict-item]
+    return loggers
+
+
+def build_trainer(cfg: DictConfig, run_dir: Path, *, callbacks: list[Callback], logger: list[Logger]) -> Trainer:
+    """Make the Trainer; everything that it would do by itself and that qtrl does is switched off."""
+    return build(
+        cfg.trainer,
+        default_root_dir=str(run_dir),
+        deterministic=cfg.deterministic,
+        plugins=[AtomicCheckpointIO()],
+        callbacks=callbacks,
+        logger=logger,
+        max_epochs=1,
+        max_steps=-1,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def set_threads(count: int | None, world_size: int) -> int:
+    """Set torch's threads once for this process, the machine's cores shared among its ranks; return the number."""
+    count = count or max(1, len(os.sched_getaffinity(0)) // world_size)
+    torch.set_num_threads(count)
+    return count

@@ -1,0 +1,104 @@
+"""What the numbers of a config may be, said before anything is built from them."""
+
+import math
+from dataclasses import dataclass
+
+from omegaconf import DictConfig, OmegaConf
+
+from qtrl.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number between two limits, both allowed.
+
+    Attributes:
+        low: The smallest.
+        high: The largest.
+        whole: Whether it must be an integer.
+        optional: Whether null is allowed.
+    """
+
+    low: float
+    high: float = math.inf
+    whole: bool = True
+    optional: bool = False
+
+    def check(self, key: str, value: object) -> None:
+        """Raise a ConfigError that says what came and what was expected."""
+        if value is None and self.optional:
+            return
+        kinds = (int,) if self.whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not self.low <= value <= self.high:
+            kind = "an integer" if self.whole else "a number"
+            limits = f"at least {self.low:g}" if self.high == math.inf else f"from {self.low:g} to {self.high:g}"
+            raise ConfigError(f"{key}={value} is not allowed: expected {kind} of {limits}")
+
+
+COUNT = Number(1)
+FACTOR = Number(0, whole=False)
+TINY = 1e-12
+
+NUMBERS = {
+    "seed": Number(0, 2**32 - 1),
+    "total_env_steps": COUNT,
+    "warmup_env_steps": Number(0),
+    "updates_per_env_step": Number(TINY, whole=False),
+    "num_envs": COUNT,
+    "test_every_env_steps": COUNT,
+    "checkpoint_every_env_steps": COUNT,
+    "num_threads": Number(1, optional=True),
+    "env.max_episode_steps": Number(1, optional=True),
+    "algo.hidden": COUNT,
+    "algo.links": Number(0),
+    "algo.gamma": Number(0, 1, whole=False),
+    "algo.tau": Number(TINY, 1, whole=False),
+    "algo.policy_delay": COUNT,
+    "algo.exploration_noise": FACTOR,
+    "algo.target_noise": FACTOR,
+    "algo.target_noise_clip": FACTOR,
+    "algo.actor_optimizer.lr": FACTOR,
+    "algo.critic_optimizer.lr": FACTOR,
+    "algo.surrogate_optimizer.lr": FACTOR,
+    "block.angle_scale": Number(TINY, whole=False),
+    "block.shots": COUNT,
+    "circuit.n_qubits": COUNT,
+    "circuit.reps": Number(0),
+    "surrogate.hidden": COUNT,
+    "surrogate.fit_every_updates": COUNT,
+    "surrogate.fit_batches": COUNT,
+    "surrogate.fit_epochs": COUNT,
+    "data.batch_size": COUNT,
+    "data.capacity": COUNT,
+    "callbacks.test_episodes": COUNT,
+    "callbacks.test_max_episode_steps": Number(1, optional=True),
+    "callbacks.log_every_env_steps": COUNT,
+}
+"""Limits by key; a key that a choice of groups does not have is not looked at."""
+
+CHOICES = {
+    "checkpoint_replay": ("last", "none"),
+    "optimized_metric": ("test/return_mean", "test/best_return"),
+}
+
+MISSING = object()
+
+
+def check_config(cfg: DictConfig) -> None:
+    """Check the numbers and words of a config.
+
+    Raises:
+        ConfigError: The first one that is out of range, or a warm-up that is not shorter than the run.
+    """
+    for key, number in NUMBERS.items():
+        value = OmegaConf.select(cfg, key, default=MISSING)
+        if value is not MISSING:
+            number.check(key, value)
+    for key, words in CHOICES.items():
+        if cfg[key] not in words:
+            raise ConfigError(f"{key}={cfg[key]} is unknown: choices are {', '.join(words)}")
+    if cfg.warmup_env_steps >= cfg.total_env_steps:
+        raise ConfigError(
+            f"warmup_env_steps={cfg.warmup_env_steps} must be below total_env_steps={cfg.total_env_steps}: "
+            "lower the one or raise the other"
+        )

@@ -1,0 +1,97 @@
+"""Run a Hydra command with errors of one line."""
+
+import difflib
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qtrl.errors import ConfigError, QtrlError
+
+TRACEBACKS = "HYDRA_FULL_ERROR"
+"""Set this variable to 1 to see tracebacks."""
+EXIT_STATUS = 2
+
+
+def config_dir() -> str:
+    """Find the configs: inside an installed package, beside it in a checkout.
+
+    Raises:
+        ConfigError: They are in neither place.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "configs", package.parent / "configs"):
+        if (folder / "train.yaml").is_file():
+            return str(folder)
+    raise ConfigError(f"no configs in {package} nor beside it; install qtrl again")
+
+
+def run_command(task: Callable, config_name: str) -> None:
+    """Compose the config from the command line, call `task` with it, and exit with 2 after an error.
+
+    Args:
+        task: Receives the composed config.
+        config_name: The primary config.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    tracebacks = os.environ.get(TRACEBACKS) == "1"
+    os.environ[TRACEBACKS] = "1"  # Hydra then raises its errors instead of printing them and exiting
+    failures: list[QtrlError] = []
+    try:
+        hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(_keeping(task, failures))()
+        if failures:
+            raise failures[0]
+    except (QtrlError, HydraException, OmegaConfBaseException) as error:
+        if tracebacks:
+            raise
+        print(f"qtrl: {describe(error)}", file=sys.stderr)
+        sys.exit(EXIT_STATUS)
+
+
+def _keeping(task: Callable, failures: list[QtrlError]) -> Callable:
+    """Keep qtrl's own errors from Hydra, which adds lines to them; in a multirun let it go on with the other jobs."""
+
+    @functools.wraps(task)
+    def keep(cfg: Any) -> Any:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        try:
+            return task(cfg)
+        except QtrlError as error:
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise
+            failures.append(error)
+
+    return keep
+
+
+def describe(error: Exception) -> str:
+    """Say in one message what is wrong with the config, and what the choices are."""
+    cause: Any = error
+    while cause is not None:
+        if isinstance(cause, QtrlError):
+            return str(cause)
+        if hasattr(cause, "parent_node") and getattr(cause, "key", None) is not None and "not in struct" in str(cause):
+            return _unknown_key(str(cause.full_key or cause.key), cause.parent_node)
+        cause = cause.__cause__
+    return _group_choices(str(error))
+
+
+def _unknown_key(full_key: str, parent: object) -> str:
+    choices = [str(key) for key in parent] if parent is not None else []  # type: ignore[attr-defined]
+    key = full_key.rpartition(".")[2]
+    close = difflib.get_close_matches(key, choices, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"unknown key {full_key!r}: {hint}choices are {', '.join(sorted(choices))}"
+
+
+def _group_choices(message: str) -> str:
+    """Fold Hydra's lists of options into one line."""
+    lines = [line.strip() for line in message.splitlines()]
+    return " ".join(line for line in lines if line and not line.startswith(("Config search path", "provider=")))

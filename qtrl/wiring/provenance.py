@@ -1,0 +1,33 @@
+"""What made a result: versions, machine and commit."""
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import qtrl
+
+PACKAGES = ("torch", "lightning", "torchrl", "tensordict", "gymnasium", "mujoco", "torchquantum-ng", "numpy", "wandb")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, qtrl and what it stands on."""
+    found = {"python": platform.python_version(), "qtrl": qtrl.__version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def git_commit() -> str | None:
+    """Return the commit of the checkout that qtrl runs from, `-dirty` where files differ; None for an installed one."""
+    root = Path(qtrl.__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,34 @@
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from qtrl.keys import METRICS
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+GROUPS = {"core": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
+REQUIREMENTS = {text: Requirement(text) for group in GROUPS.values() for text in group}
+
+
+def first_cells(page: str) -> list[str]:
+    """The code in the first column of the tables of a page."""
+    return re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs" / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+def test_metrics_page_defines_every_metric_once_in_the_order_of_the_columns() -> None:
+    assert first_cells("metrics.md") == list(METRICS)
+
+
+def test_dependencies_page_names_every_direct_dependency_in_order() -> None:
+    assert first_cells("dependencies.md") == [requirement.name for requirement in REQUIREMENTS.values()]
+
+
+@pytest.mark.parametrize("text", REQUIREMENTS)
+def test_constraints_pin_a_version_that_satisfies(text: str) -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    requirement = REQUIREMENTS[text]
+    assert pins[requirement.name.lower()] in requirement.specifier
