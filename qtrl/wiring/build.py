@@ -52,12 +52,13 @@ def build(node: DictConfig, **arguments: Any) -> Any:
     try:
         return instantiate(node, **arguments)
     except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, QtrlError):
-                raise cause from None
+        cause: BaseException = error
+        while cause.__cause__ is not None:
             cause = cause.__cause__
-        raise ConfigError(f"{node.get('_target_')} cannot be made: {str(error).splitlines()[0]}") from error
+        if isinstance(cause, QtrlError):
+            raise cause from None
+        reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+        raise ConfigError(f"{node.get('_target_')} cannot be made: {reason}") from error
 
 
 def build_block(cfg: DictConfig, n_in: int, n_out: int) -> Block:

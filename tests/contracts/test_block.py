@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 
-from qtrl.errors import CircuitError, ConfigError
+from qtrl.errors import CircuitError, ConfigError, QtrlError
 from qtrl.meters import Cost
 from qtrl.nn import FC, PQC, RBG, Block, Zeros
 from qtrl.quantum import READOUTS, efficient_su2, make_engine
@@ -93,7 +93,7 @@ def test_a_size_below_one_is_refused_by_name(kind: type[Block], size: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("readout", "shots"), [("sample", 1), ("mean", 7), ("majority", 7), ("most_probable", 7), ("expectation", 0)]
+    ("readout", "shots"), [("sample", 1), ("mean", 7), ("majority", 7), ("most_probable", 0), ("expectation", 0)]
 )
 def test_pqc_readouts_stay_in_the_unit_interval_and_name_their_cost(readout: str, shots: int) -> None:
     block = build_pqc(readout=readout, shots=7)
@@ -133,8 +133,12 @@ def test_rbg_draws_fair_bits_from_the_generator_it_needs() -> None:
     bits = RBG(N_IN, 10)(torch.zeros(1000, N_IN), seeded())
     assert set(bits.unique().tolist()) == {0.0, 1.0}
     assert (bits.mean(0) - 0.5).abs().max() < 5 * 0.5 / 1000**0.5  # five standard errors
-    with pytest.raises(ConfigError, match="generator is None"):
-        RBG(N_IN, N_OUT)(angles())
+
+
+@pytest.mark.parametrize("drawing", [build_pqc, BLOCKS["rbg"]], ids=["pqc", "rbg"])
+def test_a_block_that_draws_asks_for_a_generator(drawing) -> None:
+    with pytest.raises(QtrlError, match=r"torch\.Generator"):
+        drawing()(angles())
 
 
 def test_fc_is_affine_and_has_no_surrogate() -> None:

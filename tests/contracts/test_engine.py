@@ -291,6 +291,14 @@ def test_auto_takes_the_fastest_engine_that_holds_the_circuit(monkeypatch):
     assert make_engine().prepare(BELL).engine == "torchquantum"
 
 
+def test_auto_says_why_no_engine_holds_the_circuit(monkeypatch):
+    able = ENGINES["reference"].capabilities
+    for name in set(ENGINES) - {"auto"}:
+        monkeypatch.setattr(ENGINES[name], "capabilities", type(able)(frozenset({"h"}), 12, True, True))
+    with pytest.raises(EngineError, match="no engine can run the circuit: 'statevector' has no gate cx"):
+        make_engine().prepare(BELL)
+
+
 def test_a_missing_gate_is_named(monkeypatch):
     able = ENGINES["reference"].capabilities
     monkeypatch.setattr(ENGINES["reference"], "capabilities", type(able)(frozenset({"h", "x"}), 12, True, True))

@@ -107,6 +107,19 @@ def test_the_approximate_actor_follows_the_circuit_after_a_fit() -> None:
     assert all(torch.equal(before[key], value) for key, value in actor.state_dict().items())
 
 
+def test_the_fitted_gradient_points_along_the_circuits_exact_one() -> None:
+    block, generator = pqc(), seeded()
+    q_in = torch.randn(1, N_IN, generator=generator) + 0.3 * torch.randn(256, N_IN, generator=generator)
+    torch.manual_seed(0)
+    estimator = QtDNNEstimator(N_IN, N_OUT, hidden=256, fit_epochs=300)
+    estimator.fit(q_in, block(q_in), optimizer=torch.optim.Adam(estimator.parameters(), lr=1e-2))
+
+    leaf = q_in.requires_grad_()
+    (exact,) = torch.autograd.grad(block.executable.expectations(leaf).sum(), leaf)
+    (learned,) = torch.autograd.grad(estimator(block, leaf).sum(), leaf)
+    assert torch.nn.functional.cosine_similarity(learned.flatten(), exact.flatten(), dim=0) > 0.9
+
+
 def test_fit_batches_and_epochs_reach_the_fit() -> None:
     estimator = QtDNNEstimator(N_IN, N_OUT, hidden=4, fit_batches=3, fit_epochs=2)
     optimizer = torch.optim.Adam(estimator.parameters())
@@ -132,6 +145,8 @@ def test_direct_has_nothing_to_fit() -> None:
     ("options", "message"),
     [
         ({"value": "both"}, "value is 'both', expected one of surrogate, block"),
+        ({"pairs": "all"}, "pairs is 'all', expected one of"),
+        ({"fit_every_updates": 0}, "fit_every_updates is 0"),
         ({"fit_batches": 0}, "fit_batches is 0"),
         ({"fit_epochs": 0}, "fit_epochs is 0"),
         ({"hidden": 0}, "hidden is 0"),

@@ -43,7 +43,7 @@ class Block(nn.Module, ABC):
             Shape (B, n_out), in the dtype and on the device of `q_in`.
 
         Raises:
-            ConfigError: The block draws and was given no generator.
+            QtrlError: The block draws and was given no generator, or `q_in` does not fit it.
         """
 
     def cost(self, batch: int) -> Cost:

@@ -7,7 +7,7 @@ from qtrl.errors import CircuitError, ConfigError
 from qtrl.meters import Cost
 from qtrl.nn.blocks.base import Block
 from qtrl.nn.sizes import check_sizes
-from qtrl.quantum import READOUTS, Circuit, Engine
+from qtrl.quantum import READOUTS, Circuit, Engine, n_shots
 
 
 class PQC(Block):
@@ -57,5 +57,4 @@ class PQC(Block):
 
     def cost(self, batch: int) -> Cost:
         """Return one circuit for each row, and the shots that the readout takes of it."""
-        shots = {"sample": 1, "expectation": 0}.get(self.readout, self.shots)
-        return Cost(circuits=batch, shots=batch * shots)
+        return Cost(circuits=batch, shots=batch * n_shots(self.readout, self.shots))

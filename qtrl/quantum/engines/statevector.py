@@ -13,9 +13,8 @@ from qtrl.quantum.engine import Capabilities, Engine, Executable
 from qtrl.quantum.engines.fusion import Column, Depth, Permutation, Plan, make_plan
 from qtrl.quantum.gates import GATES
 
-_WORKING_SET_BYTES = {"cpu": 2**23}
-"""Memory that one pass may fill: the share of a core's caches, measured best for 10 qubits and 10 repetitions."""
-_WORKING_SET_BYTES_ACCELERATOR = 2**30
+_CPU_BYTES, _ACCELERATOR_BYTES = 2**24, 2**30
+"""Memory that one pass over part of a batch may fill: on a CPU what caches bear, else a small part of the device."""
 
 
 class StatevectorExecutable(Executable):
@@ -37,7 +36,7 @@ class StatevectorExecutable(Executable):
     def _probabilities(self, angles: Tensor) -> Tensor:
         plan = self._plan(angles.device)
         complex_numbers = 2 * plan.n_columns * len(plan.groups) * 4**plan.width + 4 * 2**self.circuit.n_qubits
-        budget = _WORKING_SET_BYTES.get(angles.device.type, _WORKING_SET_BYTES_ACCELERATOR)
+        budget = _CPU_BYTES if angles.device.type == "cpu" else _ACCELERATOR_BYTES
         rows = max(1, budget // (complex_numbers * 2 * angles.element_size()))
         states = torch.cat([_run(plan, part, self.circuit.n_qubits) for part in angles.split(rows)])
         return torch.view_as_real(states).square().sum(dim=-1)

@@ -27,7 +27,7 @@ class TorchQuantumExecutable(Executable):
 
 
 class TorchQuantumEngine(Engine):
-    """TorchQuantum behind the contract; about 75 microseconds a gate on a CPU whatever the batch, up to some tens."""
+    """TorchQuantum behind the contract; on small batches its time goes into starting several kernels for each gate."""
 
     name = "torchquantum"
     capabilities = Capabilities(frozenset(GATES), max_qubits=20, differentiable=True, double_precision=False)
