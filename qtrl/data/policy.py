@@ -1,6 +1,8 @@
 """How the actor behaves while transitions are collected."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from tensordict import TensorDictBase
@@ -10,6 +12,17 @@ from qtrl.keys import ACTION, OBSERVATION, Q_IN, Q_OUT
 from qtrl.meters import Stopwatch
 from qtrl.nn import HybridActor
 from qtrl.seeding import Generators
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute in this thread alone: for few rows waiting for other threads costs more than they bring."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class CollectingPolicy(TensorDictModuleBase):
@@ -54,7 +67,7 @@ class CollectingPolicy(TensorDictModuleBase):
     @torch.no_grad()
     def forward(self, tensordict: TensorDictBase) -> TensorDictBase:
         """Choose actions for observations of shape (N, O); store them, q_in and q_out."""
-        with self._stopwatch.section("policy"):
+        with self._stopwatch.section("policy"), one_thread():
             observation = tensordict[OBSERVATION]
             device = next(self.actor.parameters()).device
             output = self.actor(observation.to(device), self.generators.get("shots", device))

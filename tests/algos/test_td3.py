@@ -1,0 +1,371 @@
+import copy
+from functools import partial
+
+import pytest
+import torch
+from lightning.pytorch import Callback, Trainer
+from tensordict import TensorDict
+from torch.testing import assert_close
+
+from qtrl.algos import TD3, TD3Settings
+from qtrl.callbacks import AtomicCheckpointIO
+from qtrl.errors import ConfigError, DivergenceError
+from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
+from qtrl.nn import FC, PQC, RBG, Direct, HybridActor, QtDNNEstimator, TwinCritic
+from qtrl.quantum import efficient_su2, make_engine
+from qtrl.specs import Batch
+from qtrl.wiring.quiet import quiet_libraries
+
+OBSERVATIONS, ACTIONS, BATCH, SHOTS = 3, 2, 6, 5
+N_IN, N_OUT = 8, 2  # two qubits, one repetition
+NETS = ("actor", "critic", "estimator", "actor_target", "critic_target")
+
+
+def make_block(name):
+    if name == "pqc":
+        circuit, engine = efficient_su2(N_OUT, reps=1), make_engine("statevector")
+        return PQC(N_IN, N_OUT, circuit=circuit, engine=engine, readout="mean", shots=SHOTS)
+    return {"fc": FC, "rbg": RBG}[name](N_IN, N_OUT)
+
+
+class Recorder:
+    """Tells which optimizer stepped when, and what each step moved."""
+
+    def __init__(self):
+        self.module, self.steps, self.moved = None, [], []
+
+    def optimizer(self, name):
+        def make(parameters):
+            optimizer = torch.optim.SGD(parameters, lr=0.05)
+            optimizer.register_step_pre_hook(lambda *_: setattr(self, "before", state(self.module)))
+            optimizer.register_step_post_hook(lambda *_: self.stepped(name))
+            return optimizer
+
+        return make
+
+    def stepped(self, name):
+        self.steps.append(name)
+        self.moved.append(changed(self.before, state(self.module)))
+
+
+def state(module):
+    return copy.deepcopy(module.state_dict())
+
+
+def changed(before, after):
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def make_module(block="pqc", *, recorder=None, seed=0, settings=None, **estimator):
+    torch.manual_seed(seed)
+    block = make_block(block)
+    actor = HybridActor(OBSERVATIONS, ACTIONS, block, hidden=7, links=3)
+    recorder = recorder or Recorder()
+    recorder.module = TD3(
+        actor,
+        TwinCritic(OBSERVATIONS, ACTIONS, hidden=9),
+        QtDNNEstimator(N_IN, N_OUT, hidden=11, **estimator) if block.surrogate else Direct(),
+        settings=TD3Settings(**(settings or {})),
+        actor_optimizer=recorder.optimizer("actor"),
+        critic_optimizer=recorder.optimizer("critic"),
+        surrogate_optimizer=recorder.optimizer("surrogate"),
+        seed=seed,
+    )
+    return recorder.module
+
+
+def make_rows(seed=0):
+    randn = partial(torch.randn, generator=torch.Generator().manual_seed(seed))
+    rows = TensorDict(batch_size=[BATCH])
+    for key, size in ((OBSERVATION, OBSERVATIONS), (NEXT_OBSERVATION, OBSERVATIONS), (REWARD, 1), (Q_IN, N_IN)):
+        rows[key] = randn(BATCH, size)
+    rows[ACTION], rows[Q_OUT] = randn(BATCH, ACTIONS).tanh(), randn(BATCH, N_OUT).sigmoid()
+    rows[TERMINATED] = torch.arange(BATCH)[:, None] % 3 == 0
+    return rows
+
+
+class Batches:
+    """A list that Lightning iterates over, and that remembers where it was."""
+
+    def __init__(self, batches):
+        self.batches, self.position = batches, 0
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        while self.position < len(self):
+            self.position += 1
+            yield self.batches[self.position - 1]
+
+    def state_dict(self):
+        return {"position": self.position}
+
+    def load_state_dict(self, state):
+        self.position = state["position"]
+
+
+def make_stream(updates, rows=None, upto=None):
+    batches = [Batch(make_rows(i) if rows is None else rows, env_steps=100 + i) for i in range(updates)]
+    return Batches(batches[:upto])
+
+
+def fit(module, stream, *callbacks, **options):
+    quiet_libraries()
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        plugins=[AtomicCheckpointIO()],
+        callbacks=list(callbacks),
+    )
+    trainer.fit(module, stream, **options)
+    return trainer
+
+
+def test_update_fits_the_qtdnn_then_the_critics_then_every_other_time_the_actor():
+    recorder = Recorder()
+    fit(make_module(recorder=recorder), make_stream(4))
+    assert recorder.steps == ["surrogate", "critic", "surrogate", "critic", "actor"] * 2
+
+
+@pytest.mark.parametrize(("delay", "actor_steps"), [(1, 6), (2, 3), (3, 2), (7, 0)])
+def test_policy_delay(delay, actor_steps):
+    recorder = Recorder()
+    fit(make_module(recorder=recorder, settings={"policy_delay": delay}), make_stream(6))
+    assert recorder.steps.count("actor") == actor_steps
+    assert recorder.steps.count("critic") == 6
+
+
+@pytest.mark.parametrize(("every", "fits"), [(1, 6), (2, 3), (4, 1)])
+def test_the_qtdnn_is_fitted_every_so_many_updates(every, fits):
+    recorder = Recorder()
+    fit(make_module(recorder=recorder, fit_every_updates=every), make_stream(6))
+    assert recorder.steps.count("surrogate") == fits
+
+
+def test_fit_batches_and_epochs_are_steps_of_the_qtdnn():
+    recorder = Recorder()
+    fit(make_module(recorder=recorder, fit_batches=3, fit_epochs=2), make_stream(1))
+    assert recorder.steps == ["surrogate"] * 6 + ["critic"]
+
+
+def test_each_step_moves_its_own_networks_and_no_other():
+    recorder = Recorder()
+    fit(make_module(recorder=recorder), make_stream(4))
+    roots = {"surrogate": {"estimator"}, "critic": {"critic"}, "actor": {"actor"}}
+    for name, moved in zip(recorder.steps, recorder.moved, strict=True):
+        assert {key.partition(".")[0] for key in moved} == roots[name]
+        if name == "actor":
+            assert {key.split(".")[1] for key in moved} == {"pre", "post"}
+        if name == "critic":
+            assert {key.split(".")[1] for key in moved} == {"q1", "q2"}
+
+
+def test_a_trainable_block_moves_with_the_actor():
+    recorder = Recorder()
+    fit(make_module("fc", recorder=recorder), make_stream(2))
+    assert recorder.steps == ["critic", "critic", "actor"]
+    assert {key.split(".")[1] for key in recorder.moved[-1]} == {"pre", "block", "post"}
+
+
+def test_critics_and_qtdnn_can_learn_again_after_the_actors_step():
+    module = make_module()
+    fit(module, make_stream(2))
+    assert all(p.requires_grad for net in (module.critic, module.estimator) for p in net.parameters())
+
+
+def test_the_actors_gradient_is_that_of_the_first_critic_through_the_qtdnn():
+    module = make_module(settings={"policy_delay": 1})
+    twin, rows = copy.deepcopy(module), make_rows()
+    lr = 0.05
+    grads = []
+
+    class Watch(Callback):
+        def on_train_batch_end(self, trainer, pl_module, *args):
+            # the actor's loss by hand, at the parameters that its step started from
+            q_in, links = twin.actor.encode(rows[OBSERVATION])
+            q_out = torch.sigmoid(pl_module.estimator.net(q_in))
+            q1 = pl_module.critic.q1(rows[OBSERVATION], twin.actor.decode(q_out, links))
+            grads.extend(torch.autograd.grad(-q1.mean(), list(twin.actor.parameters())))
+            assert_close(pl_module.metrics["loss/actor"], -q1.mean().detach())
+
+    fit(module, make_stream(1, rows), Watch())
+    for new, old, grad in zip(module.actor.parameters(), twin.actor.parameters(), grads, strict=True):
+        assert_close(new, old - lr * grad)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.9])
+def test_targets_bootstrap_from_the_smaller_target_value_unless_terminated(gamma):
+    module, rows = make_module("fc", settings={"gamma": gamma, "target_noise": 0.0}), make_rows()
+    with torch.no_grad():
+        next_action = module.actor(rows[NEXT_OBSERVATION]).action
+        q1, q2 = module.critic_target(rows[NEXT_OBSERVATION], next_action)
+        alive = 1.0 - rows[TERMINATED].float().squeeze(-1)
+        target = rows[REWARD].squeeze(-1) + gamma * alive * torch.minimum(q1, q2)
+        values = module.critic(rows[OBSERVATION], rows[ACTION])
+        loss = sum(((value - target) ** 2).mean() for value in values)
+    fit(module, make_stream(1, rows))
+    assert_close(module.metrics["train/target_q"], target.mean())
+    assert_close(module.metrics["loss/critic"], loss)
+    assert_close(module.metrics["train/q1"], values[0].mean())
+    assert_close(module.metrics["train/q2"], values[1].mean())
+
+
+def test_target_noise_changes_the_targets_and_repeats_with_the_seed():
+    def target(seed, noise):
+        module = make_module("fc", settings={"target_noise": noise})
+        module._generators = type(module._generators)(seed)
+        fit(module, make_stream(1))
+        return module.metrics["train/target_q"].item()
+
+    assert target(0, 0.2) == target(0, 0.2)
+    assert len({target(0, 0.2), target(1, 0.2), target(0, 0.0)}) == 3
+
+
+def test_targets_follow_by_tau_after_each_actor_update_and_not_between():
+    module = make_module("fc", settings={"tau": 0.25})
+    start, middle = state(module), {}
+
+    class Middle(Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            if batch_idx == 0:
+                middle.update(state(pl_module))
+
+    fit(module, make_stream(2), Middle())
+    end = state(module)
+    assert not [name for name in changed(start, middle) if "target" in name]
+    names = [name for name in end if "target" in name]
+    assert {name.split(".")[1] for name in names} == {"q1", "q2", "pre", "block", "post"}
+    for name in names:
+        assert_close(end[name], 0.75 * start[name] + 0.25 * end[name.replace("_target", "")])
+
+
+def test_targets_begin_as_copies_and_have_no_qtdnn():
+    module = make_module()
+    after = module.state_dict()
+    for name in (name for name in after if "target" in name):
+        assert torch.equal(after[name], after[name.replace("_target", "")])
+    assert {name.partition(".")[0] for name in after} == set(NETS)
+    assert not [name for name in after if "estimator" in name and "target" in name]
+    assert not any(p.requires_grad for p in module.actor_target.parameters())
+    assert not any(p.requires_grad for p in module.critic_target.parameters())
+
+
+def test_updates_are_counted_apart_from_lightnings_optimizer_steps():
+    module = make_module()
+    trainer = fit(module, make_stream(4))
+    assert (module.env_steps, module.updates) == (103, 4)
+    assert trainer.global_step == 4 + 4 + 2
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("key", "complaint", "still"),
+    [(REWARD, "critic loss", {"actor", "critic"}), (Q_OUT, "surrogate BCE", {"actor", "critic", "estimator"})],
+)
+def test_a_loss_that_is_not_finite_stops_before_it_touches_a_parameter(bad, key, complaint, still):
+    module, stream = make_module(), make_stream(3)
+    stream.batches[1].transitions[key][2] = bad
+    kept = {}
+
+    class Keep(Callback):
+        def on_train_batch_end(self, trainer, pl_module, *args):
+            kept.update(state(pl_module))
+
+    with pytest.raises(DivergenceError, match=rf"{complaint} became -?(nan|inf) at env step 101, update 2"):
+        fit(module, stream, Keep())
+    assert not [name for name in changed(kept, state(module)) if name.partition(".")[0].split("_")[0] in still]
+
+
+def test_an_actor_loss_that_is_not_finite_stops():
+    module = make_module(settings={"policy_delay": 1})
+    with torch.no_grad():
+        module.actor.post[0].weight.fill_(float("nan"))
+    with pytest.raises(DivergenceError, match="actor loss became nan at env step 100, update 1"):
+        fit(module, make_stream(1))
+
+
+def test_checkpoint_holds_plain_counters_and_no_trace_of_the_engine(tmp_path):
+    module = make_module()
+    trainer = fit(module, make_stream(3))
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    checkpoint = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    assert (checkpoint["env_steps"], checkpoint["updates"]) == (102, 3)
+    assert type(checkpoint["env_steps"]) is type(checkpoint["updates"]) is int
+    assert not [name for name in checkpoint["state_dict"] if ".block." in name]
+    assert len(checkpoint["optimizer_states"]) == 3
+
+
+def test_a_restored_module_goes_on_as_if_nothing_had_happened(tmp_path):
+    whole = make_module()
+    fit(whole, make_stream(6))
+    first = make_module()
+    fit(first, make_stream(6, upto=3)).save_checkpoint(tmp_path / "a.ckpt")
+    second = make_module(seed=9)
+    fit(second, make_stream(6), ckpt_path=tmp_path / "a.ckpt", weights_only=True)
+    assert (second.env_steps, second.updates) == (105, 6)
+    assert changed(whole.state_dict(), second.state_dict()) == set()
+    assert second.meters.ledger == whole.meters.ledger
+
+
+def booked(module):
+    ledger = module.meters.ledger
+    return {name: (ledger.circuits[name], ledger.shots[name]) for name in ledger.circuits if ledger.circuits[name]}
+
+
+@pytest.mark.parametrize(
+    ("estimator", "expected"),
+    [
+        ({}, {}),
+        ({"pairs": "fresh"}, {"fit": 4}),
+        ({"pairs": "fresh", "fit_every_updates": 2}, {"fit": 2}),
+        ({"value": "block"}, {"target": 4, "actor": 2}),
+        ({"value": "block", "pairs": "fresh"}, {"fit": 4, "target": 4, "actor": 2}),
+    ],
+)
+def test_circuits_that_an_update_runs_are_booked(estimator, expected):
+    module = make_module(**estimator)
+    fit(module, make_stream(4))
+    assert booked(module) == {name: (calls * BATCH, calls * BATCH * SHOTS) for name, calls in expected.items()}
+
+
+def test_stored_pairs_are_what_the_replay_recorded():
+    module, rows = make_module(), make_rows()
+    logits = module.estimator.net(rows[Q_IN])
+    bce = torch.nn.functional.binary_cross_entropy_with_logits(logits, rows[Q_OUT])
+    fit(module, make_stream(1, rows))
+    assert_close(module.metrics["surrogate/bce_before"], bce.detach())
+
+
+def test_time_of_each_part_is_booked():
+    module = make_module()
+    fit(module, make_stream(2))
+    assert all(module.meters.stopwatch.seconds[name] > 0 for name in ("surrogate", "critic", "actor"))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"gamma": 1.1},
+        {"gamma": -0.1},
+        {"tau": 0.0},
+        {"tau": 1.5},
+        {"policy_delay": 0},
+        {"target_noise": -1.0},
+        {"target_noise_clip": -1.0},
+        {"gamma": float("nan")},
+    ],
+)
+def test_numbers_out_of_range_are_refused(bad):
+    with pytest.raises(ConfigError, match=f"{next(iter(bad))}=.* is out of range"):
+        TD3Settings(**bad)
+
+
+def test_rbg_without_surrogate_trains_with_its_links_alone():
+    recorder = Recorder()
+    fit(make_module("rbg", recorder=recorder), make_stream(2))
+    assert recorder.steps == ["critic", "critic", "actor"]

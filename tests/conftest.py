@@ -1,0 +1,92 @@
+import contextlib
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+TESTS = Path(__file__).parent
+NETWORK_FREE = {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def a_home_of_its_own(monkeypatch, tmp_path_factory):
+    """No test logs in, calls home, or is influenced by what the machine's user has set."""
+    home = tmp_path_factory.getbasetemp()
+    for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
+        monkeypatch.setenv(name, str(home / name.lower()))
+    monkeypatch.setenv("NETRC", str(home / "no_netrc"))
+    for name in ("WANDB_API_KEY", "HYDRA_FULL_ERROR", "QTRL_RUN_DIR", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "")  # so that the value of before comes back, absent or not
+        monkeypatch.delenv(name)
+    for name, value in NETWORK_FREE.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def toy_envs(monkeypatch):
+    """`toy_envs:ID` can be made."""
+    monkeypatch.syspath_prepend(TESTS / "envs")
+
+
+@contextlib.contextmanager
+def clean_hydra():
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().clear()
+
+
+@pytest.fixture
+def compose():
+    """Compose a config from overrides, with what a run needs of Hydra's own."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.hydra_config import HydraConfig
+
+    from qtrl.wiring.command import config_dir
+
+    def composed(*overrides, config_name="train"):
+        with clean_hydra(), initialize_config_dir(config_dir(), version_base="1.3"):
+            cfg = compose(config_name, overrides=list(overrides), return_hydra_config=True)
+            HydraConfig.instance().set_config(cfg)
+            return compose(config_name, overrides=list(overrides))
+
+    return composed
+
+
+def call(main, arguments):
+    """Call a command in this process and return its exit status."""
+    before = sys.argv
+    sys.argv = ["qtrl", *arguments]
+    try:
+        with clean_hydra():
+            main()
+    except SystemExit as end:
+        return end.code or 0
+    finally:
+        sys.argv = before
+    return 0
+
+
+@pytest.fixture
+def train():
+    """Run `python -m qtrl.train ARGUMENTS` in this process, on one thread, and return its exit status."""
+    from qtrl.train import main
+
+    return lambda *arguments: call(main, [*arguments, "num_threads=1"])
+
+
+@pytest.fixture
+def evaluate():
+    """Run `python -m qtrl.eval ARGUMENTS` in this process and return its exit status."""
+    from qtrl.eval import main
+
+    return lambda *arguments: call(main, list(arguments))
