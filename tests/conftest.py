@@ -14,18 +14,19 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-@pytest.fixture(autouse=True)
-def a_home_of_its_own(monkeypatch, tmp_path_factory):
+@pytest.fixture(scope="session", autouse=True)
+def a_home_of_its_own(tmp_path_factory):
     """No test logs in, calls home, or is influenced by what the machine's user has set."""
     home = tmp_path_factory.getbasetemp()
-    for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
-        monkeypatch.setenv(name, str(home / name.lower()))
-    monkeypatch.setenv("NETRC", str(home / "no_netrc"))
-    for name in ("WANDB_API_KEY", "HYDRA_FULL_ERROR", "QTRL_RUN_DIR", "LOCAL_RANK"):
-        monkeypatch.setenv(name, "")  # so that the value of before comes back, absent or not
-        monkeypatch.delenv(name)
-    for name, value in NETWORK_FREE.items():
-        monkeypatch.setenv(name, value)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
+            patch.setenv(name, str(home / name.lower()))
+        patch.setenv("NETRC", str(home / "no_netrc"))
+        for name in ("WANDB_API_KEY", "HYDRA_FULL_ERROR", "QTRL_RUN_DIR", "LOCAL_RANK"):
+            patch.delenv(name, raising=False)
+        for name, value in NETWORK_FREE.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def clean_hydra():
         GlobalHydra.instance().clear()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def compose():
     """Compose a config from overrides, with what a run needs of Hydra's own."""
     from hydra import compose, initialize_config_dir
@@ -76,7 +77,7 @@ def call(main, arguments):
     return 0
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def train():
     """Run `python -m qtrl.train ARGUMENTS` in this process, on one thread, and return its exit status."""
     from qtrl.train import main
@@ -84,7 +85,7 @@ def train():
     return lambda *arguments: call(main, [*arguments, "num_threads=1"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def evaluate():
     """Run `python -m qtrl.eval ARGUMENTS` in this process and return its exit status."""
     from qtrl.eval import main

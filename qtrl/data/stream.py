@@ -1,6 +1,5 @@
 """The path of the data: collect, extend the replay, yield minibatches; Lightning's `fit` consumes it."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +14,9 @@ from qtrl.errors import ConfigError
 from qtrl.keys import DONE, REWARD
 from qtrl.meters import RunMeters
 from qtrl.specs import Batch
+
+BEYOND = 10**12
+"""More minibatches than any run has."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,6 @@ class Schedule:
             )
         if self.updates_per_env_step <= 0:
             raise ConfigError(f"updates_per_env_step={self.updates_per_env_step} must be above 0")
-
-    @property
-    def updates(self) -> int:
-        """The number of updates, rounded up."""
-        return math.ceil((self.total_env_steps - self.warmup_env_steps) * self.updates_per_env_step)
 
 
 class Stream:
@@ -85,8 +82,12 @@ class Stream:
         self._rows_before_learning = 0
 
     def __len__(self) -> int:
-        """Give an upper bound: Lightning must not look one minibatch ahead, nor end before the stream does."""
-        return self._schedule.updates + 1
+        """Give a number that is never reached.
+
+        Without one Lightning looks a minibatch ahead, and at a lower one it would end the run: environments side by
+        side overshoot the schedule, and a resumed run may have another.
+        """
+        return BEYOND
 
     def __iter__(self) -> Iterator[Batch]:
         env = self._make_env(self.env_steps)

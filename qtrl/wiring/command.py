@@ -4,7 +4,8 @@ import difflib
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from qtrl.errors import ConfigError, QtrlError
 TRACEBACKS = "HYDRA_FULL_ERROR"
 """Set this variable to 1 to see tracebacks."""
 EXIT_STATUS = 2
+GROUP_IS_NULL = "Config group override must be"
+"""So begins the bare ValueError that Hydra raises for `group=null`."""
 
 
 def config_dir() -> str:
@@ -39,22 +42,40 @@ def run_command(task: Callable, config_name: str) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    tracebacks = os.environ.get(TRACEBACKS) == "1"
-    os.environ[TRACEBACKS] = "1"  # Hydra then raises its errors instead of printing them and exiting
+    asked = os.environ.get(TRACEBACKS, "0")
     failures: list[QtrlError] = []
     try:
-        hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(_keeping(task, failures))()
+        keeping = _keeping(task, failures, tracebacks=asked)
+        with _variable(TRACEBACKS, "1"):  # Hydra then raises its errors instead of printing them and exiting
+            hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(keeping)()
         if failures:
             raise failures[0]
-    except (QtrlError, HydraException, OmegaConfBaseException) as error:
-        if tracebacks:
+    except (QtrlError, HydraException, OmegaConfBaseException, ValueError) as error:
+        if asked == "1" or (type(error) is ValueError and GROUP_IS_NULL not in str(error)):
             raise
         print(f"qtrl: {describe(error)}", file=sys.stderr)
         sys.exit(EXIT_STATUS)
 
 
-def _keeping(task: Callable, failures: list[QtrlError]) -> Callable:
-    """Keep qtrl's own errors from Hydra, which adds lines to them; in a multirun let it go on with the other jobs."""
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable, and take it back."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+
+def _keeping(task: Callable, failures: list[QtrlError], *, tracebacks: str) -> Callable:
+    """Keep qtrl's own errors from Hydra, which adds lines to them; in a multirun let it go on with the other jobs.
+
+    Processes that the task starts find `tracebacks`, the user's own choice, in their environment.
+    """
 
     @functools.wraps(task)
     def keep(cfg: Any) -> Any:
@@ -62,7 +83,8 @@ def _keeping(task: Callable, failures: list[QtrlError]) -> Callable:
         from hydra.types import RunMode
 
         try:
-            return task(cfg)
+            with _variable(TRACEBACKS, tracebacks):
+                return task(cfg)
         except QtrlError as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise
@@ -80,7 +102,8 @@ def describe(error: Exception) -> str:
         if hasattr(cause, "parent_node") and getattr(cause, "key", None) is not None and "not in struct" in str(cause):
             return _unknown_key(str(cause.full_key or cause.key), cause.parent_node)
         cause = cause.__cause__
-    return _group_choices(str(error))
+    override = getattr(error, "override", None)  # one that Hydra cannot parse
+    return (f"{override}: " if override else "") + _group_choices(str(error))
 
 
 def _unknown_key(full_key: str, parent: object) -> str:

@@ -10,6 +10,8 @@ from omegaconf.errors import OmegaConfBaseException
 from qtrl.errors import ConfigError
 from qtrl.wiring.run_folder import load_config
 
+SHARED_WITH_BLOCK = ("circuit", "engine")
+"""The block's own ones refer to these; a run's config has both written out."""
 NOT_OF_THE_RUN = ("run_dir", "resume", "resume_force")
 MAY_CHANGE = ("total_env_steps",)
 
@@ -41,6 +43,9 @@ def resumed_config(run_dir: Path, overrides: Sequence[str], *, force: bool) -> D
                 f"resume: the choice of {key} cannot change, only single values of it, such as {key}.NAME"
             )
         OmegaConf.update(cfg, key, value)
+    for name in SHARED_WITH_BLOCK:
+        if name in cfg.block:
+            cfg.block[name] = cfg[name]
     cfg.run_dir, cfg.resume = str(run_dir), True
     return cfg
 

@@ -1,0 +1,281 @@
+import math
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+
+from qtrl.data import CollectingPolicy, Replay, Schedule, Stream, transition_columns
+from qtrl.data.stream import EpisodeReturns
+from qtrl.envs import make_vector_env
+from qtrl.errors import ConfigError
+from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
+from qtrl.meters import Cost, RunMeters
+from qtrl.nn import PQC, HybridActor
+from qtrl.quantum import efficient_su2, make_engine
+from qtrl.specs import EnvSpec
+from qtrl.wiring.quiet import quiet_libraries
+
+pytestmark = pytest.mark.usefixtures("toy_envs")
+SPEC = EnvSpec("toy_envs:Counting-v0", 3, 1)
+SHOTS = 2
+
+
+def make_actor():
+    torch.manual_seed(0)
+    block = PQC(8, 2, circuit=efficient_su2(2, reps=1), engine=make_engine("statevector"), shots=SHOTS)
+    return HybridActor(3, 1, block, hidden=4, links=1)
+
+
+def make_stream(
+    folder, *, num_envs=1, total=36, warmup=12, ratio=1.0, capacity=100, seed=0, env_id=SPEC.env_id, **more
+):
+    meters = RunMeters()
+    policy = CollectingPolicy(make_actor(), noise=0.0, seed=seed, stopwatch=meters.stopwatch)
+    columns = transition_columns(SPEC, 8, 2)
+    replay = Replay(columns, capacity=capacity, batch_size=5, storage="memory", folder=folder, seed=seed)
+    schedule = Schedule(total, warmup, ratio)
+    make_env = lambda env_steps: make_vector_env(SPEC.env_id, num_envs, seed + env_steps)  # noqa: E731
+    return Stream(make_env, policy, replay, schedule=schedule, meters=meters, **more)
+
+
+def run(stream):
+    return [batch for batch in stream]  # list(stream) would make room for `len(stream)`
+
+
+def rows_of(stream):
+    """The filled rows of the replay, oldest first; for a replay that has not wrapped around."""
+    return stream.replay.buffer[: len(stream.replay)]
+
+
+@pytest.mark.parametrize("num_envs", [1, 3])
+@pytest.mark.parametrize("ratio", [0.5, 1, 2])
+def test_as_many_updates_as_env_steps_after_warm_up_ask_for(tmp_path, num_envs, ratio):
+    stream = make_stream(tmp_path, num_envs=num_envs, ratio=ratio)
+    steps = [batch.env_steps for batch in stream]
+    assert len(steps) == (36 - 12) * ratio
+    assert steps == sorted(steps)
+    assert (min(steps), max(steps)) == (12 + max(num_envs, math.ceil(1 / ratio)) if num_envs == 1 else 15, 36)
+    assert (stream.env_steps, len(stream.replay)) == (36, 36)
+
+
+@pytest.mark.parametrize("num_envs", [1, 3])
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_env_steps_are_sums_over_ranks(tmp_path, num_envs, world_size):
+    stream = make_stream(tmp_path, num_envs=num_envs, world_size=world_size)
+    assert len(run(stream)) == 24
+    assert stream.env_steps == 36
+    assert len(stream.replay) == 36 / world_size
+
+
+class Nothing(LightningModule):
+    """Counts its updates."""
+
+    def __init__(self, on_step=lambda module, batch: None):
+        super().__init__()
+        self.automatic_optimization = False
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.on_step, self.updates = on_step, 0
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    def training_step(self, batch, batch_idx):
+        self.updates += 1
+        self.on_step(self, batch)
+
+    def transfer_batch_to_device(self, batch, device, dataloader_idx):
+        return batch
+
+
+def fit(stream, **module):
+    quiet_libraries()
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    module = Nothing(**module)
+    Trainer(accelerator="cpu", max_epochs=1, **quiet).fit(module, stream)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("num_envs", "total", "warmup", "ratio", "updates"),
+    [(1, 30, 10, 1, 20), (3, 10, 4, 1, 6), (7, 22, 3, 1, 21), (7, 22, 7, 2, 42), (4, 30, 0, 1.5, 48)],
+)
+def test_lightning_makes_every_update_that_is_owed_also_where_env_steps_overshoot(
+    tmp_path, num_envs, total, warmup, ratio, updates
+):
+    stream = make_stream(tmp_path, num_envs=num_envs, total=total, warmup=warmup, ratio=ratio)
+    assert fit(stream).updates == updates
+    assert stream.env_steps >= total
+
+
+def test_lightning_collects_no_step_ahead_of_the_update(tmp_path):
+    stream = make_stream(tmp_path, total=30, ratio=1)
+
+    def follow(module, batch):
+        assert batch.env_steps == stream.env_steps == len(stream.replay) == 12 + module.updates
+
+    assert fit(stream, on_step=follow).updates == 18
+
+
+def test_each_step_acts_with_the_weights_of_the_update_before(tmp_path):
+    stream = make_stream(tmp_path, total=30)
+    actor = stream._policy.actor
+
+    def update(module, batch):
+        with torch.no_grad():
+            actor.post[-1].weight.zero_()
+            actor.post[-1].bias.fill_(module.updates / 100)
+
+    fit(stream, on_step=update)
+    actions = rows_of(stream)[ACTION][13:, 0]  # the first learning step still has the first weights
+    torch.testing.assert_close(actions, torch.tanh(torch.arange(1, 18) / 100))
+
+
+def test_warm_up_is_random_and_the_pairs_are_real_from_the_first_row(tmp_path):
+    stream = make_stream(tmp_path, total=30, warmup=25)
+    run(stream)
+    rows = rows_of(stream)
+    with torch.no_grad():
+        expected = stream._policy.actor(rows[OBSERVATION], torch.Generator().manual_seed(0))
+    torch.testing.assert_close(rows[Q_IN], expected.q_in)
+    assert set(rows[Q_OUT].flatten().tolist()) <= {0.0, 0.5, 1.0}  # means of two shots
+    assert rows[Q_OUT].std() > 0
+    assert rows[ACTION][:25].std() > 0.3
+    assert rows[ACTION][25:].std() < 0.3
+
+
+@pytest.mark.parametrize("num_envs", [1, 3])
+def test_the_replay_holds_the_true_last_observation_and_no_termination_at_a_time_limit(tmp_path, num_envs):
+    stream = make_stream(tmp_path, num_envs=num_envs, total=120)
+    run(stream)
+    rows = rows_of(stream)
+    limits = 0
+    for now, after, reward, terminated in zip(
+        rows[OBSERVATION].tolist(),
+        rows[NEXT_OBSERVATION].tolist(),
+        rows[REWARD][:, 0].tolist(),
+        rows[TERMINATED][:, 0].tolist(),
+        strict=True,
+    ):
+        assert after == [*now[:2], now[2] + 1]
+        assert reward == after[2] <= 4
+        assert terminated == (after[2] == after[1])
+        limits += after[2] == 4 and not terminated
+    assert limits > 3
+
+
+@pytest.mark.parametrize("num_envs", [1, 3])
+def test_circuits_of_collection_are_booked_and_none_for_anything_else(tmp_path, num_envs):
+    stream = make_stream(tmp_path, num_envs=num_envs)
+    run(stream)
+    assert stream._meters.ledger.total() == Cost(36, 36 * SHOTS)
+
+
+def test_time_is_split_into_env_policy_and_replay(tmp_path):
+    stream = make_stream(tmp_path)
+    run(stream)
+    seconds = stream._meters.stopwatch.seconds
+    assert min(seconds[name] for name in ("env", "policy", "replay", "warmup", "learning")) > 0
+    whole = seconds["warmup"] + seconds["learning"]
+    assert seconds["env"] + seconds["policy"] + seconds["replay"] < whole
+
+
+def test_every_collected_step_is_reported_warm_up_included(tmp_path):
+    stream, seen = make_stream(tmp_path, num_envs=3), []
+    stream.on_collect = seen.append
+    run(stream)
+    assert seen == list(range(3, 37, 3))
+
+
+def test_environments_are_closed_when_the_consumer_stops(tmp_path, monkeypatch):
+    closed = []
+    monkeypatch.setattr("toy_envs.Counting.close", lambda self: closed.append(1), raising=False)
+    iterator = iter(make_stream(tmp_path, num_envs=2))
+    next(iterator)
+    iterator.close()
+    assert len(closed) == 2
+
+
+def take(stream, count):
+    return [batch for batch, _ in zip(stream, range(count), strict=False)]
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1, 2])
+def test_a_restored_stream_makes_the_updates_that_are_left(tmp_path, ratio):
+    stream = make_stream(tmp_path, ratio=ratio)
+    iterator, done = iter(stream), 7
+    for _ in range(done):
+        next(iterator)
+    stream.commit()
+    state = stream.state_dict()
+    iterator.close()
+    back = make_stream(tmp_path, ratio=ratio, seed=4)
+    back.load_state_dict(state)
+    assert (back.env_steps, len(back.replay)) == (stream.env_steps, len(stream.replay))
+    assert torch.equal(rows_of(back)[OBSERVATION], rows_of(stream)[OBSERVATION])
+    assert back.episodes.count == stream.episodes.count > 0
+    assert len(run(back)) == 24 * ratio - done
+    assert (back.env_steps, len(back.replay)) == (36, 36)
+
+
+def test_restored_environments_start_elsewhere(tmp_path):
+    stream = make_stream(tmp_path)
+    run(stream)
+    stream.commit()
+    back = make_stream(tmp_path, total=72)
+    back.load_state_dict(stream.state_dict())
+    run(back)
+    starts = rows_of(back)[OBSERVATION][:, 0]
+    assert not set(starts[:36].tolist()) & set(starts[36:].tolist())
+
+
+@pytest.mark.parametrize(("capacity", "rows"), [(100, 12), (5, 5)])
+def test_without_saved_rows_a_restored_stream_collects_before_it_learns_with_its_own_policy(tmp_path, capacity, rows):
+    options = {"save_replay": False, "capacity": capacity}
+    stream = make_stream(tmp_path, **options)
+    take(stream, 4)
+    stream.commit()
+    assert not list(tmp_path.iterdir())
+    back = make_stream(tmp_path, **options)
+    back.load_state_dict(stream.state_dict())
+    start = back.env_steps
+    steps = [batch.env_steps for batch in back]
+    assert steps == list(range(start + rows + 1, 37))
+    assert not back._policy.random_actions
+
+
+@pytest.mark.parametrize(
+    ("schedule", "complaint"),
+    [
+        ((10, 10, 1), "warmup_env_steps=10 must be .* below total_env_steps=10"),
+        ((10, -1, 1), "warmup_env_steps=-1"),
+        ((10, 5, 0), "updates_per_env_step=0 must be above 0"),
+    ],
+)
+def test_impossible_schedules_are_refused(schedule, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        Schedule(*schedule)
+
+
+def test_episode_returns_by_hand():
+    episodes = EpisodeReturns()
+    add = episodes.add
+    add(torch.tensor([1.0, 10.0]), torch.tensor([False, False]))
+    add(torch.tensor([2.0, 20.0]), torch.tensor([True, False]))
+    add(torch.tensor([4.0, 40.0]), torch.tensor([False, True]))
+    assert (episodes.pop(), episodes.count) == ([(3.0, 2), (70.0, 3)], 2)
+    assert episodes.pop() == []
+    add(torch.tensor([8.0, 80.0]), torch.tensor([True, True]))
+    assert (episodes.pop(), episodes.count) == ([(12.0, 2), (80.0, 1)], 4)
+
+
+def test_episode_returns_of_the_counting_environment(tmp_path):
+    stream = make_stream(tmp_path, num_envs=2, total=60)
+    run(stream)
+    ended = stream.episodes.pop()
+    assert len(ended) == stream.episodes.count > 10
+    assert all(total == length * (length + 1) / 2 for total, length in ended)

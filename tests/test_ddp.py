@@ -1,0 +1,90 @@
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+TESTS = Path(__file__).parent
+TOTAL, WARMUP, WORLD = 60, 20, 2
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of two gloo processes: 40 env steps with learning, 20 on each rank, so 40 updates of each."""
+    folder = tmp_path_factory.mktemp("ddp")
+    command = [
+        sys.executable,
+        str(TESTS / "ddp_dump.py"),
+        "experiment=pendulum_pqc",
+        "debug=smoke",
+        "trainer=ddp",
+        f"trainer.devices={WORLD}",
+        "trainer.accelerator=cpu",
+        f"total_env_steps={TOTAL}",
+        f"warmup_env_steps={WARMUP}",
+        "checkpoint_every_env_steps=30",
+        "callbacks.test_max_episode_steps=20",
+        "logger=csv",
+        f"run_dir={folder / 'run'}",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(TESTS.parent), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+@pytest.fixture(scope="module")
+def ranks(run):
+    return [torch.load(run[0] / f"rank{rank}.pt", weights_only=True) for rank in range(WORLD)]
+
+
+def test_ranks_have_equal_parameters_after_at_least_20_updates(ranks):
+    first, second = ranks
+    assert first["updates"] == second["updates"] == TOTAL - WARMUP
+    assert (first["world_size"], first["backend"]) == (2, "gloo")
+    assert first["weights"].keys() == second["weights"].keys()
+    for name, value in first["weights"].items():
+        torch.testing.assert_close(second["weights"][name], value, atol=1e-6, rtol=1e-6)
+
+
+def test_learning_moved_every_network(ranks, compose):
+    from qtrl.envs import env_spec
+    from qtrl.meters import RunMeters
+    from qtrl.wiring import build
+
+    cfg = compose("experiment=pendulum_pqc", "debug=smoke")
+    module = build.build_module(cfg, env_spec(cfg.env.id), meters=RunMeters(), ranks=build.Ranks())
+    for name, value in module.state_dict().items():
+        assert not torch.equal(value, ranks[0]["weights"][name]), name
+
+
+def test_each_rank_has_a_replay_of_its_own_and_env_steps_are_sums(ranks):
+    first, second = (rank["rows"] for rank in ranks)
+    assert len(first) == len(second) == TOTAL / WORLD
+    assert not (first[:, None] == second[None]).all(-1).any()
+    assert {rank["env_steps"] for rank in ranks} == {TOTAL}
+
+
+def test_rank_0_alone_wrote_the_run_folder(run):
+    folder = run[0] / "run"
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = [(int(row["env_steps"]), bool(row["test/return_mean"])) for row in csv.DictReader(file)]
+    assert len(rows) == len(set(rows))
+    assert rows[-1][0] == TOTAL
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["status"], summary["world_size"]) == ("complete", WORLD)
+    assert (summary["env_steps"], summary["updates"]) == (TOTAL, TOTAL - WARMUP)
+    assert summary["circuits"] == TOTAL + 20 * (1 + (len(rows) != len(dict(rows))) * 0)
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert (checkpoint["env_steps"], checkpoint["updates"]) == (TOTAL, TOTAL - WARMUP)
+    assert {path.name for path in (folder / "checkpoints" / "replay").iterdir()} == {"rank0", "rank1"}
+
+
+def test_the_terminal_says_everything_once(run):
+    lines = run[1].stdout.splitlines()
+    assert [line for line in lines if "run folder" in line] == lines[:1]
+    assert "Traceback" not in run[1].stderr

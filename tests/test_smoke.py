@@ -1,0 +1,118 @@
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from tensordict import TensorDict
+
+from qtrl.envs import env_spec
+from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
+from qtrl.meters import RunMeters
+from qtrl.specs import Batch
+from qtrl.wiring.command import config_dir
+
+pytestmark = pytest.mark.xdist_group("smoke")
+EXPERIMENTS = sorted(path.stem for path in Path(config_dir(), "experiment").glob("*.yaml"))
+PROMISED = {"config.yaml", "metrics.csv", "summary.json", "checkpoints", "learning_curve.png"}
+
+
+@pytest.fixture
+def smoke(train, tmp_path):
+    def run(name, *overrides):
+        folder = tmp_path / name
+        assert train("debug=smoke", "logger=csv", f"run_dir={folder}", *overrides) == 0
+        return folder
+
+    return run
+
+
+def checkpoint_of(folder):
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def metrics_of(folder):
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if not k.startswith("time/")} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_is_a_small_whole_run(smoke, experiment):
+    folder = smoke("run", f"experiment={experiment}")
+    assert {path.name for path in folder.iterdir()} == PROMISED
+    checkpoint = checkpoint_of(folder)
+    assert (checkpoint["env_steps"], checkpoint["updates"]) == (100, 50)
+    rows = metrics_of(folder)
+    assert all(row["loss/actor"] for row in rows[1:-1])
+    assert rows[-1]["test/return_mean"]
+    assert all(value.isfinite().all() for value in checkpoint["state_dict"].values())
+
+
+def test_torchquantum_trains(smoke):
+    folder = smoke("run", "experiment=pendulum_pqc", "engine=torchquantum", "callbacks.test_max_episode_steps=10")
+    assert checkpoint_of(folder)["updates"] == 50
+
+
+@pytest.mark.parametrize("experiment", ["pendulum_pqc", "humanoid_rbg"])
+def test_a_seed_fixes_every_number(smoke, experiment):
+    short = (f"experiment={experiment}", "callbacks.test_max_episode_steps=20")
+    first, again, other = smoke("a", *short), smoke("b", *short), smoke("c", *short, "seed=1")
+    assert metrics_of(first) == metrics_of(again)
+    assert metrics_of(first)[0] != metrics_of(other)[0]
+    weights, weights_again, weights_other = (checkpoint_of(folder)["state_dict"] for folder in (first, again, other))
+    assert all(torch.equal(value, weights_again[name]) for name, value in weights.items())
+    assert not any(torch.equal(value, weights_other[name]) for name, value in weights.items())
+
+
+def make_batch(spec, block, rows=8):
+    generator = torch.Generator().manual_seed(0)
+    batch = TensorDict(batch_size=[rows])
+    sizes = {OBSERVATION: spec.observation_size, NEXT_OBSERVATION: spec.observation_size, REWARD: 1, Q_IN: block.n_in}
+    for key, size in sizes.items():
+        batch[key] = torch.randn(rows, size, generator=generator)
+    batch[ACTION] = torch.rand(rows, spec.action_size, generator=generator) * 2 - 1
+    batch[Q_OUT] = torch.rand(rows, block.n_out, generator=generator)
+    batch[TERMINATED] = torch.zeros(rows, 1, dtype=torch.bool)
+    return Batch(batch, env_steps=1)
+
+
+class OneBatch:
+    """What Lightning iterates over; a bare list it would take for a list of data loaders."""
+
+    def __init__(self, batch):
+        self.batch = batch
+
+    def __len__(self):
+        return 1
+
+    def __iter__(self):
+        yield self.batch
+
+
+def update_once(compose, engine):
+    """The weights after one whole update, into which the circuit enters in the fit, the critics and the actor."""
+    from lightning.pytorch import Trainer
+
+    from qtrl.wiring import build
+    from qtrl.wiring.quiet import quiet_libraries
+
+    quiet_libraries()
+    circuit = ("block.readout=expectation", "surrogate.pairs=fresh", "surrogate.value=block", "algo.policy_delay=1")
+    cfg = compose("experiment=pendulum_pqc", "debug=smoke", "logger=csv", f"engine={engine}", *circuit)
+    spec = env_spec(cfg.env.id)
+    module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
+    start = {name: value.clone() for name, value in module.state_dict().items()}
+    off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+    trainer = Trainer(accelerator="cpu", max_epochs=1, **dict.fromkeys(off, False))
+    trainer.fit(module, OneBatch(make_batch(spec, module.actor.block)))
+    assert module.meters.ledger.total().circuits == 3 * 8
+    return start, module.state_dict()
+
+
+def test_one_update_agrees_between_torchquantum_and_statevector(compose):
+    start, ours = update_once(compose, "statevector")
+    start_again, theirs = update_once(compose, "torchquantum")
+    for name, value in ours.items():
+        assert torch.equal(start[name], start_again[name])
+        torch.testing.assert_close(theirs[name], value, atol=1e-4, rtol=0)
+    moved = {name.partition(".")[0] for name in ours if not torch.equal(ours[name], start[name])}
+    assert moved == {"actor", "critic", "estimator", "actor_target", "critic_target"}
