@@ -32,11 +32,17 @@ class Ledger:
         self.circuits[purpose] += cost.circuits
         self.shots[purpose] += cost.shots
 
-    def total(self, world_size: int = 1) -> Cost:
-        """Sum over all purposes and ranks: every rank collects and learns alike, only rank 0 tests."""
-        sums = (sum(counts.values()) for counts in (self.circuits, self.shots))
-        tests = (counts["test"] for counts in (self.circuits, self.shots))
-        return Cost(*((total - test) * world_size + test for total, test in zip(sums, tests, strict=True)))
+    def over_ranks(self, world_size: int) -> "Ledger":
+        """Return the books of all ranks together: every rank collects and learns alike, only rank 0 tests."""
+        books = (
+            Counter({purpose: count * (1 if purpose == "test" else world_size) for purpose, count in counts.items()})
+            for counts in (self.circuits, self.shots)
+        )
+        return Ledger(*books)
+
+    def total(self) -> Cost:
+        """Sum over all purposes."""
+        return Cost(self.circuits.total(), self.shots.total())
 
     def state_dict(self) -> dict[str, dict[str, int]]:
         """Return the counts as plain data."""

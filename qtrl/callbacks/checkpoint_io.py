@@ -18,6 +18,8 @@ from qtrl.errors import CheckpointError
 MAGIC = b"qtrl-sha256:"
 """Begins the trailer behind the archive that `torch.save` writes, which `torch.load` does not look at."""
 TRAILER = len(MAGIC) + hashlib.sha256().digest_size
+ZIP_END = b"PK\x05\x06"
+"""Begins the last 22 bytes of an archive that `torch.save` wrote."""
 PLAIN = (type(None), bool, int, float, str, bytes, torch.Tensor, torch.dtype, torch.device, torch.Size)
 
 
@@ -59,6 +61,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     signed = trailer.startswith(MAGIC)
     if signed and hashlib.sha256(archive).digest() != trailer[len(MAGIC) :]:
         raise CheckpointError(f"{path} is damaged: its checksum does not match; take {path.name}.prev beside it")
+    if not signed and not data[-22:].startswith(ZIP_END):
+        raise CheckpointError(f"{path} is not a checkpoint, or only a part of one: it does not end as one")
     try:
         checkpoint = torch.load(io.BytesIO(archive if signed else data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises nearly anything on a file that is not its own

@@ -44,7 +44,7 @@ class MetricRows(Callback):
         if not trainer.is_global_zero:
             return
         self._written = module.env_steps
-        cost = module.meters.ledger.total(trainer.world_size)
+        cost = module.meters.ledger.over_ranks(trainer.world_size).total()
         row: dict[str, float] = {"env_steps": module.env_steps, "updates": module.updates}
         row |= {"quantum/circuits": cost.circuits, "quantum/shots": cost.shots}
         row |= self._episodes(trainer) | self._times(module)

@@ -43,7 +43,7 @@ class RunSummary(Callback):
                 logger.log_summary(summary)
 
     def _progress(self, trainer: Trainer, module: TD3) -> dict[str, Any]:
-        seconds, cost = module.meters.stopwatch.seconds, module.meters.ledger.total(trainer.world_size)
+        seconds, ledger = module.meters.stopwatch.seconds, module.meters.ledger.over_ranks(trainer.world_size)
         learning = seconds["learning"]
         steps = max(0, module.env_steps - self._warmup)
         return {
@@ -54,9 +54,9 @@ class RunSummary(Callback):
             "env_steps_per_second": steps / learning if learning > 0 else 0.0,
             "updates_per_second": module.updates / learning if learning > 0 else 0.0,
             "seconds": {name: seconds[name] for name in SECTIONS},
-            "circuits": cost.circuits,
-            "shots": cost.shots,
-            "circuits_by_purpose": dict(module.meters.ledger.circuits),
+            "circuits": ledger.total().circuits,
+            "shots": ledger.total().shots,
+            "circuits_by_purpose": dict(ledger.circuits),
             "world_size": trainer.world_size,
         }
 
