@@ -120,4 +120,8 @@ def _keep_previous(target: Path) -> None:
     with suppress(FileNotFoundError):
         link.unlink()
     os.link(target, link)
-    publish(link, target.with_name(target.name + ".prev"))
+    try:
+        publish(link, target.with_name(target.name + ".prev"))
+    finally:
+        with suppress(FileNotFoundError):
+            link.unlink()

@@ -1,0 +1,145 @@
+import sys
+import warnings
+from types import SimpleNamespace
+
+import pytest
+
+from qtrl.loggers import WandbRun
+from qtrl.loggers.wandb import has_key
+
+
+def make_run(folder, **options):
+    return WandbRun(folder, project="qtrl-test", run_name="a run", **options)
+
+
+class Fake:
+    """Stands in for the client: remembers every call."""
+
+    def __init__(self):
+        self.calls, self.inits, self.summary = [], [], {}
+        self.id = "abc123"
+
+    def init(self, **options):
+        self.inits.append(options)
+        return self
+
+    def Settings(self, **options):  # noqa: N802 - the client's own name
+        return SimpleNamespace(**options)
+
+    def define_metric(self, *args, **kwargs):
+        self.calls.append(("define_metric", args, kwargs))
+
+    def log(self, row):
+        self.calls.append(("log", row))
+
+    def finish(self, exit_code):
+        self.calls.append(("finish", exit_code))
+
+
+@pytest.fixture
+def client(monkeypatch):
+    fake = Fake()
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    return fake
+
+
+def test_the_real_client_writes_an_offline_run_and_resumes_it_under_the_same_id(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # the client's own deprecations
+        for step in (1, 2):
+            run = make_run(tmp_path, offline=True, tags=["a"], config={"seed": 0})
+            run.log_metrics({"env_steps": step, "loss/critic": 0.5})
+            run.log_summary({"status": "complete"})
+            assert run.experiment.offline
+            run.finalize("success")
+    (number,) = {path.name.rpartition("-")[2] for path in (tmp_path / "wandb").glob("offline-run-*")}
+    assert (tmp_path / "wandb" / "run_id.txt").read_text() == number == run.version
+    files = list((tmp_path / "wandb").glob(f"offline-run-*/run-{number}.wandb"))
+    assert files
+    assert all(b"loss/critic" in path.read_bytes() for path in files)
+
+
+def test_env_steps_are_the_axis_of_every_metric(tmp_path, client):
+    run = make_run(tmp_path)
+    run.log_metrics({"env_steps": 5, "loss/critic": 1.0}, step=99)
+    assert client.calls == [
+        ("define_metric", ("env_steps",), {}),
+        ("define_metric", ("*",), {"step_metric": "env_steps"}),
+        ("log", {"env_steps": 5, "loss/critic": 1.0}),
+    ]
+
+
+def test_the_run_gets_its_config_and_labels_and_no_code_or_git(tmp_path, client):
+    options = {"entity": "me", "group": "g", "tags": ["a", "b"], "config": {"seed": 3}}
+    make_run(tmp_path, **options).log_metrics({"env_steps": 1})
+    (init,) = client.inits
+    assert {name: init[name] for name in options} == options
+    assert (init["project"], init["name"], init["dir"], init["resume"]) == ("qtrl-test", "a run", str(tmp_path), "allow")
+    assert init["id"] is None
+    assert init["settings"].disable_git
+    assert not init["settings"].save_code
+
+
+def test_a_finished_run_is_closed_once(tmp_path, client):
+    run = make_run(tmp_path)
+    run.finalize("success")
+    assert client.inits == []
+    run.log_summary({"a": 1})
+    run.finalize("failed")
+    run.finalize("success")
+    assert client.summary == {"a": 1}
+    assert [call for call in client.calls if call[0] == "finish"] == [("finish", 1)]
+
+
+@pytest.mark.parametrize("broken", ["init", "log", "define_metric"])
+def test_a_client_that_fails_warns_once_and_never_raises(tmp_path, client, monkeypatch, broken):
+    def fail(*args, **kwargs):
+        raise OSError("the service died")
+
+    monkeypatch.setattr(client, broken, fail)
+    run = make_run(tmp_path)
+    with pytest.warns(UserWarning, match=r"W&B failed \(the service died\).*metrics\.csv has every row"):
+        run.log_metrics({"env_steps": 1})
+    run.log_metrics({"env_steps": 2})  # warnings are errors here
+    run.log_summary({})
+    run.finalize("success")
+
+
+@pytest.mark.parametrize(
+    ("variables", "asked", "offline"),
+    [
+        ({}, None, True),
+        ({"WANDB_API_KEY": "k" * 40}, None, False),
+        ({"WANDB_API_KEY": ""}, None, True),
+        ({"WANDB_API_KEY": "k" * 40, "WANDB_MODE": "offline"}, None, True),
+        ({"WANDB_MODE": "online"}, None, False),
+        ({"WANDB_MODE": "disabled", "WANDB_API_KEY": "k"}, None, True),
+        ({"WANDB_API_KEY": "k" * 40}, True, True),
+        ({"WANDB_MODE": "offline"}, False, False),
+    ],
+)
+def test_offline_unless_a_key_is_there_or_it_is_asked_for(tmp_path, client, monkeypatch, variables, asked, offline):
+    monkeypatch.delenv("WANDB_MODE")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    run = make_run(tmp_path, offline=asked)
+    run.log_metrics({"env_steps": 1})
+    assert client.inits[0]["mode"] == ("offline" if offline else "online")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("machine api.wandb.ai login user password k", True),
+        ("machine example.org login user password k", False),
+        ("this is no netrc", False),
+        (None, False),
+    ],
+)
+def test_a_login_in_the_netrc_file_is_a_key(tmp_path, monkeypatch, text, expected):
+    if text is not None:
+        (tmp_path / ".netrc").write_text(text)
+        (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("NETRC")
+    assert has_key() is expected

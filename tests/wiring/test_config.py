@@ -1,0 +1,80 @@
+import difflib
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from qtrl.wiring.checks import NUMBERS, check_config
+from qtrl.wiring.command import config_dir, describe
+
+EXPERIMENTS = sorted(Path(config_dir(), "experiment").glob("*.yaml"))
+PROMISED = [f"{env}_{block}" for env in ("humanoid", "pendulum") for block in ("pqc", "fc", "rbg", "zeros")]
+
+
+def test_the_promised_experiments_are_there():
+    assert set(PROMISED) <= {path.stem for path in EXPERIMENTS}
+
+
+@pytest.mark.parametrize("name", [path.stem for path in EXPERIMENTS])
+def test_every_experiment_composes_and_passes_its_checks(name, compose):
+    cfg = compose(f"experiment={name}")
+    check_config(cfg)
+    OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert "smoke" not in cfg
+    check_config(compose(f"experiment={name}", "debug=smoke"))
+
+
+@pytest.mark.parametrize("block", ["fc", "rbg", "zeros"])
+@pytest.mark.parametrize("env", ["humanoid", "pendulum"])
+def test_an_ablation_differs_by_the_block_and_the_tags_alone(env, block):
+    pqc, other = (Path(config_dir(), "experiment", f"{env}_{name}.yaml").read_text() for name in ("pqc", block))
+    changes = [line for line in difflib.ndiff(pqc.splitlines(), other.splitlines()) if line[0] in "+-"]
+    assert sorted(line for line in changes) == sorted(
+        [
+            "-   - override /block: pqc",
+            f"+   - override /block: {block}",
+            f"- tags: [{env}, pqc]",
+            f"+ tags: [{env}, {block}]",
+        ]
+    )
+
+
+@pytest.mark.parametrize("override", ["trainer=gpu", "trainer=ddp", "engine=reference", "sweep=seeds", "launcher=basic"])
+def test_every_other_choice_composes_too(override, compose):
+    check_config(compose("experiment=pendulum_pqc", override))
+
+
+def test_every_key_with_limits_is_a_key(compose):
+    cfg = compose("experiment=pendulum_pqc")
+    absent = [key for key in NUMBERS if OmegaConf.select(cfg, key, default="absent") == "absent"]
+    assert absent == []
+
+
+def test_configs_are_found_from_another_folder(tmp_path, monkeypatch, compose):
+    monkeypatch.chdir(tmp_path)
+    assert Path(config_dir()).is_absolute()
+    assert compose("experiment=humanoid_pqc").env.id == "Humanoid-v4"
+
+
+def test_an_installed_package_has_them_inside(tmp_path, monkeypatch):
+    import qtrl.wiring.command as command
+
+    package = tmp_path / "site-packages" / "qtrl"
+    (package / "wiring").mkdir(parents=True)
+    monkeypatch.setattr(command, "__file__", str(package / "wiring" / "command.py"))
+    with pytest.raises(command.ConfigError, match="no configs in"):
+        config_dir()
+    (package / "configs").mkdir()
+    (package / "configs" / "train.yaml").write_text("")
+    assert config_dir() == str(package / "configs")
+
+
+def test_no_yaml_file_is_longer_than_forty_lines_but_the_primary_one():
+    for path in Path(config_dir()).rglob("*.yaml"):
+        assert len(path.read_text().splitlines()) <= (60 if path.name == "train.yaml" else 40), path
+        yaml.safe_load(path.read_text())
+
+
+def test_an_error_of_unknown_origin_is_told_as_it_is():
+    assert describe(RuntimeError("first\n  second\n")) == "first second"
