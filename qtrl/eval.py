@@ -22,6 +22,9 @@ def evaluate(cfg: DictConfig) -> float:
     Raises:
         QtrlError: The run, the checkpoint or an option is unusable.
     """
+    from qtrl.envs.render import check_renderer
+
+    check_renderer()  # before anything imports mujoco, which fails on a bad MUJOCO_GL without saying why
     from qtrl.wiring.evaluation import run_evaluation
 
     return run_evaluation(cfg)

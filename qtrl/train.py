@@ -22,6 +22,9 @@ def train(cfg: DictConfig) -> float:
     Raises:
         QtrlError: Anything that is wrong with the config, the environment, the machine or the training.
     """
+    from qtrl.envs.render import check_renderer
+
+    check_renderer()  # before anything imports mujoco, which fails on a bad MUJOCO_GL without saying why
     from qtrl.wiring.run import run_training
 
     return run_training(cfg)

@@ -28,7 +28,6 @@ def run(tmp_path_factory):
         f"warmup_env_steps={WARMUP}",
         "checkpoint_every_env_steps=30",
         "callbacks.test_max_episode_steps=20",
-        "logger=csv",
         f"run_dir={folder / 'run'}",
     ]
     environment = {**os.environ, "PYTHONPATH": str(TESTS.parent), "OMP_NUM_THREADS": "1"}
@@ -82,6 +81,17 @@ def test_rank_0_alone_wrote_the_run_folder(run):
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert (checkpoint["env_steps"], checkpoint["updates"]) == (TOTAL, TOTAL - WARMUP)
     assert {path.name for path in (folder / "checkpoints" / "replay").iterdir()} == {"rank0", "rank1"}
+    assert len(list((folder / "wandb").glob("offline-run-*"))) == 1
+
+
+def test_a_checkpoint_holds_the_random_states_of_both_ranks(run):
+    checkpoint = torch.load(run[0] / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    stream = checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]
+    noise = [generators["target_noise"] for generators in checkpoint["generators"]]
+    shots = [rank["policy"]["shots"] for rank in stream["ranks"]]
+    assert len(noise) == len(shots) == WORLD
+    assert not torch.equal(*noise)
+    assert not torch.equal(*shots)
 
 
 def test_the_terminal_says_everything_once(run):

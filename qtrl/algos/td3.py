@@ -19,6 +19,7 @@ from qtrl.errors import DivergenceError
 from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
 from qtrl.meters import RunMeters
 from qtrl.nn import GradientEstimator, HybridActor, TwinCritic, frozen_copy, polyak_, tangent_action
+from qtrl.ranks import from_all_ranks
 from qtrl.seeding import Generators
 from qtrl.specs import Batch
 
@@ -64,7 +65,7 @@ class TD3(LightningModule):
         self.settings = settings
         self._make_optimizers = (critic_optimizer, actor_optimizer, surrogate_optimizer)
         self.meters = meters or RunMeters()
-        self._generators = Generators(seed, rank)
+        self._generators, self._rank = Generators(seed, rank), rank
         self.env_steps = 0
         self.updates = 0
         self.metrics: dict[str, Tensor] = {}
@@ -186,14 +187,14 @@ class TD3(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the counters at the top level, and everything else that the next update depends on."""
         checkpoint["env_steps"], checkpoint["updates"] = self.env_steps, self.updates
-        checkpoint["generators"] = self._generators.state_dict()
+        checkpoint["generators"] = from_all_ranks(self._generators.state_dict())
         checkpoint["stopwatch"] = self.meters.stopwatch.state_dict()
         checkpoint["ledger"] = self.meters.ledger.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the counters back, and let a run that had ended go on."""
         self.env_steps, self.updates = checkpoint["env_steps"], checkpoint["updates"]
-        self._generators.load_state_dict(checkpoint["generators"])
+        self._generators.load_state_dict(checkpoint["generators"][self._rank])
         self.meters.stopwatch.load_state_dict(checkpoint["stopwatch"])
         self.meters.ledger.load_state_dict(checkpoint["ledger"])
         for part in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():

@@ -15,6 +15,7 @@ from qtrl.callbacks.every import Every
 from qtrl.envs import Episodes, run_episodes
 from qtrl.nn import HybridActor
 from qtrl.seeding import seed_for
+from qtrl.threads import one_thread
 
 TEST_SEED_OFFSET = 10_000
 """Test episode i starts from `reset(seed=TEST_SEED_OFFSET + i)` in every run: runs are compared on the same starts."""
@@ -41,7 +42,7 @@ def play(actor: HybridActor, env_id: str, seeds: Sequence[int], *, shots_seed: i
     def policy(observation: Tensor) -> Tensor:
         return actor(observation.to(device), generator).action.cpu()
 
-    with torch.no_grad():
+    with torch.no_grad(), one_thread():
         return run_episodes(env_id, policy, seeds, **options)
 
 

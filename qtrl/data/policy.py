@@ -1,8 +1,6 @@
 """How the actor behaves while transitions are collected."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from tensordict import TensorDictBase
@@ -12,17 +10,7 @@ from qtrl.keys import ACTION, OBSERVATION, Q_IN, Q_OUT
 from qtrl.meters import Stopwatch
 from qtrl.nn import HybridActor
 from qtrl.seeding import Generators
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute in this thread alone: for few rows waiting for other threads costs more than they bring."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+from qtrl.threads import one_thread
 
 
 class CollectingPolicy(TensorDictModuleBase):

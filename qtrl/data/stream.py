@@ -13,6 +13,7 @@ from qtrl.data.replay import Replay
 from qtrl.errors import ConfigError
 from qtrl.keys import DONE, REWARD
 from qtrl.meters import RunMeters
+from qtrl.ranks import from_all_ranks
 from qtrl.specs import Batch
 
 BEYOND = 10**12
@@ -55,6 +56,7 @@ class Stream:
         replay: Receives the transitions and gives the minibatches.
         schedule: When to act at random, when to learn, when to end.
         meters: Where time and circuits are booked.
+        rank: This process's rank.
         world_size: Number of ranks.
         save_replay: Whether a checkpoint brings the replay's rows with it. Without them a resumed run first collects as
             many rows as warm-up does, with its own policy.
@@ -68,12 +70,13 @@ class Stream:
         *,
         schedule: Schedule,
         meters: RunMeters,
+        rank: int = 0,
         world_size: int = 1,
         save_replay: bool = True,
     ) -> None:
         self._make_env, self._policy, self.replay = make_env, policy, replay
         self._schedule, self._meters = schedule, meters
-        self._world_size, self._save_replay = world_size, save_replay
+        self._rank, self._world_size, self._save_replay = rank, world_size, save_replay
         self.env_steps = 0
         self.episodes = EpisodeReturns()
         self.on_collect: Callable[[int], None] | None = None
@@ -144,24 +147,26 @@ class Stream:
             self.replay.commit()
 
     def state_dict(self) -> dict[str, object]:
-        """Return counters and random states; the environments themselves restart at an episode boundary."""
+        """Return counters and every rank's random states; environments restart at an episode boundary."""
         return {
             "env_steps": self.env_steps,
             "owed": self._owed,
             "episodes": self.episodes.count,
             "replay_saved": self._save_replay,
-            "replay": self.replay.state_dict(),
-            "policy": self._policy.generators.state_dict(),
+            "ranks": from_all_ranks(
+                {"replay": self.replay.state_dict(), "policy": self._policy.generators.state_dict()}
+            ),
         }
 
     def load_state_dict(self, state: dict) -> None:
         """Take back what `state_dict` returned; Lightning calls it before iteration starts."""
         self.env_steps, self._owed, self.episodes.count = state["env_steps"], state["owed"], state["episodes"]
-        self.replay.load_state_dict(state["replay"], rows=state["replay_saved"])
+        own = state["ranks"][self._rank]
+        self.replay.load_state_dict(own["replay"], rows=state["replay_saved"])
         if not state["replay_saved"]:
             rows = self._schedule.warmup_env_steps // self._world_size
             self._rows_before_learning = max(1, min(rows, self.replay.capacity))
-        self._policy.generators.load_state_dict(state["policy"])
+        self._policy.generators.load_state_dict(own["policy"])
 
 
 class EpisodeReturns:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers.logger import rank_zero_experiment
 
 from qtrl.keys import ENV_STEPS
 
@@ -55,8 +56,10 @@ class WandbRun(Logger):
     ) -> None:
         super().__init__()
         if offline is None:
-            offline = os.environ.get("WANDB_MODE", "online" if has_key() else "offline") != "online"
-        self.offline, self._save_dir, self._failed = offline, save_dir, False
+            self.mode: Any = os.environ.get("WANDB_MODE") or ("online" if has_key() else "offline")
+        else:
+            self.mode = "offline" if offline else "online"
+        self._save_dir, self._failed = save_dir, False
         self._run: Any = None
         self._init: dict[str, Any] = {
             "project": project,
@@ -79,6 +82,7 @@ class WandbRun(Logger):
         return path.read_text().strip() if path.is_file() else ""
 
     @property
+    @rank_zero_experiment
     def experiment(self) -> Any:
         """The W&B run; made on first use."""
         if self._run is None:
@@ -89,7 +93,7 @@ class WandbRun(Logger):
                 dir=str(self._save_dir),
                 id=self.version or None,
                 resume="allow",
-                mode="offline" if self.offline else "online",
+                mode=self.mode,
                 settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
                 **self._init,
             )

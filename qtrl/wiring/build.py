@@ -1,12 +1,10 @@
 """From a checked config to the objects of a run."""
 
-import os
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from hydra.utils import get_class, instantiate
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.loggers import Logger
@@ -126,6 +124,7 @@ def build_stream(cfg: DictConfig, spec: EnvSpec, module: TD3, run_dir: Path, *, 
         replay,
         schedule=Schedule(cfg.total_env_steps, cfg.warmup_env_steps, cfg.updates_per_env_step),
         meters=module.meters,
+        rank=ranks.rank,
         world_size=ranks.world_size,
         save_replay=cfg.checkpoint_replay == "last",
     )
@@ -182,10 +181,3 @@ def build_trainer(cfg: DictConfig, run_dir: Path, *, callbacks: list[Callback], 
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
-
-
-def set_threads(count: int | None, world_size: int) -> int:
-    """Set torch's threads once for this process, the machine's cores shared among its ranks; return the number."""
-    count = count or max(1, len(os.sched_getaffinity(0)) // world_size)
-    torch.set_num_threads(count)
-    return count

@@ -32,7 +32,7 @@ def run_evaluation(cfg: DictConfig) -> float:
         The mean return.
     """
     _check(cfg)
-    run_dir = existing_run_dir(cfg.run)
+    run_dir = existing_run_dir(cfg.run, "run")
     path = run_dir / "checkpoints" / f"{cfg.checkpoint}.ckpt"
     checkpoint = read_checkpoint(path)
     run_cfg = _with_options(load_config(run_dir), cfg)

@@ -19,6 +19,7 @@ from qtrl.loggers import MetricsCSV
 from qtrl.meters import RunMeters
 from qtrl.report import draw_learning_curve
 from qtrl.specs import EnvSpec
+from qtrl.threads import set_threads
 from qtrl.wiring import build
 from qtrl.wiring.checks import check_config
 from qtrl.wiring.command import config_dir
@@ -46,7 +47,9 @@ def settle(cfg: DictConfig) -> DictConfig:
     """
     hydra = HydraConfig.get()
     if cfg.resume:
-        cfg = resumed_config(existing_run_dir(cfg.run_dir), list(hydra.overrides.task), force=cfg.resume_force)
+        cfg = resumed_config(
+            existing_run_dir(cfg.run_dir, "run_dir"), list(hydra.overrides.task), force=cfg.resume_force
+        )
     else:
         experiment = hydra.runtime.choices.get("experiment")
         if experiment is None:
@@ -81,7 +84,7 @@ def run_training(cfg: DictConfig) -> float:
     loggers = build.build_loggers(cfg, run_dir, facts)
     trainer = build.build_trainer(cfg, run_dir, callbacks=callbacks, logger=loggers)
     ranks = build.Ranks(trainer.global_rank, trainer.world_size)
-    build.set_threads(cfg.num_threads, ranks.world_size)
+    set_threads(cfg.num_threads, ranks.world_size)
     module = build.build_module(cfg, spec, meters=RunMeters(), ranks=ranks)
     checkpoint = _start_weights(cfg, module)
     if handed_down() is None:

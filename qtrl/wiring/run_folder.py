@@ -36,14 +36,14 @@ def make_run_dir(path: Path) -> Path:
     return path
 
 
-def existing_run_dir(path: str | None) -> Path:
-    """Find the folder of an earlier run.
+def existing_run_dir(path: str | None, key: str) -> Path:
+    """Find the folder of an earlier run, which the command line names by `key`.
 
     Raises:
         RunFolderError: There is none, or it has no config.
     """
     if path is None:
-        raise RunFolderError("which run? give its folder, as in run_dir=runs/NAME")
+        raise RunFolderError(f"which run? give its folder, as in {key}=runs/NAME")
     folder = Path(path).expanduser().absolute()
     if not (folder / "config.yaml").is_file():
         raise RunFolderError(f"{folder} is not a run folder: it has no config.yaml")

@@ -24,6 +24,7 @@ from qtrl.data import transition_columns
 from qtrl.envs import env_spec
 from qtrl.meters import RunMeters
 from qtrl.specs import Batch
+from qtrl.threads import set_threads
 from qtrl.wiring import build
 from qtrl.wiring.command import config_dir
 from qtrl.wiring.provenance import git_commit, versions
@@ -134,16 +135,15 @@ def cpu_name() -> str:
 
 
 def main() -> None:
-    """Measure, print, and write `training_speed.{json,md}`."""
+    """Measure, print, and write `training_speed.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"))
     parser.add_argument("--threads", type=int, default=None)
     options = parser.parse_args()
     quiet_libraries()
-    threads = build.set_threads(options.threads, 1)
+    threads = set_threads(options.threads, 1)
     record = measure() | {"machine": cpu_name(), "threads": threads, "git_commit": git_commit(), "versions": versions()}
     (options.out / "training_speed.json").write_text(json.dumps(record, indent=2) + "\n")
-    (options.out / "training_speed.md").write_text(table(record))
     print(table(record))
 
 

@@ -74,7 +74,12 @@ def test_the_run_gets_its_config_and_labels_and_no_code_or_git(tmp_path, client)
     make_run(tmp_path, **options).log_metrics({"env_steps": 1})
     (init,) = client.inits
     assert {name: init[name] for name in options} == options
-    assert (init["project"], init["name"], init["dir"], init["resume"]) == ("qtrl-test", "a run", str(tmp_path), "allow")
+    assert (init["project"], init["name"], init["dir"], init["resume"]) == (
+        "qtrl-test",
+        "a run",
+        str(tmp_path),
+        "allow",
+    )
     assert init["id"] is None
     assert init["settings"].disable_git
     assert not init["settings"].save_code
@@ -106,25 +111,25 @@ def test_a_client_that_fails_warns_once_and_never_raises(tmp_path, client, monke
 
 
 @pytest.mark.parametrize(
-    ("variables", "asked", "offline"),
+    ("variables", "asked", "mode"),
     [
-        ({}, None, True),
-        ({"WANDB_API_KEY": "k" * 40}, None, False),
-        ({"WANDB_API_KEY": ""}, None, True),
-        ({"WANDB_API_KEY": "k" * 40, "WANDB_MODE": "offline"}, None, True),
-        ({"WANDB_MODE": "online"}, None, False),
-        ({"WANDB_MODE": "disabled", "WANDB_API_KEY": "k"}, None, True),
-        ({"WANDB_API_KEY": "k" * 40}, True, True),
-        ({"WANDB_MODE": "offline"}, False, False),
+        ({}, None, "offline"),
+        ({"WANDB_API_KEY": "k" * 40}, None, "online"),
+        ({"WANDB_API_KEY": ""}, None, "offline"),
+        ({"WANDB_API_KEY": "k" * 40, "WANDB_MODE": "offline"}, None, "offline"),
+        ({"WANDB_MODE": "online"}, None, "online"),
+        ({"WANDB_MODE": "disabled", "WANDB_API_KEY": "k"}, None, "disabled"),
+        ({"WANDB_API_KEY": "k" * 40}, True, "offline"),
+        ({"WANDB_MODE": "offline"}, False, "online"),
     ],
 )
-def test_offline_unless_a_key_is_there_or_it_is_asked_for(tmp_path, client, monkeypatch, variables, asked, offline):
+def test_offline_unless_a_key_is_there_or_it_is_asked_for(tmp_path, client, monkeypatch, variables, asked, mode):
     monkeypatch.delenv("WANDB_MODE")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     run = make_run(tmp_path, offline=asked)
     run.log_metrics({"env_steps": 1})
-    assert client.inits[0]["mode"] == ("offline" if offline else "online")
+    assert client.inits[0]["mode"] == mode
 
 
 @pytest.mark.parametrize(

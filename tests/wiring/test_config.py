@@ -40,7 +40,9 @@ def test_an_ablation_differs_by_the_block_and_the_tags_alone(env, block):
     )
 
 
-@pytest.mark.parametrize("override", ["trainer=gpu", "trainer=ddp", "engine=reference", "sweep=seeds", "launcher=basic"])
+@pytest.mark.parametrize(
+    "override", ["trainer=gpu", "trainer=ddp", "engine=reference", "sweep=seeds", "launcher=basic"]
+)
 def test_every_other_choice_composes_too(override, compose):
     check_config(compose("experiment=pendulum_pqc", override))
 

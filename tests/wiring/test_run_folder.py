@@ -1,6 +1,5 @@
 import csv
 import json
-import os
 import shutil
 import warnings
 
@@ -157,7 +156,7 @@ def test_a_damaged_checkpoint_is_told_and_the_previous_one_can_be_taken(copy_of_
     path.write_bytes(data)
     assert train("resume=true", f"run_dir={copy_of_run}", "total_env_steps=130") == 2
     assert "is damaged: its checksum does not match; take last.ckpt.prev" in capsys.readouterr().err
-    os.replace(path.with_name("last.ckpt.prev"), path)
+    path.with_name("last.ckpt.prev").replace(path)
     assert train("resume=true", f"run_dir={copy_of_run}", "total_env_steps=110") == 0
     assert checkpoint_of(copy_of_run)["updates"] == 60
 
