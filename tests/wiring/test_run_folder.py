@@ -120,7 +120,7 @@ def test_resume_goes_on_with_counters_rows_and_checkpoints(copy_of_run, train):
     checkpoint = checkpoint_of(copy_of_run)
     assert (checkpoint["env_steps"], checkpoint["updates"]) == (130, 80)
     stream = checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]
-    assert (stream["env_steps"], stream["replay"]["written"]) == (130, 130)
+    assert (stream["env_steps"], stream["ranks"][0]["replay"]["written"]) == (130, 130)
     summary = json.loads((copy_of_run / "summary.json").read_text())
     assert (summary["env_steps"], summary["updates"], summary["circuits"]) == (130, 80, 130 + 2 * 20)
     ids = {path.name.rpartition("-")[2] for path in (copy_of_run / "wandb").glob("offline-run-*")}
