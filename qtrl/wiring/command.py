@@ -15,10 +15,10 @@ TRACEBACKS = "HYDRA_FULL_ERROR"
 """Set this variable to 1 to see tracebacks."""
 EXIT_STATUS = 2
 SPIN_COUNT = "1000"
-"""How long a thread that waits for the others keeps its core busy, in rounds of GNU's OpenMP, which torch computes with.
+"""How long a waiting thread keeps its core busy, in rounds of GNU's OpenMP, which torch computes with.
 
-Its own choice is 300 times as long: beside another busy process it made an update 2 to 3 times as slow, since the thread
-that is waited for cannot run. Read when torch is imported; `GOMP_SPINCOUNT` in the environment wins.
+Its own choice is much longer and made an update about twice as slow beside another busy process, since the thread that
+is waited for cannot run. Read when torch is imported; `GOMP_SPINCOUNT` in the environment wins.
 """
 GROUP_IS_NULL = "Config group override must be"
 """So begins the bare ValueError that Hydra raises for `group=null`."""
