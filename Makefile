@@ -41,7 +41,7 @@ train: install ## Train the hybrid quantum actor on Humanoid-v4; ARGS="key=value
 demo: install ## Train on Pendulum-v1 for a few minutes, test it, show the learning curve and a video
 	@run=runs/demo-$$(date +%Y%m%d-%H%M%S) && \
 	$(BIN)/python -m qtrl.train experiment=pendulum_pqc total_env_steps=10000 run_dir="$$run" && \
-	$(BIN)/python -m qtrl.eval run="$$run" episodes=10 video=true && \
+	$(BIN)/python -m qtrl.eval run="$$run" episodes=10 seed=10001 video=true && \
 	echo "Learning curve and video:" && ls "$$run/learning_curve.png" "$$run"/videos/*.mp4
 
 test: lint types floors ## Lint, types, floors and the test suite with at least 90 % coverage
