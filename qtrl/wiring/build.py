@@ -1,14 +1,17 @@
 """From a checked config to the objects of a run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.utils import get_class, instantiate
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
+from torch.optim import Optimizer
 
 from qtrl.algos import TD3, TD3Settings
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, MetricRows, RunProgress, RunSummary, Testing
@@ -95,8 +98,18 @@ def build_module(cfg: DictConfig, spec: EnvSpec, *, meters: RunMeters, ranks: Ra
         meters=meters,
         seed=cfg.seed,
         rank=ranks.rank,
-        **{name: build(cfg.algo[name]) for name in optimizers},
+        **{name: build_optimizer(cfg.algo[name]) for name in optimizers},
     )
+
+
+def build_optimizer(node: DictConfig) -> Callable[[Any], Optimizer]:
+    """Make what makes an optimizer, and try it, so that a wrong argument is said before the run begins."""
+    make = build(node)
+    try:
+        make([torch.nn.Parameter(torch.zeros(1))])
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"{node._target_} cannot be made: {error}") from error
+    return make
 
 
 def build_stream(cfg: DictConfig, spec: EnvSpec, module: TD3, run_dir: Path, *, ranks: Ranks) -> Stream:

@@ -50,6 +50,7 @@ CONFIG_MISTAKES = {
     "warm-up as long as the run": ((*PENDULUM, "warmup_env_steps=100"), ["warmup_env_steps=100", "below"]),
     "no such accelerator": ((*PENDULUM, "trainer.accelerator=abacus"), ["abacus"]),
     "no such precision": ((*PENDULUM, "trainer.precision=7"), ["7"]),
+    "no such optimizer option": ((*PENDULUM, "+algo.actor_optimizer.momentom=1"), ["torch.optim.Adam", "momentom"]),
     "no such checkpoint": ((*PENDULUM, "ckpt_path=/nowhere/a.ckpt"), ["no checkpoint at /nowhere/a.ckpt"]),
     "resume of nothing": (("resume=true",), ["which run?", "run_dir"]),
     "resume of no run": (("resume=true", "run_dir=/nowhere/run"), ["/nowhere/run is not a run folder"]),
