@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig, OmegaConf
 
+from qtrl.data import Schedule
 from qtrl.errors import ConfigError
 
 
@@ -97,8 +98,4 @@ def check_config(cfg: DictConfig) -> None:
     for key, words in CHOICES.items():
         if cfg[key] not in words:
             raise ConfigError(f"{key}={cfg[key]} is unknown: choices are {', '.join(words)}")
-    if cfg.warmup_env_steps >= cfg.total_env_steps:
-        raise ConfigError(
-            f"warmup_env_steps={cfg.warmup_env_steps} must be below total_env_steps={cfg.total_env_steps}: "
-            "lower the one or raise the other"
-        )
+    Schedule(cfg.total_env_steps, cfg.warmup_env_steps, cfg.updates_per_env_step)

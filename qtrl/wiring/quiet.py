@@ -11,5 +11,3 @@ def quiet_libraries() -> None:
     logging.getLogger("torchrl").setLevel(logging.WARNING)
     # Lightning asks torch for a name that torch renamed.
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
-    # Lightning advises a checkpoint callback's or data loader's settings, which qtrl does not use.
-    warnings.filterwarnings("ignore", message=".*You have overridden .*transfer_batch_to_device.*")

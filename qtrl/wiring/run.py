@@ -27,6 +27,7 @@ from qtrl.wiring.provenance import git_commit, versions
 from qtrl.wiring.quiet import quiet_libraries
 from qtrl.wiring.resume import check_steps_done, resumed_config
 from qtrl.wiring.run_folder import (
+    HANDED_DOWN,
     default_run_dir,
     existing_run_dir,
     hand_down,
@@ -88,7 +89,7 @@ def run_training(cfg: DictConfig) -> float:
     module = build.build_module(cfg, spec, meters=RunMeters(), ranks=ranks)
     checkpoint = _start_weights(cfg, module)
     if handed_down() is None:
-        _open_run_dir(cfg, module)
+        _open_run_dir(cfg)
     stream = build.build_stream(cfg, spec, module, run_dir, ranks=ranks)
     if trainer.is_global_zero:
         for logger in loggers:
@@ -129,7 +130,7 @@ def _start_weights(cfg: DictConfig, module: TD3) -> Path | None:
     return None
 
 
-def _open_run_dir(cfg: DictConfig, module: TD3) -> None:
+def _open_run_dir(cfg: DictConfig) -> None:
     """Make or reopen the run folder, on rank 0 and before other ranks are started."""
     run_dir = Path(cfg.run_dir)
     if cfg.resume:
@@ -147,7 +148,7 @@ def _fit(trainer: Trainer, module: TD3, stream: Any, checkpoint: Path | None) ->
     except SIGTERMException:
         sys.exit(SIGTERM_STATUS)  # its own status is 0, which a job script takes for success
     finally:
-        os.environ.pop("QTRL_RUN_DIR", None)
+        os.environ.pop(HANDED_DOWN, None)
 
 
 def _engine(module: TD3) -> str:
