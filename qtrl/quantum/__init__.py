@@ -1,8 +1,9 @@
 """Parametrized quantum circuits: what they are, engines that run them, and ways to read them out."""
 
 from qtrl.quantum.ansatz import ENTANGLEMENTS, efficient_su2
+from qtrl.quantum.capabilities import Capabilities
 from qtrl.quantum.circuit import Circuit, Gate
-from qtrl.quantum.engine import Capabilities, Engine, Executable
+from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.engines import ENGINES, make_engine
 from qtrl.quantum.gates import GATES, GateSpec
 from qtrl.quantum.readout import READOUTS, Readout, n_shots

@@ -3,6 +3,7 @@
 Qubit 0 is the most significant bit of a basis index. A circuit starts in |0...0> and ends by reading every qubit.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,7 @@ class Gate:
     Attributes:
         name: Key of the gate table.
         qubits: Qubits that the gate acts on; the control comes first.
-        angles: For each angle that the gate takes, its place in the circuit's vector of angles.
+        angles: For each angle that the gate takes, its place in the vector of the circuit's angles and constants.
     """
 
     name: str
@@ -30,28 +31,44 @@ class Gate:
 class Circuit:
     """A circuit of gates from the gate table, with its angles left open.
 
-    Gates may share an angle; every place of the vector of angles must be used.
+    Gates read their angles from one vector: first the P angles that each run is given, then the constants. Gates may
+    share a place. Every place is read, but for the angles that `unused` names.
 
     Attributes:
         n_qubits: At least 1.
         gates: The gates in the order in which they act.
+        constants: Angles in radians that are the same in every run.
+        unused: Angles that are given but that no gate reads, on purpose.
 
     Raises:
         CircuitError: If a gate is unknown, has the wrong number of qubits or angles, or names a qubit that is
-            repeated or out of range, or if a place of the vector of angles is not used.
+            repeated or out of range, or if a place is not read and not named as unused.
     """
 
     n_qubits: int
     gates: tuple[Gate, ...]
+    constants: tuple[float, ...] = ()
+    unused: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.n_qubits < 1:
             raise CircuitError(f"a circuit needs at least 1 qubit, got n_qubits={self.n_qubits}")
         for position, gate in enumerate(self.gates):
             _check_gate(gate, self.n_qubits, f"gate {position} ({gate.name} on qubits {gate.qubits})")
-        unused = set(range(self.n_angles)) - {index for gate in self.gates for index in gate.angles}
-        if unused:
-            raise CircuitError(f"angle {min(unused)} is used by no gate: number the angles 0 to P-1 without a gap")
+        if not all(math.isfinite(constant) for constant in self.constants):
+            raise CircuitError(f"the constants {self.constants} are not all finite")
+        self._check_places()
+
+    def _check_places(self) -> None:
+        read = {place for gate in self.gates for place in gate.angles}
+        idle = set(range(self.n_places)) - read - set(self.unused)
+        if idle:
+            raise CircuitError(f"angle {min(idle)} is used by no gate: number the angles 0 to P-1 without a gap")
+        if self.n_angles < 0:
+            raise CircuitError(f"{len(self.constants)} constants, but the gates read {self.n_places} angles in all")
+        wrong = sorted(set(self.unused) & read) + [place for place in self.unused if not 0 <= place < self.n_angles]
+        if wrong:
+            raise CircuitError(f"unused names {wrong[0]}, which is read by a gate or is no angle (0 to P-1)")
 
     @classmethod
     def from_gates(cls, n_qubits: int, gates: Iterable[Sequence[str | int]]) -> "Circuit":
@@ -75,8 +92,13 @@ class Circuit:
 
     @cached_property
     def n_angles(self) -> int:
-        """Length P of the vector of angles; 0 if no gate takes an angle."""
-        return max((index + 1 for gate in self.gates for index in gate.angles), default=0)
+        """Number P of the angles that each run is given."""
+        return self.n_places - len(self.constants)
+
+    @cached_property
+    def n_places(self) -> int:
+        """Length of the vector that gates read their angles from: angles, then constants."""
+        return 1 + max((*self.unused, *(place for gate in self.gates for place in gate.angles)), default=-1)
 
 
 def _check_gate(gate: Gate, n_qubits: int, label: str) -> None:

@@ -4,40 +4,16 @@ Shapes: `B` batch, `P` angles of the circuit, `n` qubits, `S` shots.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from qtrl.errors import CircuitError, EngineError
+from qtrl.quantum.capabilities import Capabilities
+from qtrl.quantum.checks import check_angles, check_memory
 from qtrl.quantum.circuit import Circuit
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What an engine can do.
-
-    Attributes:
-        gates: Names of the gates that it runs.
-        max_qubits: The largest circuit that it accepts.
-        differentiable: Whether autograd reaches the angles through probabilities and expectations.
-        double_precision: Whether float64 angles are computed with in double precision.
-    """
-
-    gates: frozenset[str]
-    max_qubits: int
-    differentiable: bool
-    double_precision: bool
-
-    def shortfall(self, circuit: Circuit) -> str | None:
-        """Say in a few words why `circuit` cannot run, or return None if it can."""
-        if circuit.n_qubits > self.max_qubits:
-            return f"holds at most {self.max_qubits} qubits, the circuit has {circuit.n_qubits}"
-        missing = {gate.name for gate in circuit.gates} - self.gates
-        if missing:
-            return f"has no gate {', '.join(sorted(missing))}; it has {', '.join(sorted(self.gates))}"
-        return None
 
 
 def bits_of(indices: Tensor, n_qubits: int) -> Tensor:
@@ -50,7 +26,11 @@ class Executable(ABC):
     """A circuit made ready by an engine.
 
     It holds plain data only: it is no `nn.Module`, keeps nothing of a call, and can be copied, pickled and sent to
-    other processes. The device of a computation is that of the angles. Leaves implement `_probabilities`.
+    other processes. The device of a computation is that of the angles. Angles are checked to be finite on a CPU only:
+    an accelerator would have to be waited for. There, rows of angles that are not finite give NaN.
+
+    Leaves implement `_probabilities`, and override the other hooks where they know a shorter way. Hooks get checked
+    rows, at least one, of angles with the circuit's constants behind them.
 
     Attributes:
         circuit: What it runs.
@@ -65,45 +45,55 @@ class Executable(ABC):
 
     @abstractmethod
     def _probabilities(self, angles: Tensor) -> Tensor:
-        """Map checked angles (B, P), B at least 1, to probabilities (B, 2**n) of any real dtype."""
+        """Map angles (B, places) to probabilities (B, 2**n) of any real dtype."""
+
+    def _expectations(self, angles: Tensor) -> Tensor:
+        """Map angles (B, places) to the probability of reading 1 on each qubit (B, n), of any real dtype."""
+        probabilities = self._probabilities(angles)
+        basis = torch.arange(2**self.circuit.n_qubits, device=angles.device)
+        return probabilities @ bits_of(basis, self.circuit.n_qubits).to(probabilities.dtype)
+
+    def _sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
+        """Draw for angles (B, places) the indices (B, shots) of basis states; -1 for rows of NaN."""
+        cumulative = self._probabilities(angles).double().cumsum(dim=1)
+        draws = torch.rand(len(angles), shots, dtype=torch.float64, device=angles.device, generator=generator)
+        indices = torch.searchsorted(cumulative, draws * cumulative[:, -1:], right=True)
+        finite = torch.isfinite(cumulative[:, -1:])
+        return torch.where(finite, indices.clamp(max=cumulative.shape[1] - 1), -1)
+
+    def _ones(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
+        """Draw as `_sample` does, and count the ones of each qubit (B, n)."""
+        return self._bits(self._sample(angles, shots, generator), angles.dtype).sum(dim=1)
 
     def probabilities(self, angles: Tensor) -> Tensor:
         """Compute the exact probability of every bit string.
 
         Args:
-            angles: (B, P) in radians, float32 or float64.
+            angles: (B, P) in radians, float32 or float64, finite.
 
         Returns:
             (B, 2**n) in the dtype of the angles, by basis index, qubit 0 being the most significant bit. Autograd
             reaches the angles where the engine is differentiable.
 
         Raises:
-            CircuitError: If the angles have another shape or dtype.
+            CircuitError: If the angles do not fit as said above, or the result would not fit into memory.
         """
-        self._check_angles(angles)
-        if len(angles) == 0:
-            return angles.new_zeros(0, 2**self.circuit.n_qubits)
-        # Mixed precision is for networks: a bfloat16 product would ruin a state.
-        with torch.autocast(angles.device.type, enabled=False):
-            return self._probabilities(angles).to(angles.dtype)
+        return self._exact(self._probabilities, angles, 2**self.circuit.n_qubits)
 
     def expectations(self, angles: Tensor) -> Tensor:
         """Compute the exact probability of reading 1, qubit by qubit.
 
         Args:
-            angles: (B, P) in radians, float32 or float64.
+            angles: (B, P) in radians, float32 or float64, finite.
 
         Returns:
             (B, n) in [0, 1] and in the dtype of the angles; differentiable as `probabilities` are.
 
         Raises:
-            CircuitError: If the angles have another shape or dtype.
+            CircuitError: If the angles do not fit as said above.
         """
-        probabilities = self.probabilities(angles)
-        n_qubits = self.circuit.n_qubits
-        ones = bits_of(torch.arange(2**n_qubits, device=angles.device), n_qubits).to(angles.dtype)
-        with torch.autocast(angles.device.type, enabled=False):
-            return (probabilities @ ones).clamp(max=1.0)  # a sum of rounded terms may pass 1
+        # A sum of rounded terms may pass 1.
+        return self._exact(self._expectations, angles, self.circuit.n_qubits).clamp(max=1.0)
 
     @torch.no_grad()
     def sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
@@ -120,24 +110,60 @@ class Executable(ABC):
         Raises:
             CircuitError: If an argument does not fit as said above.
         """
-        if shots < 1:
-            raise CircuitError(f"shots is {shots}, expected at least 1")
-        self._check_angles(angles)
-        if generator.device.type != angles.device.type:
-            raise CircuitError(f"the generator is on {generator.device}, expected {angles.device} as the angles are")
-        if not torch.isfinite(angles).all():
-            raise CircuitError("the angles contain NaN or infinity, expected finite radians")
+        self._check_shots(angles, shots, generator)
         if len(angles) == 0:
             return angles.new_zeros(0, shots, self.circuit.n_qubits)
-        indices = torch.multinomial(self.probabilities(angles), shots, replacement=True, generator=generator)
-        return bits_of(indices, self.circuit.n_qubits).to(angles.dtype)
+        return self._bits(self._sample(self._places(angles), shots, generator), angles.dtype)
 
-    def _check_angles(self, angles: Tensor) -> None:
-        expected = f"expected (B, {self.circuit.n_angles}), B samples of {self.circuit.n_angles} angles"
-        if angles.ndim != 2 or angles.shape[1] != self.circuit.n_angles:
-            raise CircuitError(f"angles of shape {tuple(angles.shape)} do not fit the circuit: {expected}")
-        if angles.dtype not in (torch.float32, torch.float64):
-            raise CircuitError(f"angles have dtype {angles.dtype}, expected torch.float32 or torch.float64")
+    @torch.no_grad()
+    def marginals(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
+        """Draw bit strings and return the fraction of them that reads 1, qubit by qubit.
+
+        The same draws as `sample` makes with an equal generator, but never held all at once where the engine can help
+        it.
+
+        Args:
+            angles: (B, P) in radians, float32 or float64, finite.
+            shots: Independent measurements for each row of angles, at least 1.
+            generator: Source of the randomness, on the device of the angles.
+
+        Returns:
+            (B, n) in [0, 1] in the dtype of the angles, detached.
+
+        Raises:
+            CircuitError: If an argument does not fit as said above.
+        """
+        self._check_shots(angles, shots, generator)
+        if len(angles) == 0:
+            return angles.new_zeros(0, self.circuit.n_qubits)
+        return self._ones(self._places(angles), shots, generator).to(angles.dtype) / shots
+
+    def _exact(self, compute: Callable[[Tensor], Tensor], angles: Tensor, width: int) -> Tensor:
+        check_angles(angles, self.circuit, self.capabilities, self.engine)
+        if len(angles) == 0:
+            return angles.new_zeros(0, width)
+        check_memory(len(angles) * width * angles.element_size(), angles.device)
+        # Mixed precision is for networks: a bfloat16 product would ruin a state.
+        with torch.autocast(angles.device.type, enabled=False):
+            return compute(self._places(angles)).to(angles.dtype)
+
+    def _places(self, angles: Tensor) -> Tensor:
+        """Append the circuit's constants (B, P) -> (B, places)."""
+        if not self.circuit.constants:
+            return angles
+        constants = torch.tensor(self.circuit.constants, dtype=angles.dtype, device=angles.device)
+        return torch.cat([angles, constants.expand(len(angles), -1)], dim=1)
+
+    def _bits(self, indices: Tensor, dtype: torch.dtype) -> Tensor:
+        bits = bits_of(indices, self.circuit.n_qubits).to(dtype)
+        return bits if indices.device.type == "cpu" else bits.masked_fill(indices.unsqueeze(-1) < 0, torch.nan)
+
+    def _check_shots(self, angles: Tensor, shots: int, generator: torch.Generator) -> None:
+        if shots < 1:
+            raise CircuitError(f"shots is {shots}, expected at least 1")
+        check_angles(angles, self.circuit, self.capabilities, self.engine)
+        if generator.device.type != angles.device.type:
+            raise CircuitError(f"the generator is on {generator.device}, expected {angles.device} as the angles are")
 
 
 class Engine(ABC):
@@ -155,9 +181,16 @@ class Engine(ABC):
         """
         shortfall = self.capabilities.shortfall(circuit)
         if shortfall:
-            raise EngineError(f"engine {self.name!r} {shortfall}")
+            raise EngineError(f"engine {self.name!r} {shortfall}; {_alternatives(circuit)}")
         return self._build(circuit)
 
     @abstractmethod
     def _build(self, circuit: Circuit) -> Executable:
         """Return the executable of a circuit that fits the capabilities."""
+
+
+def _alternatives(circuit: Circuit) -> str:
+    from qtrl.quantum.engines import ENGINES  # the registry imports this module
+
+    able = [name for name, engine in ENGINES.items() if engine.capabilities.shortfall(circuit) is None]
+    return f"engines that run the circuit: {', '.join(able)}" if able else "no engine runs the circuit"

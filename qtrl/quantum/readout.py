@@ -22,22 +22,22 @@ class Readout(Protocol):
         """Map angles (B, P) to (B, n) values in [0, 1], detached."""
 
 
-def _bits(executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None) -> Tensor:
+def _marginals(executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None) -> Tensor:
     if generator is None:
         raise CircuitError("this readout draws at random: give it a torch.Generator on the device of the angles")
-    return executable.sample(angles, shots, generator)
+    return executable.marginals(angles, shots, generator)
 
 
 @torch.no_grad()
 def sample(executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None) -> Tensor:
     """Read the bits of one shot, whatever `shots` says."""
-    return _bits(executable, angles, 1, generator)[:, 0]
+    return _marginals(executable, angles, 1, generator)
 
 
 @torch.no_grad()
 def mean(executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None) -> Tensor:
     """Average the bits over the shots: the empirical marginals."""
-    return _bits(executable, angles, shots, generator).mean(dim=1)
+    return _marginals(executable, angles, shots, generator)
 
 
 @torch.no_grad()

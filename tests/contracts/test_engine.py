@@ -1,4 +1,5 @@
 import copy
+import math
 import multiprocessing
 import pickle
 import sys
@@ -158,12 +159,57 @@ def test_fewer_than_one_shot_is_refused(engine, shots):
 
 
 def test_sampling_angles_that_are_not_finite_is_refused(engine):
-    with pytest.raises(CircuitError, match="NaN"):
-        engine.prepare(efficient_su2(1, 0)).sample(torch.tensor([[0.0, float("nan")]]), 1, torch.Generator())
+    executable = engine.prepare(efficient_su2(1, 0))
+    angles = torch.tensor([[0.0, 1.0], [0.0, float("nan")], [float("inf"), 0.0]])
+    calls = (executable.probabilities, executable.expectations, lambda a: executable.sample(a, 1, torch.Generator()))
+    for call in calls:
+        with pytest.raises(CircuitError, match="angle 1 of sample 1 is nan, expected finite radians; 2 of 3 samples"):
+            call(angles)
+
+
+def test_large_finite_angles_are_no_nan(engine):
+    angles = torch.full((1, 2), 3e38)
+    assert torch.isfinite(engine.prepare(efficient_su2(1, 0)).probabilities(angles)).all()
+
+
+def test_a_result_larger_than_the_memory_is_refused_before_it_is_allocated(engine):
+    executable = engine.prepare(Circuit(12, ()))
+    with pytest.raises(CircuitError, match="the result takes 32 PiB, this machine has .* cut the batch"):
+        executable.probabilities(torch.zeros(2**40, 0, dtype=torch.float64))
+
+
+def test_marginals_are_the_means_of_the_samples_of_an_equal_generator(engine):
+    circuit = random_circuit(4, n_gates=30, seed=3)
+    angles = random_angles(3, circuit, seed=1, dtype=torch.float32)
+    executable = engine.prepare(circuit)
+    bits = executable.sample(angles, 64, torch.Generator().manual_seed(5))
+    marginals = executable.marginals(angles, 64, torch.Generator().manual_seed(5))
+    assert marginals.dtype == angles.dtype and torch.equal(marginals, bits.mean(dim=1))
+
+
+def test_constants_stand_behind_the_angles(engine):
+    circuit = Circuit(2, (Gate("ry", (0,), (0,)), Gate("ry", (1,), (1,)), Gate("crx", (0, 1), (2,))), (0.3, -1.2))
+    assert circuit.n_angles == 1
+    spelled = Circuit.from_gates(2, [("ry", 0), ("ry", 1), ("crx", 0, 1)])
+    angles = torch.tensor([[0.7], [2.0]])
+    expected = engine.prepare(spelled).probabilities(torch.cat([angles, torch.tensor([[0.3, -1.2]] * 2)], dim=1))
+    assert torch.allclose(engine.prepare(circuit).probabilities(angles), expected, atol=1e-6)
+
+
+def test_unused_angles_do_not_matter_and_get_no_gradient(engine):
+    executable = engine.prepare(Circuit(1, (Gate("ry", (0,), (2,)),), constants=(1.0,), unused=(0, 1)))
+    angles = torch.tensor([[0.1, 5.0]], requires_grad=True)
+    expectations = executable.expectations(angles)
+    assert expectations.item() == pytest.approx(math.sin(0.5) ** 2, abs=1e-6)
+    if executable.capabilities.differentiable:
+        expectations.sum().backward()
+        assert not angles.grad.any()
 
 
 def test_too_many_qubits_are_refused_before_anything_is_allocated(engine):
-    with pytest.raises(EngineError, match="holds at most"):
+    with pytest.raises(
+        EngineError, match=r"holds at most \d+ qubits, the circuit has 60: a state of it takes 16 EiB, the limit is"
+    ):
         engine.prepare(Circuit(60, ()))
 
 
@@ -302,7 +348,10 @@ def test_auto_says_why_no_engine_holds_the_circuit(monkeypatch):
 def test_a_missing_gate_is_named(monkeypatch):
     able = ENGINES["reference"].capabilities
     monkeypatch.setattr(ENGINES["reference"], "capabilities", type(able)(frozenset({"h", "x"}), 12, True, True))
-    with pytest.raises(EngineError, match="engine 'reference' has no gate cx; it has h, x"):
+    with pytest.raises(
+        EngineError,
+        match="engine 'reference' has no gate cx; engines that run the circuit: auto, statevector, torchquantum",
+    ):
         make_engine("reference").prepare(BELL)
 
 

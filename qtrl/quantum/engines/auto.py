@@ -1,8 +1,9 @@
 """The engine that picks an engine."""
 
 from qtrl.errors import EngineError
+from qtrl.quantum.capabilities import Capabilities
 from qtrl.quantum.circuit import Circuit
-from qtrl.quantum.engine import Capabilities, Engine, Executable
+from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.engines.reference import ReferenceEngine
 from qtrl.quantum.engines.statevector import StatevectorEngine
 from qtrl.quantum.engines.torchquantum import TorchQuantumEngine

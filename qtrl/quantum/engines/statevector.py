@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from qtrl.quantum.capabilities import Capabilities
 from qtrl.quantum.circuit import Circuit, Gate
-from qtrl.quantum.engine import Capabilities, Engine, Executable
+from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.engines.fusion import Column, Depth, Permutation, Plan, make_plan
 from qtrl.quantum.gates import GATES
 

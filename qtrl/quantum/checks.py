@@ -1,0 +1,53 @@
+"""What angles must be before an engine sees them."""
+
+import os
+
+import torch
+from torch import Tensor
+
+from qtrl.errors import CircuitError
+from qtrl.quantum.capabilities import Capabilities, byte_size
+from qtrl.quantum.circuit import Circuit
+
+
+def check_angles(angles: Tensor, circuit: Circuit, capabilities: Capabilities, engine: str) -> None:
+    """Refuse angles that are no (B, P) matrix of finite radians on a device of the engine.
+
+    Finiteness is looked at on a CPU only: an accelerator would have to be waited for.
+
+    Raises:
+        CircuitError: With what came and what was expected.
+    """
+    expected = f"expected (B, {circuit.n_angles}), B samples of {circuit.n_angles} angles"
+    if angles.ndim != 2 or angles.shape[1] != circuit.n_angles:
+        raise CircuitError(f"angles of shape {tuple(angles.shape)} do not fit the circuit: {expected}")
+    if angles.dtype not in (torch.float32, torch.float64):
+        raise CircuitError(f"angles have dtype {angles.dtype}, expected torch.float32 or torch.float64")
+    if angles.device.type not in capabilities.devices:
+        devices = ", ".join(sorted(capabilities.devices))
+        raise CircuitError(f"angles are on {angles.device}, but engine {engine!r} computes on {devices}")
+    if angles.device.type == "cpu" and not torch.isfinite(angles.detach().sum()):
+        _refuse_nonfinite(angles)
+
+
+def _refuse_nonfinite(angles: Tensor) -> None:
+    places = (~torch.isfinite(angles)).nonzero().tolist()
+    if places:  # a sum of finite angles may overflow
+        row, place = places[0]
+        raise CircuitError(
+            f"angle {place} of sample {row} is {angles[row, place].item()}, expected finite radians; "
+            f"{len({row for row, _ in places})} of {len(angles)} samples hold NaN or infinity"
+        )
+
+
+def check_memory(count: int, device: torch.device) -> None:
+    """Refuse a result of `count` bytes that the machine's memory cannot hold; an accelerator says so itself.
+
+    Raises:
+        CircuitError: With the memory needed and the memory that there is.
+    """
+    if count < 2**30 or device.type != "cpu":
+        return
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if count > memory:
+        raise CircuitError(f"the result takes {byte_size(count)}, this machine has {byte_size(memory)}: cut the batch")
