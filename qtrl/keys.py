@@ -15,6 +15,9 @@ DONE = ("next", "done")
 ENV_STEPS = "env_steps"
 UPDATES = "updates"
 
+PURPOSES = ("collect", "fit", "target", "actor", "probe", "test")
+"""What circuits are run for."""
+
 METRICS = (
     ENV_STEPS,
     UPDATES,
@@ -32,8 +35,28 @@ METRICS = (
     "loss/actor",
     "surrogate/bce_before",
     "surrogate/bce_after",
+    "probe/bce",
+    "probe/bce_floor",
+    "probe/bce_excess",
+    "probe/calibration_error",
+    "probe/calibration_error_worst",
+    "probe/gradient_cosine",
+    "probe/gradient_ratio",
+    "probe/angle_gradient_cosine",
+    "probe/angle_gradient_ratio",
+    "probe/expectation_mean",
+    "probe/expectation_std",
+    "probe/state_entropy",
+    "probe/total_correlation",
+    "probe/explained_share",
+    "probe/shuffle_change",
     "quantum/circuits",
+    *(f"quantum/circuits/{purpose}" for purpose in PURPOSES),
     "quantum/shots",
+    *(f"quantum/shots/{purpose}" for purpose in PURPOSES),
+    "quantum/seconds",
+    *(f"quantum/seconds/{purpose}" for purpose in PURPOSES),
+    "quantum/parameter_shift_circuits",
     "time/env",
     "time/policy",
     "time/replay",
@@ -41,8 +64,14 @@ METRICS = (
     "time/critic",
     "time/actor",
     "time/test",
+    "time/probe",
     "time/total",
     "time/env_steps_per_second",
     "time/updates_per_second",
 )
 """Every metric that a run may log, in the order of the columns of `metrics.csv`; defined in docs/metrics.md."""
+
+
+def qubit_metrics(n_qubits: int) -> tuple[str, ...]:
+    """Name the metrics that there is one of for each qubit; their columns follow those of `METRICS`."""
+    return tuple(f"probe/calibration_error/q{qubit}" for qubit in range(n_qubits))

@@ -1,10 +1,14 @@
-"""What is counted while a run goes on: seconds by section, and circuits and shots by purpose."""
+"""What is counted while a run goes on: seconds by section; circuits, shots and seconds in them by purpose."""
 
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+OF_RANK_0 = frozenset({"probe", "test"})
+"""Purposes that rank 0 alone runs circuits for."""
 
 
 @dataclass(frozen=True)
@@ -20,38 +24,73 @@ class Cost:
     shots: int = 0
 
 
+class Timed(Protocol):
+    """What adds up its own seconds."""
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds so far."""
+
+
 @dataclass
 class Ledger:
-    """Circuits and shots so far, by purpose (`collect`, `fit`, `target`, `actor`, `test`)."""
+    """Circuits, shots and seconds in circuits so far, by purpose (one of `qtrl.keys.PURPOSES`).
+
+    Attributes:
+        circuits: Circuits executed.
+        shots: Measurements taken.
+        seconds: Wall-clock time that the circuits and gradients through them took, nothing around them included.
+        parameter_shift_circuits: What the updates so far would have executed with gradients by parameter shift.
+    """
 
     circuits: Counter[str] = field(default_factory=Counter)
     shots: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    parameter_shift_circuits: int = 0
 
     def add(self, purpose: str, cost: Cost) -> None:
-        """Book one call."""
+        """Book the circuits and shots of one call."""
         self.circuits[purpose] += cost.circuits
         self.shots[purpose] += cost.shots
 
+    @contextmanager
+    def timed(self, purpose: str, source: Timed) -> Iterator[None]:
+        """Book the seconds that `source` counts in the `with` block."""
+        start = source.seconds
+        try:
+            yield
+        finally:
+            self.seconds[purpose] += source.seconds - start
+
     def over_ranks(self, world_size: int) -> "Ledger":
-        """Return the books of all ranks together: every rank collects and learns alike, only rank 0 tests."""
-        books = (
-            Counter({purpose: count * (1 if purpose == "test" else world_size) for purpose, count in counts.items()})
+        """Return the books of all ranks together: every rank collects and learns alike, only rank 0 tests and probes.
+
+        Seconds stay this rank's own: ranks run side by side, so a sum would be no time that passed.
+        """
+        circuits, shots = (
+            Counter({purpose: n * (1 if purpose in OF_RANK_0 else world_size) for purpose, n in counts.items()})
             for counts in (self.circuits, self.shots)
         )
-        return Ledger(*books)
+        return Ledger(circuits, shots, self.seconds.copy(), self.parameter_shift_circuits * world_size)
 
     def total(self) -> Cost:
-        """Sum over all purposes."""
+        """Sum circuits and shots over all purposes."""
         return Cost(self.circuits.total(), self.shots.total())
 
-    def state_dict(self) -> dict[str, dict[str, int]]:
-        """Return the counts as plain data."""
-        return {"circuits": dict(self.circuits), "shots": dict(self.shots)}
+    def state_dict(self) -> dict[str, Any]:
+        """Return the books as plain data."""
+        return {
+            "circuits": dict(self.circuits),
+            "shots": dict(self.shots),
+            "seconds": dict(self.seconds),
+            "parameter_shift_circuits": self.parameter_shift_circuits,
+        }
 
-    def load_state_dict(self, state: dict[str, dict[str, int]]) -> None:
-        """Take back what `state_dict` returned."""
-        self.circuits = Counter(state["circuits"])
-        self.shots = Counter(state["shots"])
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned; earlier versions counted neither seconds nor parameter shift."""
+        self.circuits, self.shots = Counter(state["circuits"]), Counter(state["shots"])
+        self.seconds = defaultdict(float, state.get("seconds", {}))
+        self.parameter_shift_circuits = state.get("parameter_shift_circuits", 0)
 
 
 class Stopwatch:
@@ -87,3 +126,8 @@ class RunMeters:
 
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     ledger: Ledger = field(default_factory=Ledger)
+
+    def wall_seconds(self) -> float:
+        """Sum up the phases of a run: warm-up, learning, and the tests and probes in between."""
+        seconds = self.stopwatch.seconds
+        return sum(seconds[phase] for phase in ("warmup", "learning", "test", "probe"))

@@ -77,7 +77,10 @@ def test_rank_0_alone_wrote_the_run_folder(run):
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["status"], summary["world_size"]) == ("complete", WORLD)
     assert (summary["env_steps"], summary["updates"]) == (TOTAL, TOTAL - WARMUP)
-    assert summary["circuits"] == TOTAL + 20
+    assert summary["circuits_by_purpose"]["collect"] == TOTAL
+    assert summary["circuits_by_purpose"]["test"] == 20
+    assert summary["circuits_by_purpose"]["probe"] == 5 * 16  # as on one rank
+    assert summary["parameter_shift_circuits"] == WORLD * 16 * (40 + 20 * (1 + 2 * 40))
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert (checkpoint["env_steps"], checkpoint["updates"]) == (TOTAL, TOTAL - WARMUP)
     assert {path.name for path in (folder / "checkpoints" / "replay").iterdir()} == {"rank0", "rank1"}

@@ -1,4 +1,5 @@
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from qtrl.specs import Batch
 from qtrl.wiring.command import config_dir
 
 pytestmark = pytest.mark.xdist_group("smoke")
-EXPERIMENTS = sorted(path.stem for path in Path(config_dir(), "experiment").glob("*.yaml"))
+EXPERIMENTS, SURROGATES = (
+    sorted(path.stem for path in Path(config_dir(), group).glob("*.yaml")) for group in ("experiment", "surrogate")
+)
 PROMISED = {"config.yaml", "metrics.csv", "summary.json", "checkpoints", "learning_curve.png"}
 
 
@@ -50,6 +53,22 @@ def test_every_experiment_is_a_small_whole_run(smoke, experiment):
 def test_torchquantum_trains(smoke):
     folder = smoke("run", "experiment=pendulum_pqc", "engine=torchquantum", "callbacks.test_max_episode_steps=10")
     assert checkpoint_of(folder)["updates"] == 50
+
+
+@pytest.mark.parametrize("surrogate", [name for name in SURROGATES if name != "qtdnn"])
+def test_every_other_estimator_trains(smoke, surrogate):
+    short = ("total_env_steps=60", "callbacks.test_max_episode_steps=10", "data.batch_size=4")
+    folder = smoke("run", "experiment=pendulum_pqc", f"surrogate={surrogate}", *short)
+    assert checkpoint_of(folder)["updates"] == 10
+    circuits = json.loads((folder / "summary.json").read_text())["circuits_by_purpose"]
+    forward, backward = {  # circuits of one row, in target and actor; 40 angles
+        "exact": (1, 0),
+        "parameter_shift": (1, 80),
+        "spsa": (1, 2),
+        "straight_through": (1, 1),
+        "zero": (1, 0),
+    }[surrogate]
+    assert (circuits["target"], circuits["actor"]) == (10 * 4 * forward, 5 * 4 * (forward + backward))
 
 
 @pytest.mark.parametrize("experiment", ["humanoid_pqc", "pendulum_rbg"])

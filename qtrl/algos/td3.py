@@ -18,12 +18,20 @@ from qtrl.algos.td3_loss import actor_loss, critic_loss, smoothed_action, td_tar
 from qtrl.errors import DivergenceError
 from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
 from qtrl.meters import RunMeters
-from qtrl.nn import GradientEstimator, HybridActor, TwinCritic, frozen_copy, polyak_, tangent_action
+from qtrl.nn import Block, GradientEstimator, HybridActor, TwinCritic, frozen_copy, polyak_, tangent_action
+from qtrl.quantum.gradients import parameter_shift_circuits
 from qtrl.ranks import from_all_ranks
 from qtrl.seeding import Generators
 from qtrl.specs import Batch
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+def _parameter_shift_circuits(block: Block) -> dict[str, int]:
+    """Return the circuits for one row of an update, by purpose, had parameter shift given the gradient of the block."""
+    if block.executable is None:
+        return {"target": 0, "actor": 0}
+    return {"target": 1, "actor": 1 + parameter_shift_circuits(block.executable.circuit)}
 
 
 class TD3(LightningModule):
@@ -63,6 +71,7 @@ class TD3(LightningModule):
         self.actor, self.critic, self.estimator = actor, critic, estimator
         self.actor_target, self.critic_target = frozen_copy(actor), frozen_copy(critic)
         self.settings = settings
+        self._parameter_shift = _parameter_shift_circuits(actor.block)
         self._make_optimizers = (critic_optimizer, actor_optimizer, surrogate_optimizer)
         self.meters = meters or RunMeters()
         self._generators, self._rank = Generators(seed, rank), rank
@@ -114,7 +123,8 @@ class TD3(LightningModule):
         """Move both critics towards the smaller target value of the smoothed target action."""
         settings, optimizer = self.settings, self._optimizer(0)
         with torch.no_grad():
-            next_action = self._tangent_action(self.actor_target, rows[NEXT_OBSERVATION], "target")
+            with self.meters.ledger.timed("target", self.actor_target.block):
+                next_action = self._tangent_action(self.actor_target, rows[NEXT_OBSERVATION], "target")
             generator = self._generators.get("target_noise", next_action.device)
             noise = torch.randn(next_action.shape, generator=generator, device=next_action.device)
             next_action = smoothed_action(next_action, settings.target_noise * noise, settings.target_noise_clip)
@@ -133,9 +143,10 @@ class TD3(LightningModule):
         optimizer = self._optimizer(1)
         for fixed in (self.critic, self.estimator):
             fixed.requires_grad_(False)
-        action = self._tangent_action(self.actor, rows[OBSERVATION], "actor")
-        loss = actor_loss(self.critic.first(rows[OBSERVATION], action))
-        self._step(optimizer, loss, "actor loss")
+        with self.meters.ledger.timed("actor", self.actor.block):
+            action = self._tangent_action(self.actor, rows[OBSERVATION], "actor")
+            loss = actor_loss(self.critic.first(rows[OBSERVATION], action))
+            self._step(optimizer, loss, "actor loss")
         for fixed in (self.critic, self.estimator):
             fixed.requires_grad_(True)
         self.metrics["loss/actor"] = loss.detach()
@@ -148,14 +159,16 @@ class TD3(LightningModule):
     def _pairs(self, rows: TensorDict) -> tuple[Tensor, Tensor]:
         if self.estimator.pairs == "stored":
             return rows[Q_IN], rows[Q_OUT]
-        with torch.no_grad():
+        with torch.no_grad(), self.meters.ledger.timed("fit", self.actor.block):
             q_in, _ = self.actor.encode(rows[OBSERVATION])
             q_out = self.actor.block(q_in, self._generators.get("fit", q_in.device))
         self.meters.ledger.add("fit", self.actor.block.cost(len(q_in)))
         return q_in, q_out
 
     def _tangent_action(self, actor: HybridActor, observation: Tensor, purpose: str) -> Tensor:
-        self.meters.ledger.add(purpose, self.estimator.cost(actor.block, len(observation)))
+        cost = self.estimator.cost(actor.block, len(observation), gradient=torch.is_grad_enabled())
+        self.meters.ledger.add(purpose, cost)
+        self.meters.ledger.parameter_shift_circuits += len(observation) * self._parameter_shift[purpose]
         return tangent_action(actor, self.estimator, observation, self._generators.get(purpose, observation.device))
 
     def _optimizer(self, index: int) -> Any:

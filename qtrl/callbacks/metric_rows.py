@@ -8,8 +8,10 @@ from lightning.pytorch import Callback, Trainer
 from qtrl.algos import TD3
 from qtrl.callbacks.every import Every
 from qtrl.data import Stream
+from qtrl.keys import PURPOSES
+from qtrl.meters import Ledger
 
-SECTIONS = ("env", "policy", "replay", "surrogate", "critic", "actor", "test")
+SECTIONS = ("env", "policy", "replay", "surrogate", "critic", "actor", "test", "probe")
 
 
 class MetricRows(Callback):
@@ -44,10 +46,9 @@ class MetricRows(Callback):
         if not trainer.is_global_zero:
             return
         self._written = module.env_steps
-        cost = module.meters.ledger.over_ranks(trainer.world_size).total()
         row: dict[str, float] = {"env_steps": module.env_steps, "updates": module.updates}
-        row |= {"quantum/circuits": cost.circuits, "quantum/shots": cost.shots}
         row |= self._episodes(trainer) | self._times(module)
+        row |= self._quantum(module.meters.ledger.over_ranks(trainer.world_size))
         row |= {name: value.item() for name, value in module.metrics.items()}
         for logger in trainer.loggers:
             logger.log_metrics(row)
@@ -65,12 +66,20 @@ class MetricRows(Callback):
     def _times(self, module: TD3) -> dict[str, float]:
         seconds = module.meters.stopwatch.seconds
         row: dict[str, float] = {f"time/{name}": seconds[name] for name in SECTIONS}
-        row["time/total"] = seconds["warmup"] + seconds["learning"] + seconds["test"]
+        row["time/total"] = module.meters.wall_seconds()
         now = self._progress(module)
         steps, updates, elapsed = (new - old for new, old in zip(now, self._before, strict=True))
         self._before = now
         if elapsed > 0:
             row |= {"time/env_steps_per_second": steps / elapsed, "time/updates_per_second": updates / elapsed}
+        return row
+
+    @staticmethod
+    def _quantum(ledger: Ledger) -> dict[str, float]:
+        row: dict[str, float] = {"quantum/parameter_shift_circuits": ledger.parameter_shift_circuits}
+        for name, counts in (("circuits", ledger.circuits), ("shots", ledger.shots), ("seconds", ledger.seconds)):
+            row[f"quantum/{name}"] = sum(counts.values())
+            row |= {f"quantum/{name}/{purpose}": counts[purpose] for purpose in PURPOSES}
         return row
 
     @staticmethod

@@ -10,6 +10,7 @@ from qtrl.algos import TD3
 from qtrl.atomic import write_text
 from qtrl.callbacks.metric_rows import SECTIONS
 from qtrl.callbacks.testing import Testing
+from qtrl.keys import PURPOSES
 
 
 class RunSummary(Callback):
@@ -49,14 +50,18 @@ class RunSummary(Callback):
         return {
             "env_steps": module.env_steps,
             "updates": module.updates,
-            "wall_seconds": seconds["warmup"] + learning + seconds["test"],
+            "wall_seconds": module.meters.wall_seconds(),
             "learning_seconds": learning,
             "env_steps_per_second": steps / learning if learning > 0 else 0.0,
             "updates_per_second": module.updates / learning if learning > 0 else 0.0,
             "seconds": {name: seconds[name] for name in SECTIONS},
             "circuits": ledger.total().circuits,
             "shots": ledger.total().shots,
-            "circuits_by_purpose": dict(ledger.circuits),
+            "circuit_seconds": sum(ledger.seconds.values()),
+            "circuits_by_purpose": {purpose: ledger.circuits[purpose] for purpose in PURPOSES},
+            "shots_by_purpose": {purpose: ledger.shots[purpose] for purpose in PURPOSES},
+            "circuit_seconds_by_purpose": {purpose: ledger.seconds[purpose] for purpose in PURPOSES},
+            "parameter_shift_circuits": ledger.parameter_shift_circuits,
             "world_size": trainer.world_size,
         }
 

@@ -111,11 +111,11 @@ class Testing(Callback):
         """Play on rank 0, tell all ranks."""
         result: TestResult | None = None
         if trainer.is_global_zero:
-            with module.meters.stopwatch.section("test"):
-                actor = module.actor
+            actor, meters = module.actor, module.meters
+            with meters.stopwatch.section("test"), meters.ledger.timed("test", actor.block):
                 limit = self._max_episode_steps
                 played = play(actor, self._env_id, self._seeds, shots_seed=self._seed, max_episode_steps=limit)
-            module.meters.ledger.add("test", actor.block.cost(played.env_steps))
+            meters.ledger.add("test", actor.block.cost(played.env_steps))
             result = TestResult(module.env_steps, played.returns, played.lengths)
         result = trainer.strategy.broadcast(result)
         assert result is not None

@@ -152,6 +152,10 @@ class Replay:
         """Draw a minibatch uniformly with replacement, shape (batch_size,)."""
         return self.buffer.sample()
 
+    def draw(self, rows: int, generator: torch.Generator) -> TensorDict:
+        """Draw rows as `sample` does, shape (rows,), with a generator of the caller's: `sample` notices nothing."""
+        return self._ring[torch.randint(len(self), (rows,), generator=generator)]
+
     def commit(self) -> None:
         """Bring all rows onto the disk, for a checkpoint that is about to be written."""
         self._rows.commit(self._ring, self.written)

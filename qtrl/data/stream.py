@@ -130,13 +130,14 @@ class Stream:
         self._policy.refresh()
         stopwatch = self._meters.stopwatch
         policy_before = stopwatch.seconds["policy"]
-        with stopwatch.section("env"):
+        ledger, block = self._meters.ledger, self._policy.actor.block
+        with stopwatch.section("env"), ledger.timed("collect", block):
             rows = next(collector).reshape(-1)
         stopwatch.seconds["env"] -= stopwatch.seconds["policy"] - policy_before
         with stopwatch.section("replay"):
             self.replay.extend(rows)
         self.env_steps += steps
-        self._meters.ledger.add("collect", self._policy.actor.block.cost(len(rows)))
+        ledger.add("collect", block.cost(len(rows)))
         self.episodes.add(rows[REWARD].reshape(-1), rows[DONE].reshape(-1))
         if self.on_collect is not None:
             self.on_collect(self.env_steps)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ class MetricsCSV(Logger):
 
     Args:
         path: The file; its folder must exist.
+        columns: Names of all metrics that will come.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, columns: Sequence[str] = METRICS) -> None:
         super().__init__()
-        self.path = path
+        self.path, self._columns = path, columns
 
     @property
     def name(self) -> str:
@@ -42,7 +43,7 @@ class MetricsCSV(Logger):
         """Append one row; `metrics` holds `env_steps`, and `step` is not used."""
         new = not self.path.exists()
         with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, METRICS)
+            writer = csv.DictWriter(file, self._columns)
             if new:
                 writer.writeheader()
             writer.writerow(metrics)
@@ -54,7 +55,7 @@ class MetricsCSV(Logger):
         with self.path.open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if int(row[ENV_STEPS]) <= env_steps]
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, METRICS)
+        writer = csv.DictWriter(text, self._columns)
         writer.writeheader()
         writer.writerows(rows)
         write_text(self.path, text.getvalue())

@@ -3,7 +3,16 @@
 from qtrl.nn.actor import ActorOutput, HybridActor
 from qtrl.nn.blocks import FC, PQC, RBG, Block, Zeros
 from qtrl.nn.critic import Critic, TwinCritic
-from qtrl.nn.estimators import Direct, GradientEstimator, QtDNNEstimator
+from qtrl.nn.estimators import (
+    Direct,
+    ExactEstimator,
+    GradientEstimator,
+    ParameterShiftEstimator,
+    QtDNNEstimator,
+    SPSAEstimator,
+    StraightThroughEstimator,
+    ZeroEstimator,
+)
 from qtrl.nn.mlp import mlp
 from qtrl.nn.tangent import tangent_action
 from qtrl.nn.targets import frozen_copy, polyak_
@@ -16,10 +25,15 @@ __all__ = [
     "Block",
     "Critic",
     "Direct",
+    "ExactEstimator",
     "GradientEstimator",
     "HybridActor",
+    "ParameterShiftEstimator",
     "QtDNNEstimator",
+    "SPSAEstimator",
+    "StraightThroughEstimator",
     "TwinCritic",
+    "ZeroEstimator",
     "Zeros",
     "frozen_copy",
     "mlp",

@@ -1,12 +1,13 @@
 """Parametrized quantum circuits: what they are, engines that run them, and ways to read them out."""
 
-from qtrl.quantum.ansatz import ENTANGLEMENTS, efficient_su2
+from qtrl.quantum.ansatz import ENTANGLEMENTS, data_reuploading, efficient_su2, freeze, frozen
 from qtrl.quantum.capabilities import Capabilities
 from qtrl.quantum.circuit import Circuit, Gate
+from qtrl.quantum.conversion import from_qiskit, from_torchquantum, to_qiskit, to_torchquantum
 from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.engines import ENGINES, make_engine
 from qtrl.quantum.gates import GATES, GateSpec
-from qtrl.quantum.readout import READOUTS, Readout, n_shots
+from qtrl.quantum.readout import READOUTS, Readout, check_readout_error, mean_readout, n_shots
 
 __all__ = [
     "ENGINES",
@@ -20,7 +21,16 @@ __all__ = [
     "Gate",
     "GateSpec",
     "Readout",
+    "check_readout_error",
+    "data_reuploading",
     "efficient_su2",
+    "freeze",
+    "from_qiskit",
+    "from_torchquantum",
+    "frozen",
     "make_engine",
+    "mean_readout",
     "n_shots",
+    "to_qiskit",
+    "to_torchquantum",
 ]

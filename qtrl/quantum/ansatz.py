@@ -1,11 +1,16 @@
 """Families of circuits that are made from a few sizes."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
+
+import torch
 
 from qtrl.errors import CircuitError
 from qtrl.quantum.circuit import Circuit, Gate
 from qtrl.quantum.gates import GATES
+from qtrl.seeding import seed_for
 
 Pairs = list[tuple[int, int]]
 
@@ -34,6 +39,7 @@ ENTANGLEMENTS: Mapping[str, Callable[[int, int], Pairs]] = MappingProxyType(
         "circular": lambda n, rep: _circular(n),
         "pairwise": lambda n, rep: _linear(n)[::2] + _linear(n)[1::2],
         "sca": _shifted_circular_alternating,
+        "none": lambda n, rep: [],
     }
 )
 """Name of an entanglement to the (control, target) pairs of its CX gates, given the qubits and the repetition."""
@@ -60,24 +66,95 @@ def efficient_su2(
     Source:
         The name and the shape are Qiskit's; hardware-efficient circuits were proposed in arXiv:1704.05018.
     """
-    _check_sizes(n_qubits, reps, rotations, entanglement)
-    gates: list[Gate] = []
-    n_angles = 0
-    for rep in range(reps + 1):
-        for name in rotations:
-            gates += [Gate(name, (qubit,), (n_angles + qubit,)) for qubit in range(n_qubits)]
-            n_angles += n_qubits
-        if rep < reps:
-            gates += [Gate("cx", pair) for pair in ENTANGLEMENTS[entanglement](n_qubits, rep)]
+    _check_sizes("efficient_su2", n_qubits, reps, rotations, entanglement)
+    width = n_qubits * len(rotations)
+    gates = _rotations(n_qubits, rotations, 0)
+    for rep in range(reps):
+        gates += _entanglers(n_qubits, rep, entanglement)
+        gates += _rotations(n_qubits, rotations, (rep + 1) * width)
     return Circuit(n_qubits, tuple(gates))
 
 
-def _check_sizes(n_qubits: int, reps: int, rotations: Sequence[str], entanglement: str) -> None:
+def data_reuploading(
+    n_qubits: int, reps: int, rotations: Sequence[str] = ("ry", "rz"), entanglement: str = "linear"
+) -> Circuit:
+    """Build a circuit that takes the same data angles again before each of its layers.
+
+    It is `efficient_su2` with its first columns of rotations, the upload of the data, repeated before each column of CX
+    gates: upload, CX, rotations; upload, CX, rotations; and so on. There are as many angles as in `efficient_su2`:
+    first the `n_qubits * len(rotations)` data angles, which all uploads share, then those of the rotations of each
+    layer. As a function of one data angle, expectations are Fourier series up to the frequency `reps`.
+
+    Args:
+        n_qubits: At least 1.
+        reps: Number of layers, at least 1.
+        rotations: Gates of one qubit and one angle, in the order in which they act.
+        entanglement: Key of `ENTANGLEMENTS`.
+
+    Raises:
+        CircuitError: If a size is out of range, or a rotation or the entanglement is unknown.
+
+    Source:
+        Re-uploading, with own angles beside the data in each layer: arXiv:1907.02085.
+    """
+    _check_sizes("data_reuploading", n_qubits, reps, rotations, entanglement, fewest_reps=1)
+    width = n_qubits * len(rotations)
+    gates: list[Gate] = []
+    for rep in range(reps):
+        gates += _rotations(n_qubits, rotations, 0)
+        gates += _entanglers(n_qubits, rep, entanglement)
+        gates += _rotations(n_qubits, rotations, (rep + 1) * width)
+    return Circuit(n_qubits, tuple(gates))
+
+
+def freeze(circuit: Circuit, seed: int) -> Circuit:
+    """Replace the angles of a circuit by random constants; the angles that runs give are ignored.
+
+    The result takes as many angles as `circuit` does, so that a model around it keeps its sizes: what such a model
+    learns, it learns without the circuit.
+
+    Args:
+        circuit: Its gates are kept, and so are its constants and which gates share an angle.
+        seed: Decides the angles, drawn uniformly from [-pi, pi).
+    """
+    generator = torch.Generator().manual_seed(seed_for(seed, "frozen angles"))
+    drawn = torch.rand(circuit.n_angles, generator=generator, dtype=torch.float64) * (2 * math.pi) - math.pi
+    values = (*drawn.tolist(), *circuit.constants)
+    read = sorted({place for gate in circuit.gates for place in gate.angles})
+    moved = {place: circuit.n_angles + position for position, place in enumerate(read)}
+    gates = tuple(Gate(gate.name, gate.qubits, tuple(moved[place] for place in gate.angles)) for gate in circuit.gates)
+    constants = tuple(values[place] for place in read)
+    return Circuit(circuit.n_qubits, gates, constants, unused=tuple(range(circuit.n_angles)))
+
+
+def frozen(family: Callable[..., Circuit], *, seed: int, **sizes: Any) -> Circuit:
+    """Make a circuit of a family and `freeze` it, as one call for configs.
+
+    Args:
+        family: What makes the circuit, such as `efficient_su2`.
+        seed: As for `freeze`.
+        sizes: Arguments of `family`.
+    """
+    return freeze(family(**sizes), seed)
+
+
+def _rotations(n_qubits: int, rotations: Sequence[str], first_angle: int) -> list[Gate]:
+    placed = enumerate((name, qubit) for name in rotations for qubit in range(n_qubits))
+    return [Gate(name, (qubit,), (first_angle + position,)) for position, (name, qubit) in placed]
+
+
+def _entanglers(n_qubits: int, rep: int, entanglement: str) -> list[Gate]:
+    return [Gate("cx", pair) for pair in ENTANGLEMENTS[entanglement](n_qubits, rep)]
+
+
+def _check_sizes(
+    family: str, n_qubits: int, reps: int, rotations: Sequence[str], entanglement: str, fewest_reps: int = 0
+) -> None:
     known = [name for name, gate in GATES.items() if (gate.n_qubits, gate.n_angles) == (1, 1)]
     if n_qubits < 1:
-        raise CircuitError(f"efficient_su2 needs at least 1 qubit, got n_qubits={n_qubits}")
-    if reps < 0:
-        raise CircuitError(f"efficient_su2 needs 0 or more repetitions, got reps={reps}")
+        raise CircuitError(f"{family} needs at least 1 qubit, got n_qubits={n_qubits}")
+    if reps < fewest_reps:
+        raise CircuitError(f"{family} needs {fewest_reps} or more repetitions, got reps={reps}")
     if entanglement not in ENTANGLEMENTS:
         raise CircuitError(f"unknown entanglement {entanglement!r}, expected one of {', '.join(ENTANGLEMENTS)}")
     unknown = [name for name in rotations if name not in known]

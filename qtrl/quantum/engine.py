@@ -5,6 +5,7 @@ Shapes: `B` batch, `P` angles of the circuit, `n` qubits, `S` shots.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -14,6 +15,8 @@ from qtrl.errors import CircuitError, EngineError
 from qtrl.quantum.capabilities import Capabilities
 from qtrl.quantum.checks import check_angles, check_memory
 from qtrl.quantum.circuit import Circuit
+from qtrl.quantum.clock import Clock
+from qtrl.quantum.unshare import unshare
 
 
 def bits_of(indices: Tensor, n_qubits: int) -> Tensor:
@@ -25,9 +28,9 @@ def bits_of(indices: Tensor, n_qubits: int) -> Tensor:
 class Executable(ABC):
     """A circuit made ready by an engine.
 
-    It holds plain data only: it is no `nn.Module`, keeps nothing of a call, and can be copied, pickled and sent to
-    other processes. The device of a computation is that of the angles. Angles are checked to be finite on a CPU only:
-    an accelerator would have to be waited for. There, rows of angles that are not finite give NaN.
+    It holds plain data only: it is no `nn.Module`, keeps nothing of a call but its time, and can be copied, pickled and
+    sent to other processes. The device of a computation is that of the angles. Angles are checked to be finite on a CPU
+    only: an accelerator would have to be waited for. There, rows of angles that are not finite give NaN.
 
     Leaves implement `_probabilities`, and override the other hooks where they know a shorter way. Hooks get checked
     rows, at least one, of angles with the circuit's constants behind them.
@@ -36,12 +39,15 @@ class Executable(ABC):
         circuit: What it runs.
         engine: Name of the engine that really runs it.
         capabilities: What that engine can do.
+        clock: Has the seconds of all runs so far, and of gradients through them.
     """
 
     def __init__(self, circuit: Circuit, engine: "Engine") -> None:
         self.circuit = circuit
         self.engine = engine.name
         self.capabilities = engine.capabilities
+        self._engine = engine
+        self.clock = Clock()
 
     @abstractmethod
     def _probabilities(self, angles: Tensor) -> Tensor:
@@ -113,7 +119,8 @@ class Executable(ABC):
         self._check_shots(angles, shots, generator)
         if len(angles) == 0:
             return angles.new_zeros(0, shots, self.circuit.n_qubits)
-        return self._bits(self._sample(self._places(angles), shots, generator), angles.dtype)
+        indices = self.clock.time(lambda given: self._sample(self._places(given), shots, generator), angles)
+        return self._bits(indices, angles.dtype)
 
     @torch.no_grad()
     def marginals(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
@@ -136,7 +143,18 @@ class Executable(ABC):
         self._check_shots(angles, shots, generator)
         if len(angles) == 0:
             return angles.new_zeros(0, self.circuit.n_qubits)
-        return self._ones(self._places(angles), shots, generator).to(angles.dtype) / shots
+        ones = self.clock.time(lambda given: self._ones(self._places(given), shots, generator), angles)
+        return ones.to(angles.dtype) / shots
+
+    @cached_property
+    def unshared(self) -> "Executable":
+        """The same circuit with its shared angles taken apart by `unshare`, on the same engine and clock."""
+        circuit, _ = unshare(self.circuit)
+        if circuit == self.circuit:
+            return self
+        executable = self._engine.prepare(circuit)
+        executable.clock = self.clock
+        return executable
 
     def _exact(self, compute: Callable[[Tensor], Tensor], angles: Tensor, width: int) -> Tensor:
         check_angles(angles, self.circuit, self.capabilities, self.engine)
@@ -145,7 +163,7 @@ class Executable(ABC):
         check_memory(len(angles) * width * angles.element_size(), angles.device)
         # Mixed precision is for networks: a bfloat16 product would ruin a state.
         with torch.autocast(angles.device.type, enabled=False):
-            return compute(self._places(angles)).to(angles.dtype)
+            return self.clock.time(lambda given: compute(self._places(given)).to(given.dtype), angles)
 
     def _places(self, angles: Tensor) -> Tensor:
         """Append the circuit's constants (B, P) -> (B, places)."""

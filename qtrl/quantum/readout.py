@@ -1,7 +1,10 @@
 """Readouts: what a quantum layer returns for its angles, one number in [0, 1] for each qubit.
 
-A readout maps `(executable, angles (B, P), shots, generator)` to (B, n), detached: what carries autograd is
-`Executable.expectations`. The generator must be on the device of the angles; exact readouts need none.
+A readout maps `(executable, angles (B, P), shots, generator, readout_error)` to (B, n), detached: what carries autograd
+is `Executable.expectations`. The generator must be on the device of the angles; exact readouts need none.
+
+The readout error is the probability, from 0 to 0.5, with which a measured bit is read as the other one, for each qubit
+and shot independently.
 """
 
 from collections.abc import Mapping
@@ -18,45 +21,112 @@ from qtrl.quantum.engine import Executable, bits_of
 class Readout(Protocol):
     """The signature that all readouts share; those that are exact ignore `shots` and `generator`."""
 
-    def __call__(self, executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None) -> Tensor:
+    def __call__(
+        self,
+        executable: Executable,
+        angles: Tensor,
+        shots: int,
+        generator: torch.Generator | None,
+        readout_error: float = 0.0,
+    ) -> Tensor:
         """Map angles (B, P) to (B, n) values in [0, 1], detached."""
 
 
-def _marginals(executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None) -> Tensor:
+@torch.no_grad()
+def sample(
+    executable: Executable,
+    angles: Tensor,
+    shots: int,
+    generator: torch.Generator | None,
+    readout_error: float = 0.0,
+) -> Tensor:
+    """Read the bits of one shot, whatever `shots` says."""
+    return mean(executable, angles, 1, generator, readout_error)
+
+
+@torch.no_grad()
+def mean(
+    executable: Executable,
+    angles: Tensor,
+    shots: int,
+    generator: torch.Generator | None,
+    readout_error: float = 0.0,
+) -> Tensor:
+    """Average the bits over the shots: the empirical marginals."""
+    check_readout_error(readout_error)
     if generator is None:
         raise CircuitError("this readout draws at random: give it a torch.Generator on the device of the angles")
-    return executable.marginals(angles, shots, generator)
+    marginals = executable.marginals(angles, shots, generator)
+    return _flip_some(marginals, shots, readout_error, generator) if readout_error else marginals
 
 
 @torch.no_grad()
-def sample(executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None) -> Tensor:
-    """Read the bits of one shot, whatever `shots` says."""
-    return _marginals(executable, angles, 1, generator)
-
-
-@torch.no_grad()
-def mean(executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None) -> Tensor:
-    """Average the bits over the shots: the empirical marginals."""
-    return _marginals(executable, angles, shots, generator)
-
-
-@torch.no_grad()
-def majority(executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None) -> Tensor:
+def majority(
+    executable: Executable,
+    angles: Tensor,
+    shots: int,
+    generator: torch.Generator | None,
+    readout_error: float = 0.0,
+) -> Tensor:
     """Vote over the shots on each qubit; a tie reads 0."""
-    return (mean(executable, angles, shots, generator) > 0.5).to(angles.dtype)
+    return (mean(executable, angles, shots, generator, readout_error) > 0.5).to(angles.dtype)
 
 
 @torch.no_grad()
-def most_probable(executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None) -> Tensor:
+def most_probable(
+    executable: Executable,
+    angles: Tensor,
+    shots: int,
+    generator: torch.Generator | None,
+    readout_error: float = 0.0,
+) -> Tensor:
     """Read the most probable bit string, found exactly; which one of equally probable strings is left open."""
-    indices = executable.probabilities(angles).argmax(dim=1)
-    return bits_of(indices, executable.circuit.n_qubits).to(angles.dtype)
+    check_readout_error(readout_error)
+    probabilities = executable.probabilities(angles)
+    n_qubits = executable.circuit.n_qubits
+    if readout_error:
+        probabilities = _confuse(probabilities, n_qubits, readout_error)
+    return bits_of(probabilities.argmax(dim=1), n_qubits).to(angles.dtype)
 
 
 @torch.no_grad()
-def expectation(executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None) -> Tensor:
+def expectation(
+    executable: Executable,
+    angles: Tensor,
+    shots: int,
+    generator: torch.Generator | None,
+    readout_error: float = 0.0,
+) -> Tensor:
     """Read the exact probability of 1 on each qubit."""
-    return executable.expectations(angles)
+    check_readout_error(readout_error)
+    ones = executable.expectations(angles)
+    return torch.lerp(ones, 1 - ones, readout_error) if readout_error else ones
+
+
+def check_readout_error(readout_error: float) -> None:
+    """Refuse what is no probability from 0 to 0.5.
+
+    Raises:
+        ConfigError: With what came.
+    """
+    if not 0 <= readout_error <= 0.5:
+        raise ConfigError(f"readout_error is {readout_error}, expected a probability from 0 to 0.5")
+
+
+def _flip_some(marginals: Tensor, shots: int, readout_error: float, generator: torch.Generator) -> Tensor:
+    """Flip each of the bits that the marginals (B, n) count; as bits are flipped independently, counts are enough."""
+    ones = (marginals.double() * shots).round()
+    counts = torch.stack([ones, shots - ones]).nan_to_num(0.0)  # an accelerator's rows of NaN would never be drawn
+    flipped = torch.binomial(counts, torch.full_like(counts, readout_error), generator=generator)
+    return ((ones - flipped[0] + flipped[1]) / shots).to(marginals.dtype)
+
+
+def _confuse(probabilities: Tensor, n_qubits: int, readout_error: float) -> Tensor:
+    """Return the distribution (B, 2**n) of the strings that are read."""
+    read = probabilities.unflatten(1, [2] * n_qubits)
+    for qubit in range(n_qubits):
+        read = torch.lerp(read, read.flip(1 + qubit), readout_error)
+    return read.flatten(1)
 
 
 READOUTS: Mapping[str, Readout] = MappingProxyType(
@@ -82,3 +152,35 @@ def n_shots(name: str, shots: int) -> int:
     if name not in READOUTS:
         raise ConfigError(f"unknown readout {name!r}, expected one of {', '.join(READOUTS)}")
     return {"sample": 1, "mean": shots, "majority": shots}.get(name, 0)
+
+
+@torch.no_grad()
+def mean_readout(name: str, executable: Executable, angles: Tensor, shots: int, readout_error: float = 0.0) -> Tensor:
+    """Compute exactly what a readout returns on average over its random draws.
+
+    Args:
+        name: Key of `READOUTS`.
+        executable: Must be able to give exact probabilities.
+        angles: (B, P) in radians.
+        shots: As for the readout.
+        readout_error: As for the readout.
+
+    Returns:
+        (B, n) in [0, 1], detached.
+
+    Raises:
+        ConfigError: If there is no such readout.
+        CircuitError: If the angles do not fit the circuit.
+    """
+    drawn = n_shots(name, shots) > 0
+    mean_value = READOUTS["expectation" if drawn else name](executable, angles, shots, None, readout_error)
+    return majority_probability(mean_value, shots) if name == "majority" else mean_value
+
+
+def majority_probability(probability: Tensor, shots: int) -> Tensor:
+    """Return the probability that more than half of `shots` independent bits are 1, elementwise, for that of one."""
+    counts = torch.arange(shots // 2 + 1, shots + 1, dtype=torch.float64, device=probability.device)
+    single = probability.double().clamp(1e-15, 1 - 1e-15).unsqueeze(-1)
+    ways = torch.lgamma(counts.new_tensor(shots + 1.0)) - torch.lgamma(counts + 1) - torch.lgamma(shots - counts + 1)
+    logarithms = ways + counts * single.log() + (shots - counts) * torch.log1p(-single)
+    return logarithms.exp().sum(dim=-1).clamp(max=1.0).to(probability.dtype)

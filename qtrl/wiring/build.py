@@ -14,10 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
 from qtrl.algos import TD3, TD3Settings
-from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, MetricRows, RunProgress, RunSummary, Testing
+from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, MetricRows, Probe, RunProgress, RunSummary, Testing
 from qtrl.data import CollectingPolicy, Replay, Schedule, Stream, transition_columns
 from qtrl.envs import make_vector_env
 from qtrl.errors import ConfigError, QtrlError
+from qtrl.keys import METRICS, qubit_metrics
 from qtrl.loggers import MetricsCSV
 from qtrl.meters import RunMeters
 from qtrl.nn import Block, Direct, GradientEstimator, HybridActor, TwinCritic
@@ -88,6 +89,7 @@ def build_module(cfg: DictConfig, spec: EnvSpec, *, meters: RunMeters, ranks: Ra
     actor = build_actor(cfg, spec)
     block = actor.block
     estimator: GradientEstimator = build(cfg.surrogate)(block.n_in, block.n_out) if block.surrogate else Direct()
+    estimator.check(block)
     critic = TwinCritic(spec.observation_size, spec.action_size, hidden=cfg.algo.hidden)
     optimizers = ("actor_optimizer", "critic_optimizer", "surrogate_optimizer")
     return get_class(cfg.algo._target_)(
@@ -162,14 +164,27 @@ def build_callbacks(cfg: DictConfig, run_dir: Path, facts: dict[str, Any]) -> li
         RunProgress(testing, **steps),
         MetricRows(every_env_steps=cfg.callbacks.log_every_env_steps),
         testing,
+        *build_probe(cfg),
         Checkpoints(run_dir / "checkpoints", testing, every_env_steps=cfg.checkpoint_every_env_steps),
         RunSummary(run_dir / "summary.json", testing, warmup_env_steps=cfg.warmup_env_steps, facts=facts),
     ]
 
 
+def build_probe(cfg: DictConfig) -> list[Probe]:
+    """Make the probe of the quantum layer, where the config has one; a run folder of an earlier version has none."""
+    every = cfg.callbacks.get("probe_every_env_steps")
+    return [Probe(rows=cfg.callbacks.probe_rows, every_env_steps=every, seed=cfg.seed)] if every else []
+
+
+def build_csv(cfg: DictConfig, run_dir: Path) -> MetricsCSV:
+    """Make the CSV logger, with the columns that the run's circuit needs."""
+    _, n_qubits = build_circuit_sizes(cfg)
+    return MetricsCSV(run_dir / "metrics.csv", (*METRICS, *qubit_metrics(n_qubits)))
+
+
 def build_loggers(cfg: DictConfig, run_dir: Path, facts: dict[str, Any]) -> list[Logger]:
     """Make the CSV logger, and W&B where the config has it."""
-    loggers: list[Logger] = [MetricsCSV(run_dir / "metrics.csv")]
+    loggers: list[Logger] = [build_csv(cfg, run_dir)]
     if cfg.logger:
         config = OmegaConf.to_container(cfg, resolve=True)
         make = build(cfg.logger)

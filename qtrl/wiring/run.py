@@ -15,7 +15,6 @@ from qtrl.algos import TD3
 from qtrl.callbacks import TestResult, read_checkpoint
 from qtrl.envs import env_spec
 from qtrl.errors import ConfigError
-from qtrl.loggers import MetricsCSV
 from qtrl.meters import RunMeters
 from qtrl.report import draw_learning_curve
 from qtrl.specs import EnvSpec
@@ -135,7 +134,7 @@ def _open_run_dir(cfg: DictConfig) -> None:
     run_dir = Path(cfg.run_dir)
     if cfg.resume:
         checkpoint = read_checkpoint(run_dir / "checkpoints" / "last.ckpt")
-        MetricsCSV(run_dir / "metrics.csv").truncate(checkpoint["env_steps"])
+        build.build_csv(cfg, run_dir).truncate(checkpoint["env_steps"])
     else:
         make_run_dir(run_dir)
     save_config(cfg, run_dir)

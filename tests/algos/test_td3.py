@@ -11,7 +11,17 @@ from qtrl.algos import TD3, TD3Settings
 from qtrl.callbacks import AtomicCheckpointIO
 from qtrl.errors import ConfigError, DivergenceError
 from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
-from qtrl.nn import FC, PQC, RBG, Direct, HybridActor, QtDNNEstimator, TwinCritic
+from qtrl.nn import (
+    FC,
+    PQC,
+    RBG,
+    Direct,
+    ExactEstimator,
+    HybridActor,
+    ParameterShiftEstimator,
+    QtDNNEstimator,
+    TwinCritic,
+)
 from qtrl.quantum import efficient_su2, make_engine
 from qtrl.specs import Batch
 from qtrl.wiring.quiet import quiet_libraries
@@ -331,6 +341,56 @@ def test_circuits_that_an_update_runs_are_booked(estimator, expected):
     module = make_module(**estimator)
     fit(module, make_stream(4))
     assert booked(module) == {name: (calls * BATCH, calls * BATCH * SHOTS) for name, calls in expected.items()}
+
+
+@pytest.mark.parametrize(
+    ("estimator", "purposes"),
+    [
+        ({}, set()),
+        ({"pairs": "fresh"}, {"fit"}),
+        ({"value": "block"}, {"target", "actor"}),
+    ],
+)
+def test_seconds_in_circuits_are_booked_by_purpose_and_the_qtdnn_costs_none(estimator, purposes):
+    module = make_module(**estimator)
+    fit(module, make_stream(4))
+    seconds = module.meters.ledger.seconds
+    assert {purpose for purpose, spent in seconds.items() if spent > 0} == purposes
+    assert sum(seconds.values()) < sum(module.meters.stopwatch.seconds.values())
+
+
+def test_the_time_of_an_exact_gradient_is_the_actors_forward_and_backward():
+    module, spent = make_module(), {}
+    module.estimator = ExactEstimator(N_IN, N_OUT)
+    block, backward = module.actor.block, module._backward
+
+    def recorded(loss, name):
+        before = block.seconds
+        backward(loss, name)
+        spent[name] = block.seconds - before
+
+    module._backward = recorded
+    fit(module, make_stream(2))
+    seconds = module.meters.ledger.seconds
+    assert spent["critic loss"] == 0 < spent["actor loss"] < seconds["actor"]
+    assert seconds["actor"] == pytest.approx(block.seconds)
+    assert seconds["target"] == pytest.approx(module.actor_target.block.seconds)
+
+
+@pytest.mark.parametrize(("block", "each_update", "each_actor_update"), [("pqc", 1, 1 + 2 * N_IN), ("fc", 0, 0)])
+def test_the_bill_of_parameter_shift_is_kept_beside(block, each_update, each_actor_update):
+    module = make_module(block)
+    fit(module, make_stream(5))
+    bill = BATCH * (5 * each_update + 2 * each_actor_update)
+    assert module.meters.ledger.parameter_shift_circuits == bill
+
+
+def test_parameter_shift_pays_its_bill():
+    module = make_module()
+    module.estimator = ParameterShiftEstimator(N_IN, N_OUT)
+    fit(module, make_stream(5))
+    ledger = module.meters.ledger
+    assert ledger.circuits["target"] + ledger.circuits["actor"] == ledger.parameter_shift_circuits
 
 
 def test_stored_pairs_are_what_the_replay_recorded():

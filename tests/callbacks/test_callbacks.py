@@ -195,6 +195,10 @@ def test_rows_hold_counts_returns_losses_and_times(small_run):
     last = run.rows[-1]
     assert last["updates"] == 20
     assert (last["quantum/circuits"], last["quantum/shots"]) == (30, 3000)
+    assert (last["quantum/circuits/collect"], last["quantum/shots/collect"]) == (30, 3000)
+    assert 0 < last["quantum/seconds/collect"] == last["quantum/seconds"] < last["time/policy"]
+    assert {last[f"quantum/{name}/fit"] for name in ("circuits", "shots", "seconds")} == {0}
+    assert last["quantum/parameter_shift_circuits"] == 20 * 16 + 10 * 16 * (1 + 2 * 8)
     assert last["train/episodes"] == 5
     assert last["train/episode_length"] == 6
     assert -17 * 6 < last["train/return"] < 0
@@ -219,6 +223,9 @@ def test_summary_of_a_complete_run(small_run, tmp_path):
     assert summary["circuits"] == 30 + 3 * 2 * LIMIT
     assert summary["shots"] == 100 * summary["circuits"]
     assert summary["circuits_by_purpose"]["test"] == 3 * 2 * LIMIT
+    assert summary["shots_by_purpose"]["collect"] == 3000
+    assert 0 < summary["circuit_seconds_by_purpose"]["test"] < summary["seconds"]["test"]
+    assert summary["parameter_shift_circuits"] == 20 * 16 + 10 * 16 * (1 + 2 * 8)
     assert summary["return_per_episode"] == list(run.testing.last.returns)
     assert summary["return_mean"] == pytest.approx(statistics.fmean(run.testing.last.returns))
     assert summary["best_return_mean"] == run.testing.best.return_mean

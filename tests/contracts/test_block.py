@@ -84,6 +84,19 @@ def test_only_pqc_has_a_surrogate_by_default_and_costs_circuits(name: str, block
     assert (block.cost(BATCH) == Cost()) == (name != "pqc")
 
 
+def test_the_mean_is_what_many_draws_average_to(block: Block) -> None:
+    drawn = block(angles()[:1].expand(4000, -1), seeded()).mean(0)
+    mean = block.mean(angles()[:1])
+    assert mean.shape == (1, N_OUT) and not mean.requires_grad
+    assert (drawn - mean[0]).abs().max() < 5 * 0.5 / 4000**0.5  # five standard errors of a fair bit
+
+
+def test_seconds_are_those_of_the_circuit(name: str, block: Block) -> None:
+    assert block.seconds == 0
+    block(angles(), seeded())
+    assert (block.seconds > 0) == (name == "pqc")
+
+
 @pytest.mark.parametrize("size", ["n_in", "n_out"])
 @pytest.mark.parametrize("kind", [FC, RBG, Zeros])
 def test_a_size_below_one_is_refused_by_name(kind: type[Block], size: str) -> None:
@@ -127,6 +140,13 @@ def test_pqc_refuses_unknown_readouts_and_no_shots() -> None:
         build_pqc(readout="median")
     with pytest.raises(ConfigError, match="shots is 0"):
         build_pqc(shots=0)
+
+
+def test_pqc_reads_with_its_readout_error_and_refuses_what_is_none() -> None:
+    exact, read = (build_pqc(readout="expectation", readout_error=error)(angles()) for error in (0.0, 0.1))
+    torch.testing.assert_close(read, 0.8 * exact + 0.1)
+    with pytest.raises(ConfigError, match="readout_error is 0.6, expected a probability from 0 to 0.5"):
+        build_pqc(readout_error=0.6)
 
 
 def test_rbg_draws_fair_bits_from_the_generator_it_needs() -> None:

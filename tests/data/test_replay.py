@@ -54,6 +54,16 @@ def test_a_minibatch_has_the_columns_of_a_transition_and_no_others(tmp_path, sto
         assert rows[key].dtype == (torch.bool if key == TERMINATED else torch.float32)
 
 
+def test_rows_for_others_are_drawn_evenly_and_unnoticed(tmp_path, storage):
+    replay, untouched = (make_replay(tmp_path / str(i), storage) for i in range(2))
+    for one in (replay, untouched):
+        one.extend(make_rows(0, 4))
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.tensor(numbers(replay.draw(4000, generator)))
+    assert (drawn.bincount() - 1000).abs().max() < 5 * (4000 * 0.25 * 0.75) ** 0.5  # five standard deviations
+    assert numbers(replay.sample()) == numbers(untouched.sample())
+
+
 def test_rows_stay_together(tmp_path, storage):
     replay = make_replay(tmp_path, storage)
     for first in range(0, 21, 3):

@@ -172,7 +172,10 @@ def test_the_replay_holds_the_true_last_observation_and_no_termination_at_a_time
 def test_circuits_of_collection_are_booked_and_none_for_anything_else(tmp_path, num_envs):
     stream = make_stream(tmp_path, num_envs=num_envs)
     run(stream)
-    assert stream._meters.ledger.total() == Cost(36, 36 * SHOTS)
+    ledger = stream._meters.ledger
+    assert ledger.total() == Cost(36, 36 * SHOTS)
+    assert set(ledger.seconds) == {"collect"}
+    assert 0 < ledger.seconds["collect"] < stream._meters.stopwatch.seconds["policy"]
 
 
 def test_time_is_split_into_env_policy_and_replay(tmp_path):

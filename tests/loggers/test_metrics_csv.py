@@ -25,6 +25,14 @@ def test_rows_are_appended_under_fixed_columns(logger):
     assert {name: cell for name, cell in second.items() if cell} == {"env_steps": "2", "updates": "3"}
 
 
+def test_a_run_may_have_columns_of_its_own(tmp_path):
+    logger = MetricsCSV(tmp_path / "metrics.csv", ("env_steps", "own"))
+    logger.log_metrics({"env_steps": 1, "own": 2.0})
+    logger.log_metrics({"env_steps": 2, "own": 3.0})
+    logger.truncate(1)
+    assert rows_of(logger) == [{"env_steps": "1", "own": "2.0"}]
+
+
 def test_another_logger_goes_on_with_the_file(logger):
     logger.log_metrics({"env_steps": 1})
     MetricsCSV(logger.path).log_metrics({"env_steps": 2})

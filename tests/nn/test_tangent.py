@@ -51,7 +51,7 @@ def test_direct_acts_as_the_actor_itself(block: Block) -> None:
         tangent_action(actor, Direct(), observations(), seeded()), actor(observations(), seeded()).action
     )
     assert not Direct().trainable
-    assert Direct().cost(block, 6) == Cost()
+    assert Direct().cost(block, 6, gradient=True) == Cost()
 
 
 @pytest.mark.parametrize(("block", "passes"), [(FC(N_IN, N_OUT), True), (RBG(N_IN, N_OUT), False)], ids=["fc", "rbg"])
@@ -69,7 +69,7 @@ def test_the_surrogates_value_is_used_without_running_the_circuit() -> None:
     action.sum().backward()
     assert actor.block.calls == 0
     assert actor.pre[-1].weight.grad[:N_IN].any()
-    assert estimator.cost(actor.block, 6) == Cost()
+    assert estimator.cost(actor.block, 6, gradient=True) == Cost()
     q_in, links = actor.encode(observations())
     assert torch.equal(action, actor.decode(bridge(q_in, estimator.net), links))
 
@@ -81,7 +81,7 @@ def test_the_blocks_value_runs_the_circuit_once_and_keeps_the_surrogates_gradien
     assert torch.equal(action, actor(observations()).action)
     action.sum().backward()
     assert actor.pre[-1].weight.grad[:N_IN].any()
-    assert estimator.cost(actor.block, 6) == Cost(circuits=6)
+    assert estimator.cost(actor.block, 6, gradient=True) == Cost(circuits=6)
 
 
 def test_a_frozen_qtdnn_lets_the_gradient_through_and_receives_none() -> None:

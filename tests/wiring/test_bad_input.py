@@ -54,6 +54,15 @@ CONFIG_MISTAKES = {
     "no such checkpoint": ((*PENDULUM, "ckpt_path=/nowhere/a.ckpt"), ["no checkpoint at /nowhere/a.ckpt"]),
     "resume of nothing": (("resume=true",), ["which run?", "run_dir"]),
     "resume of no run": (("resume=true", "run_dir=/nowhere/run"), ["/nowhere/run is not a run folder"]),
+    "unknown surrogate": (
+        (*PENDULUM, "surrogate=magic"),
+        ["magic", "qtdnn", "exact", "parameter_shift", "spsa", "zero"],
+    ),
+    "gradient of no circuit": (
+        ("experiment=pendulum_rbg", "debug=smoke", "block.surrogate=true", "surrogate=exact"),
+        ["RBG", "block=pqc", "block.surrogate=false", "surrogate=qtdnn"],
+    ),
+    "option of another surrogate": ((*PENDULUM, "surrogate=zero", "surrogate.hidden=8"), ["surrogate.hidden"]),
     "surrogate of fc": (("experiment=pendulum_fc", "debug=smoke", "block.surrogate=true"), ["block.surrogate=false"]),
 }
 
@@ -78,6 +87,8 @@ SIZES = [
     "algo.target_noise=-1",
     "algo.actor_optimizer.lr=-1",
     "block.angle_scale=0",
+    "block.readout_error=-0.1",
+    "block.readout_error=0.6",
     "circuit.reps=-1",
     "surrogate.hidden=0",
     "surrogate.fit_every_updates=0",
@@ -88,6 +99,8 @@ SIZES = [
     "callbacks.test_episodes=0",
     "callbacks.test_max_episode_steps=0",
     "callbacks.log_every_env_steps=0",
+    "callbacks.probe_every_env_steps=0",
+    "callbacks.probe_rows=1",
     "seed=true",
     "algo.tau=nan",
 ]

@@ -5,10 +5,14 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from qtrl.errors import ConfigError
+from qtrl.nn import GradientEstimator
+from qtrl.wiring.build import build
 from qtrl.wiring.checks import NUMBERS, check_config
 from qtrl.wiring.command import config_dir, describe
 
 EXPERIMENTS = sorted(Path(config_dir(), "experiment").glob("*.yaml"))
+SURROGATES = sorted(path.stem for path in Path(config_dir(), "surrogate").glob("*.yaml"))
 PROMISED = [f"{env}_{block}" for env in ("humanoid", "pendulum") for block in ("pqc", "fc", "rbg", "zeros")]
 
 
@@ -47,10 +51,37 @@ def test_every_other_choice_composes_too(override, compose):
     check_config(compose("experiment=pendulum_pqc", override))
 
 
+@pytest.mark.parametrize("name", SURROGATES)
+def test_every_surrogate_is_made_from_its_config_whatever_the_experiment(name, compose):
+    cfg = compose("experiment=pendulum_pqc", f"surrogate={name}")
+    check_config(cfg)
+    estimator = build(cfg.surrogate)(40, 5)
+    assert isinstance(estimator, GradientEstimator)
+    assert estimator.trainable == (name == "qtdnn")
+
+
+@pytest.mark.parametrize(("experiment", "width"), [("pendulum_pqc", 64), ("humanoid_pqc", 2048)])
+def test_the_width_of_the_qtdnn_follows_the_qubits(experiment, width, compose):
+    cfg = compose(f"experiment={experiment}")
+    estimator = build(cfg.surrogate)(8, cfg.circuit.n_qubits)
+    assert next(estimator.parameters()).shape == (width, 8)
+
+
 def test_every_key_with_limits_is_a_key(compose):
-    cfg = compose("experiment=pendulum_pqc")
-    absent = [key for key in NUMBERS if OmegaConf.select(cfg, key, default="absent") == "absent"]
+    composed = [compose("experiment=pendulum_pqc", f"surrogate={name}") for name in SURROGATES]
+    absent = [
+        key for key in NUMBERS if all(OmegaConf.select(cfg, key, default="absent") == "absent" for cfg in composed)
+    ]
     assert absent == []
+
+
+@pytest.mark.parametrize(
+    "override", ["step=0", "step=-0.1", "step=null", "repetitions=0", "repetitions=1.5", "shots=0"]
+)
+def test_numbers_of_spsa_have_limits(override, compose):
+    key, _, value = f"surrogate.{override}".partition("=")
+    with pytest.raises(ConfigError, match=rf"{key}={value.replace('null', 'None')} is not allowed: expected "):
+        check_config(compose("experiment=pendulum_pqc", "surrogate=spsa", f"surrogate.{override}"))
 
 
 def test_configs_are_found_from_another_folder(tmp_path, monkeypatch, compose):

@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from qtrl.keys import METRICS
+from qtrl.keys import METRICS, PURPOSES, qubit_metrics
 
 pytestmark = [pytest.mark.xdist_group("smoke"), pytest.mark.filterwarnings("default")]
 CANARIES = {"WANDB_API_KEY": "f00dcafe" * 5, "MY_SECRET_TOKEN": "canary-that-must-not-sing"}
@@ -65,7 +65,7 @@ def test_its_config_is_plain_and_complete(run):
 
 def test_its_metrics_begin_with_env_steps_and_miss_nothing(run):
     rows = rows_of(run)
-    assert list(rows[0]) == list(METRICS)
+    assert list(rows[0]) == [*METRICS, *qubit_metrics(5)]
     assert METRICS[0] == "env_steps"
     steps = [int(row["env_steps"]) for row in rows]
     assert steps == sorted(steps)
@@ -80,8 +80,18 @@ def test_its_summary_has_the_promised_keys(run):
     promised = "env_steps updates wall_seconds env_steps_per_second updates_per_second circuits shots return_mean"
     assert set(promised.split()) | {"return_std", "return_per_episode", "status", "git_commit"} <= set(summary)
     assert (summary["status"], summary["env_steps"], summary["updates"]) == ("complete", 100, 50)
-    assert summary["circuits"] == 100 + 20
-    assert summary["shots"] == 100 * summary["circuits"]
+    probe = {"circuits": 5 * 16, "shots": 100 * 16}  # expectations, probabilities, gradient, means; the block's shots
+    expected = {"collect": 100, "fit": 0, "target": 0, "actor": 0, "probe": probe["circuits"], "test": 20}
+    assert summary["circuits_by_purpose"] == expected
+    assert summary["shots_by_purpose"] == {name: 100 * n for name, n in expected.items()} | {"probe": probe["shots"]}
+    assert summary["circuits"] == sum(expected.values())
+    assert summary["shots"] == sum(summary["shots_by_purpose"].values())
+    assert summary["parameter_shift_circuits"] == 50 * 16 + 25 * 16 * (1 + 2 * 40)
+    seconds = summary["circuit_seconds_by_purpose"]
+    assert {purpose for purpose in PURPOSES if seconds[purpose] > 0} == {"collect", "probe", "test"}
+    assert summary["circuit_seconds"] == pytest.approx(sum(seconds.values()))
+    assert seconds["collect"] < summary["seconds"]["policy"]
+    assert seconds["test"] < summary["seconds"]["test"]
     assert summary["env_steps_per_second"] == pytest.approx(50 / summary["learning_seconds"])
     assert summary["updates_per_second"] == pytest.approx(50 / summary["learning_seconds"])
     assert len(summary["return_per_episode"]) == 1
@@ -122,7 +132,7 @@ def test_resume_goes_on_with_counters_rows_and_checkpoints(copy_of_run, train):
     stream = checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]
     assert (stream["env_steps"], stream["ranks"][0]["replay"]["written"]) == (130, 130)
     summary = json.loads((copy_of_run / "summary.json").read_text())
-    assert (summary["env_steps"], summary["updates"], summary["circuits"]) == (130, 80, 130 + 2 * 20)
+    assert (summary["env_steps"], summary["updates"], summary["circuits"]) == (130, 80, 130 + 2 * (20 + 5 * 16))
     ids = {path.name.rpartition("-")[2] for path in (copy_of_run / "wandb").glob("offline-run-*")}
     assert ids == {(copy_of_run / "wandb" / "run_id.txt").read_text()}
     assert yaml.safe_load((copy_of_run / "config.yaml").read_text())["total_env_steps"] == 130
@@ -185,7 +195,8 @@ def test_a_forced_resume_may_change_engine_and_circuit_settings(copy_of_run, tra
     cfg = yaml.safe_load((copy_of_run / "config.yaml").read_text())
     assert (cfg["block"]["engine"]["name"], cfg["block"]["shots"], cfg["algo"]["tau"]) == ("reference", 3, 0.5)
     summary = json.loads((copy_of_run / "summary.json").read_text())
-    assert summary["shots"] == 100 * 120 + 3 * (10 + 20)
+    assert summary["shots_by_purpose"]["collect"] == 100 * 100 + 3 * 10
+    assert summary["shots_by_purpose"]["test"] == 100 * 20 + 3 * 20
 
 
 def test_weights_of_another_run_are_a_start(run, train, tmp_path):

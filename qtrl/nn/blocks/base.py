@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from qtrl.meters import Cost
 from qtrl.nn.sizes import check_sizes
+from qtrl.quantum import Executable
 
 
 class Block(nn.Module, ABC):
@@ -20,9 +21,16 @@ class Block(nn.Module, ABC):
         n_out: Length of an output.
         surrogate: Whether a surrogate is fitted to the block and takes its place in the approximate actor.
 
+    Attributes:
+        executable: What runs the block's circuit; None for a block that is none.
+        readout_error: Probability with which a bit of that circuit is read as the other one.
+
     Raises:
         ConfigError: A size is below 1.
     """
+
+    executable: Executable | None = None
+    readout_error: float = 0.0
 
     def __init__(self, n_in: int, n_out: int, *, surrogate: bool) -> None:
         super().__init__()
@@ -49,3 +57,13 @@ class Block(nn.Module, ABC):
     def cost(self, batch: int) -> Cost:
         """Return what one `forward` of `batch` rows runs on a quantum computer; nothing for a classical block."""
         return Cost()
+
+    @torch.no_grad()
+    def mean(self, q_in: Tensor) -> Tensor:
+        """Return exactly what `forward` gives on average over its draws, (B, n_out); blocks that draw override it."""
+        return self(q_in)
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds that the block's circuit has run so far, gradients included; 0 where there is none."""
+        return 0.0 if self.executable is None else self.executable.clock.seconds

@@ -7,7 +7,7 @@ from qtrl.errors import CircuitError, ConfigError
 from qtrl.meters import Cost
 from qtrl.nn.blocks.base import Block
 from qtrl.nn.sizes import check_sizes
-from qtrl.quantum import READOUTS, Circuit, Engine, n_shots
+from qtrl.quantum import READOUTS, Circuit, Engine, Executable, check_readout_error, mean_readout, n_shots
 
 
 class PQC(Block):
@@ -22,12 +22,15 @@ class PQC(Block):
         engine: What runs it.
         readout: One of `qtrl.quantum.READOUTS`.
         shots: Measurements of each row, where the readout takes any number.
+        readout_error: Probability with which a measured bit is read as the other one, from 0 to 0.5.
         surrogate: See `Block`.
 
     Raises:
         CircuitError: The circuit does not have `n_in` angles and `n_out` qubits.
-        ConfigError: `readout` is unknown, or a number is below 1.
+        ConfigError: `readout` is unknown, or a number is out of range.
     """
+
+    executable: Executable
 
     def __init__(
         self,
@@ -38,10 +41,12 @@ class PQC(Block):
         engine: Engine,
         readout: str = "mean",
         shots: int = 100,
+        readout_error: float = 0.0,
         surrogate: bool = True,
     ) -> None:
         super().__init__(n_in, n_out, surrogate=surrogate)
         check_sizes("PQC", shots=shots)
+        check_readout_error(readout_error)
         if readout not in READOUTS:
             raise ConfigError(f"PQC: readout is {readout!r}, expected one of {', '.join(READOUTS)}")
         if (circuit.n_angles, circuit.n_qubits) != (n_in, n_out):
@@ -50,10 +55,15 @@ class PQC(Block):
         self.executable = engine.prepare(circuit)
         self.readout = readout
         self.shots = shots
+        self.readout_error = readout_error
 
     def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Read (B, n_out) values in [0, 1] out of the circuit for angles (B, n_in)."""
-        return READOUTS[self.readout](self.executable, q_in.detach(), self.shots, generator)
+        return READOUTS[self.readout](self.executable, q_in.detach(), self.shots, generator, self.readout_error)
+
+    def mean(self, q_in: Tensor) -> Tensor:
+        """Return the exact mean of the readout, (B, n_out) in [0, 1]; runs one circuit for each row."""
+        return mean_readout(self.readout, self.executable, q_in.detach(), self.shots, self.readout_error)
 
     def cost(self, batch: int) -> Cost:
         """Return one circuit for each row, and the shots that the readout takes of it."""

@@ -22,3 +22,7 @@ class RBG(Block):
             raise ConfigError("RBG: generator is None, but the bits need a torch.Generator on the device of q_in")
         shape = (len(q_in), self.n_out)
         return torch.randint(2, shape, generator=generator, device=q_in.device, dtype=q_in.dtype)
+
+    def mean(self, q_in: Tensor) -> Tensor:
+        """Return 0.5 everywhere."""
+        return q_in.new_full((len(q_in), self.n_out), 0.5)

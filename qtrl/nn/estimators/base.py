@@ -27,6 +27,13 @@ class GradientEstimator(nn.Module, ABC):
     pairs: str = "stored"
     fit_every_updates: int = 1
 
+    def check(self, block: Block) -> None:
+        """Refuse a block that this estimator cannot stand in for, before a run begins.
+
+        Raises:
+            QtrlError: With what the block lacks and what to set.
+        """
+
     @abstractmethod
     def forward(self, block: Block, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return q_out (B, n_out) for q_in (B, n_in), with the estimated gradient to `q_in`.
@@ -62,6 +69,16 @@ class GradientEstimator(nn.Module, ABC):
         """Whether there are parameters to fit, frozen for the moment or not."""
         return any(True for _ in self.parameters())
 
+    def logits(self, q_in: Tensor) -> Tensor | None:
+        """Return the logits (B, n_out) of the model of the block that was fitted; None where there is none."""
+        return None
+
     @abstractmethod
-    def cost(self, block: Block, batch: int) -> Cost:
-        """Return what one `forward` of `batch` rows runs on the real block."""
+    def cost(self, block: Block, batch: int, *, gradient: bool) -> Cost:
+        """Return what one call runs on the real block and its circuit.
+
+        Args:
+            block: The block that is stood in for.
+            batch: Rows of the call.
+            gradient: Whether a backward pass to `q_in` follows the forward pass, and belongs to the cost.
+        """

@@ -15,6 +15,6 @@ class Direct(GradientEstimator):
         """Return the block's own output."""
         return block(q_in, generator)
 
-    def cost(self, block: Block, batch: int) -> Cost:
+    def cost(self, block: Block, batch: int, *, gradient: bool) -> Cost:
         """Return the cost of the block itself."""
         return block.cost(batch)

@@ -20,7 +20,7 @@ class QtDNNEstimator(GradientEstimator):
     Args:
         n_in: Inputs of the block.
         n_out: Outputs of the block.
-        hidden: Width of the qtDNN's hidden layer.
+        hidden: Width of the qtDNN's hidden layer; None takes 2 ** (n_out + 1), at most 2048, the paper's for 10 qubits.
         value: One of `qtrl.surrogate.VALUES`; `block` runs the block at every call.
         pairs: One of `PAIRS`: fit what the replay recorded, or the circuit's answers to the current PreDNN's angles.
         fit_every_updates: Updates from one fit to the next.
@@ -38,7 +38,7 @@ class QtDNNEstimator(GradientEstimator):
         n_in: int,
         n_out: int,
         *,
-        hidden: int = 2048,
+        hidden: int | None = None,
         value: str = "surrogate",
         pairs: str = "stored",
         fit_every_updates: int = 1,
@@ -52,7 +52,7 @@ class QtDNNEstimator(GradientEstimator):
             raise ConfigError(f"QtDNNEstimator: pairs is {pairs!r}, expected one of {', '.join(PAIRS)}")
         sizes = {"fit_every_updates": fit_every_updates, "fit_batches": fit_batches, "fit_epochs": fit_epochs}
         check_sizes("QtDNNEstimator", **sizes)
-        self.net = QtDNN(n_in, hidden, n_out)
+        self.net = QtDNN(n_in, min(2048, 2 ** (n_out + 1)) if hidden is None else hidden, n_out)
         self.value = value
         self.pairs = pairs
         self.fit_every_updates = fit_every_updates
@@ -82,6 +82,10 @@ class QtDNNEstimator(GradientEstimator):
             self.net, optimizer, q_in, q_out, batches=batches, epochs=epochs, generator=generator, backward=backward
         )
 
-    def cost(self, block: Block, batch: int) -> Cost:
+    def logits(self, q_in: Tensor) -> Tensor:
+        """Return the qtDNN's logits."""
+        return self.net(q_in)
+
+    def cost(self, block: Block, batch: int, *, gradient: bool) -> Cost:
         """Return the block's cost where its value is asked for; the qtDNN itself runs no circuit."""
         return block.cost(batch) if self.value == "block" else Cost()

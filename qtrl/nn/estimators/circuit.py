@@ -1,0 +1,19 @@
+"""The circuit of a block, for estimators that run it themselves."""
+
+from qtrl.errors import ConfigError
+from qtrl.nn.blocks import Block
+from qtrl.quantum import Executable
+
+
+def executable_of(block: Block, owner: str) -> Executable:
+    """Return what runs the block's circuit.
+
+    Raises:
+        ConfigError: The block has no circuit. Names the block and the estimator `owner`, and what to set.
+    """
+    if block.executable is None:
+        raise ConfigError(
+            f"{owner}: block {type(block).__name__} has no circuit to take a gradient of; "
+            "set block=pqc, block.surrogate=false or surrogate=qtdnn"
+        )
+    return block.executable

@@ -1,0 +1,312 @@
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from lightning.pytorch import Callback, Trainer
+
+from qtrl.callbacks import MetricRows, Probe
+from qtrl.callbacks import probe as probe_module
+from qtrl.callbacks.probe import action_metrics, gradient_metrics, layer_metrics, surrogate_metrics
+from qtrl.envs import env_spec
+from qtrl.keys import METRICS, qubit_metrics
+from qtrl.loggers import MetricsCSV
+from qtrl.meters import RunMeters
+from qtrl.nn import PQC, ExactEstimator, HybridActor, TwinCritic, ZeroEstimator
+from qtrl.nn.estimators import GradientEstimator
+from qtrl.quantum import Circuit, efficient_su2, make_engine
+from qtrl.wiring import build
+from qtrl.wiring.quiet import quiet_libraries
+
+QUBITS, ANGLES, ROWS = 2, 8, 6
+LAYER = {"expectation_mean", "expectation_std", "state_entropy", "total_correlation"}
+ACTION = {"explained_share", "shuffle_change"}
+GRADIENT = {"gradient_cosine", "gradient_ratio", "angle_gradient_cosine", "angle_gradient_ratio"}
+MODEL = {"bce", "bce_floor", "bce_excess", "calibration_error", "calibration_error_worst"}
+EACH_QUBIT = {f"calibration_error/q{qubit}" for qubit in range(QUBITS)}
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def numbers(metrics):
+    return {name: value.item() for name, value in metrics.items()}
+
+
+@pytest.mark.parametrize(
+    ("reps", "deviation", "mean", "spread", "entropy"),
+    [(10, 0.1, 0.07, 0.009, 2.0), (10, 0.5, 0.48, 0.022, 9.3), (10, 3.0, 0.5, 0.02, 9.4), (2, 3.0, 0.5, 0.12, 8.6)],
+)
+def test_a_deep_circuit_at_random_angles_answers_everything_alike(reps, deviation, mean, spread, entropy):
+    executable = make_engine("statevector").prepare(efficient_su2(10, reps))
+    n_angles, generator = executable.circuit.n_angles, seeded()
+    shared, own = (torch.randn(rows, n_angles, generator=generator) for rows in (1, 256))
+    angles = deviation * (math.sqrt(0.91) * shared + math.sqrt(0.09) * own)
+    metrics = numbers(layer_metrics(executable, angles))
+    assert metrics["expectation_mean"] == pytest.approx(mean, abs=0.02)
+    assert metrics["expectation_std"] == pytest.approx(spread, rel=0.1)
+    assert metrics["state_entropy"] == pytest.approx(entropy, abs=0.1)
+
+
+def test_a_layer_of_independent_qubits_by_hand():
+    executable = make_engine("statevector").prepare(efficient_su2(2, 0, rotations=("ry",)))
+    angles = torch.tensor([[0.0, math.pi / 2], [math.pi, math.pi / 2]])  # probabilities of 1: (0, 0.5), (1, 0.5)
+    expected = {"expectation_mean": 0.5, "expectation_std": 0.25, "state_entropy": 1.0, "total_correlation": 0.0}
+    assert numbers(layer_metrics(executable, angles)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_many_qubits_are_looked_at_in_parts(monkeypatch):
+    executable = make_engine("statevector").prepare(efficient_su2(4, 2))
+    angles = torch.randn(ROWS, 24, generator=seeded())
+    whole, batches, run = layer_metrics(executable, angles), [], executable.probabilities
+    monkeypatch.setattr(probe_module, "_PROBABILITIES", 2 * 2**4)
+    monkeypatch.setattr(executable, "probabilities", lambda rows: batches.append(len(rows)) or run(rows))
+    assert numbers(layer_metrics(executable, angles)) == pytest.approx(numbers(whole))
+    assert batches == [2, 2, 2]
+
+
+def test_a_perfect_model_has_no_excess_and_a_fair_one_has_its_divergence():
+    means = torch.tensor([[0.25, 0.5], [0.75, 0.5]])
+    perfect = numbers(surrogate_metrics(torch.logit(means), means))
+    assert perfect["bce"] == pytest.approx(perfect["bce_floor"])
+    assert perfect["calibration_error"] == pytest.approx(0, abs=1e-6)
+    fair = numbers(surrogate_metrics(torch.zeros(2, 2), means))
+    assert fair["bce"] == pytest.approx(math.log(2))
+    assert fair["bce_excess"] == pytest.approx((0.25 * math.log(0.5) + 0.75 * math.log(1.5)) / 2, abs=1e-6)
+    assert (fair["calibration_error"], fair["calibration_error_worst"]) == pytest.approx((0.125, 0.25))
+    assert (fair["calibration_error/q0"], fair["calibration_error/q1"]) == pytest.approx((0.25, 0.0))
+
+
+def acting(bits_weight, links_weight):
+    """An actor whose block returns the first two observations and whose links are the third."""
+    weights = torch.tensor([bits_weight, bits_weight, links_weight])
+    return SimpleNamespace(
+        encode=lambda observation: (observation[:, :2], observation[:, 2:]),
+        block=lambda q_in, generator: q_in,
+        decode=lambda q_out, links: torch.cat([q_out, links], 1) @ weights[:, None],
+    )
+
+
+def test_the_share_of_the_bits_in_the_action_by_hand():
+    observation = torch.tensor([[1.0, 1, 1], [0, 0, 1], [1, 1, 0], [0, 0, 0]])
+    for weights, share in (((0.0, 1.0), 0.0), ((1.0, 0.0), 1.0), ((1.0, 1.0), 0.8), ((0.5, -1.0), 0.5)):
+        assert numbers(action_metrics(acting(*weights), observation, seeded()))["explained_share"] == pytest.approx(
+            share
+        )
+
+
+def test_shuffling_the_bits_by_hand():
+    observation = torch.tensor([[1.0, 1, 1], [0, 0, 1], [1, 1, 0], [0, 0, 0]])  # each row gets the other bits
+    for weights, change in (((0.0, 1.0), 0.0), ((1.0, 0.0), 2.0), ((1.0, 2.0), math.sqrt(2.0))):
+        assert numbers(action_metrics(acting(*weights), observation, seeded()))["shuffle_change"] == pytest.approx(
+            change
+        )
+
+
+def make_networks(links=2, engine="statevector"):
+    torch.manual_seed(0)
+    circuit = efficient_su2(QUBITS, reps=1)
+    block = PQC(ANGLES, QUBITS, circuit=circuit, engine=make_engine(engine), readout="expectation")
+    return HybridActor(3, 2, block, hidden=7, links=links), TwinCritic(3, 2, hidden=9)
+
+
+class Scaled(GradientEstimator):
+    """The exact value, with a gradient `factor` times the exact one."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, block, q_in, generator=None):
+        value = block.executable.expectations(q_in)
+        return value.detach() + self.factor * (value - value.detach())
+
+    def cost(self, block, batch, *, gradient):
+        raise NotImplementedError
+
+
+def compare(estimator, **options):
+    actor, critic = make_networks(**options)
+    observation, executable = torch.randn(ROWS, 3, generator=seeded()), actor.block.executable
+    return numbers(gradient_metrics(actor, critic, estimator, observation, executable=executable, generator=seeded()))
+
+
+def test_the_exact_gradient_agrees_with_itself():
+    assert compare(ExactEstimator(ANGLES, QUBITS)) == pytest.approx(dict.fromkeys(GRADIENT, 1.0))
+
+
+def test_without_links_a_scaled_gradient_is_scaled_in_the_weights_as_well():
+    signs = compare(Scaled(-0.5), links=0)
+    assert signs == pytest.approx(
+        {
+            "gradient_cosine": -1.0,
+            "gradient_ratio": 0.5,
+            "angle_gradient_cosine": -1.0,
+            "angle_gradient_ratio": 0.5,
+        }
+    )
+
+
+def test_links_flatter_the_cosine_of_the_weights_and_not_that_of_the_angles():
+    wrong = compare(Scaled(-1.0))
+    assert wrong["angle_gradient_cosine"] == pytest.approx(-1)
+    assert wrong["gradient_cosine"] > wrong["angle_gradient_cosine"] + 0.1
+    zero = compare(ZeroEstimator(ANGLES, QUBITS))
+    assert zero["angle_gradient_ratio"] == 0
+    assert math.isnan(zero["angle_gradient_cosine"])
+    assert 0 < zero["gradient_ratio"] < 1
+
+
+@pytest.fixture
+def small_run(compose, tmp_path):
+    """A run of 30 env steps, 10 of them warm-up, with a probe every 10."""
+
+    def run(surrogate="qtdnn", *, block="pqc", probe=True, callbacks=(), overrides=()):
+        quiet_libraries()
+        cfg = compose(
+            f"experiment=pendulum_{block}",
+            "debug=smoke",
+            f"surrogate={surrogate}",
+            f"circuit.n_qubits={QUBITS}",
+            "circuit.reps=1",
+            "algo.hidden=8",
+            "total_env_steps=30",
+            "warmup_env_steps=10",
+            *overrides,
+        )
+        spec = env_spec(cfg.env.id)
+        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
+        stream = build.build_stream(cfg, spec, module, tmp_path, ranks=build.Ranks())
+        logger = Rows()
+        off = ("enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+        probes = [Probe(rows=ROWS, every_env_steps=10, seed=0)] if probe else []
+        trainer = Trainer(
+            accelerator="cpu",
+            max_epochs=1,
+            logger=logger,
+            callbacks=[*probes, *callbacks],
+            **dict.fromkeys(off, False),
+        )
+        trainer.fit(module, stream)
+        return SimpleNamespace(module=module, rows=logger.rows, stream=stream, random_state=torch.get_rng_state())
+
+    return run
+
+
+class Rows(MetricsCSV):
+    """Keeps the rows in memory."""
+
+    def __init__(self):
+        super().__init__(None)
+        self.rows = []
+
+    def log_metrics(self, metrics, step=None):
+        assert set(metrics) <= {*METRICS, *qubit_metrics(QUBITS)}
+        self.rows.append(dict(metrics))
+
+
+def probed(row):
+    return {name.partition("/")[2]: value for name, value in row.items() if name.startswith("probe/")}
+
+
+@pytest.mark.parametrize(
+    ("surrogate", "circuits", "shots"),
+    [
+        ("qtdnn", 4 + 1, 100),  # expectations, probabilities, gradient, means; the block itself
+        ("exact", 3 + 1 + 1, 100),
+        ("parameter_shift", 3 + 1 + 1 + 2 * ANGLES, 100),
+        ("spsa", 3 + 1 + 1 + 2, 100),
+        ("straight_through", 3 + 1 + 1 + 1, 200),
+        ("zero", 3 + 1 + 1, 200),
+    ],
+)
+def test_every_estimator_is_probed_when_due_and_its_circuits_are_booked(small_run, surrogate, circuits, shots):
+    run = small_run(surrogate)
+    assert [row["env_steps"] for row in run.rows] == [11, 20, 30]
+    expected = LAYER | ACTION | GRADIENT | (MODEL | EACH_QUBIT if surrogate == "qtdnn" else set())
+    for row in run.rows:
+        assert row["updates"] == row["env_steps"] - 10
+        assert set(probed(row)) == expected - ({"angle_gradient_cosine"} if surrogate == "zero" else set())
+    ledger, seconds = run.module.meters.ledger, run.module.meters.stopwatch.seconds
+    assert (ledger.circuits["probe"], ledger.shots["probe"]) == (3 * ROWS * circuits, 3 * ROWS * shots)
+    assert 0 < ledger.seconds["probe"] < seconds["probe"]
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.parametrize("surrogate", ["qtdnn", "spsa"])
+def test_a_probe_leaves_no_trace_in_the_training(small_run, surrogate):
+    on, off = (small_run(surrogate, probe=probe, callbacks=[MetricRows(every_env_steps=10)]) for probe in (True, False))
+    assert same(on.module.state_dict(), off.module.state_dict())
+    assert same(on.module._generators.state_dict(), off.module._generators.state_dict())
+    assert torch.equal(on.random_state, off.random_state)
+    replays = on.stream.replay, off.stream.replay
+    assert (replays[0].buffer[:30] == replays[1].buffer[:30]).all()
+    assert torch.equal(*(replay.state_dict()["sampler"] for replay in replays))
+    learned, alike = (
+        [
+            {name: value for name, value in row.items() if not name.startswith(("time/", "quantum/"))}
+            for row in run.rows
+            if not probed(row)
+        ]
+        for run in (on, off)
+    )
+    assert learned == alike
+    for net in (on.module.actor, on.module.critic, on.module.estimator):
+        assert all(parameter.requires_grad for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("block", ["fc", "rbg", "zeros"])
+def test_a_block_without_a_circuit_is_left_alone(small_run, block):
+    run = small_run(block=block)
+    assert run.rows == []
+    assert "probe" not in run.module.meters.ledger.circuits
+
+
+def test_probes_repeat_with_the_seed_and_draw_other_rows_each_time(small_run):
+    first, again = (small_run(overrides=["algo.actor_optimizer.lr=0"]).rows for _ in range(2))
+    assert first == again
+    assert first[0]["probe/expectation_std"] != first[1]["probe/expectation_std"]
+
+
+def test_the_time_of_probes_does_not_count_as_learning(small_run, monkeypatch):
+    import time
+
+    monkeypatch.setattr(probe_module, "layer_metrics", lambda *_: time.sleep(0.3) or {})
+    seconds = small_run().module.meters.stopwatch.seconds
+    assert seconds["probe"] >= 0.9
+    parts = sum(seconds[part] for part in ("env", "policy", "replay", "surrogate", "critic", "actor"))
+    assert seconds["learning"] + seconds["warmup"] < parts + 0.6
+
+
+def test_an_engine_without_gradient_gets_a_twin_on_the_same_clock(monkeypatch):
+    actor, _ = make_networks(engine="reference")
+    executable = actor.block.executable
+    assert probe_module._differentiable(executable) is executable
+    monkeypatch.setattr(executable, "capabilities", SimpleNamespace(differentiable=False))
+    twin = probe_module._differentiable(executable)
+    assert (twin.engine, twin.circuit) == ("statevector", executable.circuit)
+    assert twin.clock is executable.clock
+
+
+class Elsewhere(Callback):
+    """Asks the probe again, as on a rank that is not the first."""
+
+    def on_train_end(self, trainer, pl_module):
+        (probe,) = (callback for callback in trainer.callbacks if isinstance(callback, Probe))
+        probe._measure(SimpleNamespace(is_global_zero=False, train_dataloader=trainer.train_dataloader), pl_module)
+
+
+def test_rank_0_alone_measures(small_run):
+    run = small_run(callbacks=[Elsewhere()])
+    assert len(run.rows) == 3
+
+
+def test_bell_pairs_are_correlated():
+    executable = make_engine("statevector").prepare(Circuit.from_gates(2, [("h", 0), ("cx", 0, 1)]))
+    metrics = numbers(layer_metrics(executable, torch.zeros(3, 0)))
+    expected = {"expectation_mean": 0.5, "expectation_std": 0.0, "state_entropy": 1.0, "total_correlation": 1.0}
+    assert metrics == pytest.approx(expected, abs=1e-6)
