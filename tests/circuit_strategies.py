@@ -1,6 +1,7 @@
 """Hypothesis strategies: circuits that use the whole gate table, and angles for them."""
 
 import math
+from itertools import islice
 
 import torch
 from hypothesis import strategies as st
@@ -12,18 +13,20 @@ NOTABLE = (0.0, math.pi / 2, math.pi, -math.pi, 2 * math.pi, 3 * math.pi, 1e-6, 
 
 
 @st.composite
-def circuits(draw, min_qubits=1, max_qubits=8):
-    """Every gate that fits, once, in any order, on any qubits; places may be shared, constant, or in any order."""
-    n_qubits = draw(st.integers(min_qubits, max_qubits))
+def circuits(draw, n_qubits):
+    """Every gate that fits, once, in any order, on any qubits; places may be shared, constant, or in any order.
+
+    Rotations of all qubits before and after them let every gate change the probabilities.
+    """
     names = draw(st.permutations([name for name, spec in GATES.items() if spec.n_qubits <= n_qubits]))
-    slots = sum(GATES[name].n_angles for name in names)
+    chosen = [(name, draw(_distinct(n_qubits, GATES[name].n_qubits))) for name in names]
+    opening, closing = ([(name, (qubit,)) for qubit in range(n_qubits)] for name in ("ry", "rx"))
+    spelled = [*opening, *chosen, *closing]
+    slots = sum(GATES[name].n_angles for name, _ in spelled)
     n_places = draw(st.integers(slots // 2, slots))
-    places = draw(st.permutations([slot % n_places for slot in range(slots)]))
+    places = iter(draw(st.permutations([slot % n_places for slot in range(slots)])))
     constants = draw(st.lists(st.floats(-3, 3, width=32), max_size=3))
-    gates = []
-    for name in names:
-        taken, places = places[: GATES[name].n_angles], places[GATES[name].n_angles :]
-        gates.append(Gate(name, draw(_distinct(n_qubits, GATES[name].n_qubits)), tuple(taken)))
+    gates = (Gate(name, qubits, tuple(islice(places, GATES[name].n_angles))) for name, qubits in spelled)
     return Circuit(n_qubits, tuple(gates), tuple(constants))
 
 
@@ -32,11 +35,9 @@ def _distinct(n_qubits, count):
 
 
 @st.composite
-def side_by_side(draw, min_qubits, max_qubits):
+def side_by_side(draw, n_qubits):
     """Two circuits on the qubits of one, all mixed up: `(whole, parts, wires)`, see `join`."""
-    n_qubits = draw(st.integers(min_qubits, max_qubits))
-    first = draw(circuits(n_qubits // 2, n_qubits // 2))
-    second = draw(circuits(n_qubits - n_qubits // 2, n_qubits - n_qubits // 2))
+    first, second = draw(circuits(n_qubits // 2)), draw(circuits(n_qubits - n_qubits // 2))
     wires = draw(st.permutations(range(n_qubits)))
     turns = draw(st.permutations([0] * len(first.gates) + [1] * len(second.gates)))
     return join(first, second, wires, turns), (first, second), wires
@@ -52,10 +53,12 @@ def join(first, second, wires, turns):
     for part, qubits, angles, constants in parts:
         shift = [place + angles for place in range(part.n_angles)]
         shift += [n_angles + constants + place for place in range(len(part.constants))]
-        lines.append([
-            Gate(gate.name, tuple(wires[qubits + q] for q in gate.qubits), tuple(shift[p] for p in gate.angles))
-            for gate in part.gates
-        ])
+        lines.append(
+            [
+                Gate(gate.name, tuple(wires[qubits + q] for q in gate.qubits), tuple(shift[p] for p in gate.angles))
+                for gate in part.gates
+            ]
+        )
     waiting = [iter(line) for line in lines]
     gates = tuple(next(waiting[turn]) for turn in turns)
     return Circuit(first.n_qubits + second.n_qubits, gates, first.constants + second.constants)

@@ -71,7 +71,8 @@ def test_each_rank_has_a_replay_of_its_own_and_env_steps_are_sums(ranks):
 def test_rank_0_alone_wrote_the_run_folder(run):
     folder = run[0] / "run"
     with (folder / "metrics.csv").open(newline="") as file:
-        rows = [(int(row["env_steps"]), bool(row["test/return_mean"])) for row in csv.DictReader(file)]
+        kinds = "test/return_mean", "probe/expectation_mean"
+        rows = [(int(row["env_steps"]), *(bool(row[kind]) for kind in kinds)) for row in csv.DictReader(file)]
     assert len(rows) == len(set(rows))
     assert rows[-1][0] == TOTAL
     summary = json.loads((folder / "summary.json").read_text())

@@ -45,7 +45,7 @@ def test_every_experiment_is_a_small_whole_run(smoke, experiment):
     checkpoint = checkpoint_of(folder)
     assert (checkpoint["env_steps"], checkpoint["updates"]) == (100, 50)
     rows = metrics_of(folder)
-    assert all(row["loss/actor"] for row in rows[1:-1])
+    assert all(row["loss/actor"] for row in rows[1:-1] if not row["probe/expectation_mean"])
     assert rows[-1]["test/return_mean"]
     assert all(value.isfinite().all() for value in checkpoint["state_dict"].values())
 

@@ -1,5 +1,6 @@
 """What angles must be before an engine sees them."""
 
+import math
 import os
 
 import torch
@@ -11,26 +12,29 @@ from qtrl.quantum.circuit import Circuit
 
 
 def check_angles(angles: Tensor, circuit: Circuit, capabilities: Capabilities, engine: str) -> None:
-    """Refuse angles that are no (B, P) matrix of finite radians on a device of the engine.
-
-    Finiteness is looked at on a CPU only: an accelerator would have to be waited for.
+    """Refuse angles that are no (B, P) matrix of radians on a device of the engine.
 
     Raises:
         CircuitError: With what came and what was expected.
     """
-    expected = f"expected (B, {circuit.n_angles}), B samples of {circuit.n_angles} angles"
     if angles.ndim != 2 or angles.shape[1] != circuit.n_angles:
+        expected = f"expected (B, {circuit.n_angles}), B samples of {circuit.n_angles} angles"
         raise CircuitError(f"angles of shape {tuple(angles.shape)} do not fit the circuit: {expected}")
     if angles.dtype not in (torch.float32, torch.float64):
         raise CircuitError(f"angles have dtype {angles.dtype}, expected torch.float32 or torch.float64")
     if angles.device.type not in capabilities.devices:
         devices = ", ".join(sorted(capabilities.devices))
         raise CircuitError(f"angles are on {angles.device}, but engine {engine!r} computes on {devices}")
-    if angles.device.type == "cpu" and not torch.isfinite(angles.detach().sum()):
-        _refuse_nonfinite(angles)
 
 
-def _refuse_nonfinite(angles: Tensor) -> None:
+def check_finite(angles: Tensor) -> None:
+    """Refuse NaN and infinity in angles (B, P) on a CPU; for an accelerator's answer everything would have to wait.
+
+    Raises:
+        CircuitError: With the first such angle and its sample.
+    """
+    if angles.device.type != "cpu" or math.isfinite(angles.detach().sum().item()):
+        return
     places = (~torch.isfinite(angles)).nonzero().tolist()
     if places:  # a sum of finite angles may overflow
         row, place = places[0]

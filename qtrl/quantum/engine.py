@@ -6,14 +6,14 @@ Shapes: `B` batch, `P` angles of the circuit, `n` qubits, `S` shots.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from qtrl.errors import CircuitError, EngineError
 from qtrl.quantum.capabilities import Capabilities
-from qtrl.quantum.checks import check_angles, check_memory
+from qtrl.quantum.checks import check_angles, check_finite, check_memory
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.clock import Clock
 from qtrl.quantum.unshare import unshare
@@ -48,6 +48,10 @@ class Executable(ABC):
         self.capabilities = engine.capabilities
         self._engine = engine
         self.clock = Clock()
+        self._constants: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_constants": {}}  # copies make theirs where they run
 
     @abstractmethod
     def _probabilities(self, angles: Tensor) -> Tensor:
@@ -57,7 +61,8 @@ class Executable(ABC):
         """Map angles (B, places) to the probability of reading 1 on each qubit (B, n), of any real dtype."""
         probabilities = self._probabilities(angles)
         basis = torch.arange(2**self.circuit.n_qubits, device=angles.device)
-        return probabilities @ bits_of(basis, self.circuit.n_qubits).to(probabilities.dtype)
+        # A sum of rounded terms may pass 1.
+        return (probabilities @ bits_of(basis, self.circuit.n_qubits).to(probabilities.dtype)).clamp(max=1.0)
 
     def _sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         """Draw for angles (B, places) the indices (B, shots) of basis states; -1 for rows of NaN."""
@@ -70,6 +75,10 @@ class Executable(ABC):
     def _ones(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         """Draw as `_sample` does, and count the ones of each qubit (B, n)."""
         return self._bits(self._sample(angles, shots, generator), angles.dtype).sum(dim=1)
+
+    def _check_finite(self, angles: Tensor) -> None:
+        """Refuse NaN and infinity; an engine may leave it to its other hooks to call `check_finite`."""
+        check_finite(angles)
 
     def probabilities(self, angles: Tensor) -> Tensor:
         """Compute the exact probability of every bit string.
@@ -98,8 +107,7 @@ class Executable(ABC):
         Raises:
             CircuitError: If the angles do not fit as said above.
         """
-        # A sum of rounded terms may pass 1.
-        return self._exact(self._expectations, angles, self.circuit.n_qubits).clamp(max=1.0)
+        return self._exact(self._expectations, angles, self.circuit.n_qubits)
 
     @torch.no_grad()
     def sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
@@ -146,6 +154,10 @@ class Executable(ABC):
         ones = self.clock.time(lambda given: self._ones(self._places(given), shots, generator), angles)
         return ones.to(angles.dtype) / shots
 
+    def engine_on(self, device: torch.device) -> str:
+        """Return the name of the engine that runs float32 angles on a device."""
+        return self.engine
+
     @cached_property
     def unshared(self) -> "Executable":
         """The same circuit with its shared angles taken apart by `unshare`, on the same engine and clock."""
@@ -158,9 +170,12 @@ class Executable(ABC):
 
     def _exact(self, compute: Callable[[Tensor], Tensor], angles: Tensor, width: int) -> Tensor:
         check_angles(angles, self.circuit, self.capabilities, self.engine)
+        self._check_finite(angles)
         if len(angles) == 0:
             return angles.new_zeros(0, width)
         check_memory(len(angles) * width * angles.element_size(), angles.device)
+        if not torch.is_autocast_enabled(angles.device.type):
+            return self.clock.time(lambda given: compute(self._places(given)).to(given.dtype), angles)
         # Mixed precision is for networks: a bfloat16 product would ruin a state.
         with torch.autocast(angles.device.type, enabled=False):
             return self.clock.time(lambda given: compute(self._places(given)).to(given.dtype), angles)
@@ -169,8 +184,11 @@ class Executable(ABC):
         """Append the circuit's constants (B, P) -> (B, places)."""
         if not self.circuit.constants:
             return angles
-        constants = torch.tensor(self.circuit.constants, dtype=angles.dtype, device=angles.device)
-        return torch.cat([angles, constants.expand(len(angles), -1)], dim=1)
+        kind = angles.device, angles.dtype
+        if kind not in self._constants:  # a copy from the host, which cannot be captured into a CUDA graph
+            with torch.inference_mode(False):
+                self._constants[kind] = torch.tensor(self.circuit.constants, dtype=angles.dtype, device=angles.device)
+        return torch.cat([angles, self._constants[kind].expand(len(angles), -1)], dim=1)
 
     def _bits(self, indices: Tensor, dtype: torch.dtype) -> Tensor:
         bits = bits_of(indices, self.circuit.n_qubits).to(dtype)
@@ -180,6 +198,7 @@ class Executable(ABC):
         if shots < 1:
             raise CircuitError(f"shots is {shots}, expected at least 1")
         check_angles(angles, self.circuit, self.capabilities, self.engine)
+        self._check_finite(angles)
         if generator.device.type != angles.device.type:
             raise CircuitError(f"the generator is on {generator.device}, expected {angles.device} as the angles are")
 

@@ -10,6 +10,7 @@ import cmath
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from types import MappingProxyType
 
 import torch
@@ -37,7 +38,13 @@ class GateSpec:
 
 
 def _constant(rows: Rows, angles: Tensor) -> Tensor:
-    return torch.tensor(rows, dtype=angles.dtype.to_complex(), device=angles.device)
+    """Build a matrix where the angles are by filling it: an accelerator would have to wait for a copy from the host."""
+    matrix = angles.new_zeros(len(rows), len(rows), dtype=angles.dtype.to_complex())
+    for row, entries in enumerate(rows):
+        for column, entry in enumerate(entries):
+            if entry:
+                matrix[row, column].fill_(entry)
+    return matrix
 
 
 def _fixed(*rows: Sequence[complex]) -> MatrixOf:
@@ -50,17 +57,18 @@ def _fixed(*rows: Sequence[complex]) -> MatrixOf:
 
 def _rotation(word: str) -> MatrixOf:
     """Return exp(-i angle/2 P) = cos(angle/2) I - i sin(angle/2) P, P the Kronecker product of the word's Paulis."""
+    pauli = reduce(_kronecker, (_PAULIS[letter] for letter in word))
 
     def matrix(angles: Tensor) -> Tensor:
         half = angles[..., 0, None, None] / 2
-        pauli = _constant(_PAULIS[word[0]], angles)
-        for letter in word[1:]:
-            pauli = torch.kron(pauli, _constant(_PAULIS[letter], angles))
-        return torch.cos(half) * torch.eye(*pauli.shape, dtype=half.dtype, device=half.device) + torch.sin(half) * (
-            -1j * pauli
-        )
+        identity = torch.eye(len(pauli), dtype=half.dtype, device=half.device)
+        return torch.cos(half) * identity + torch.sin(half) * (-1j * _constant(pauli, angles))
 
     return matrix
+
+
+def _kronecker(first: Rows, second: Rows) -> Rows:
+    return [[a * b for a in upper for b in lower] for upper in first for lower in second]
 
 
 def _controlled(target: MatrixOf) -> MatrixOf:

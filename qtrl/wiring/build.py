@@ -163,8 +163,8 @@ def build_callbacks(cfg: DictConfig, run_dir: Path, facts: dict[str, Any]) -> li
     return [
         RunProgress(testing, **steps),
         MetricRows(every_env_steps=cfg.callbacks.log_every_env_steps),
-        testing,
         *build_probe(cfg),
+        testing,
         Checkpoints(run_dir / "checkpoints", testing, every_env_steps=cfg.checkpoint_every_env_steps),
         RunSummary(run_dir / "summary.json", testing, warmup_env_steps=cfg.warmup_env_steps, facts=facts),
     ]

@@ -4,6 +4,7 @@ import multiprocessing
 import pickle
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -314,7 +315,8 @@ def test_the_executable_names_a_real_engine_and_its_capabilities(engine):
     executable = engine.prepare(BELL)
     assert executable.engine in set(ENGINES) - {"auto"}
     assert executable.engine == engine.name or engine.name == "auto"
-    assert executable.capabilities == ENGINES[executable.engine].capabilities
+    assert executable.engine_on(torch.device("cpu")) == executable.engine
+    assert executable.capabilities == engine.capabilities
 
 
 def test_executables_run_in_a_spawned_process():
@@ -331,35 +333,44 @@ def probabilities_as_list(pickled, angles):
 
 
 def test_auto_takes_the_fastest_engine_that_holds_the_circuit(monkeypatch):
-    assert make_engine().prepare(BELL).engine == "statevector"
-    small = ENGINES["statevector"].capabilities
-    monkeypatch.setattr(ENGINES["statevector"], "capabilities", type(small)(frozenset({"cx"}), 20, True, True))
-    assert make_engine().prepare(BELL).engine == "torchquantum"
+    assert make_engine().prepare(BELL).engine == "numba"
+    for name, next_one in (("numba", "statevector"), ("statevector", "torchquantum")):
+        able = ENGINES[name].capabilities
+        monkeypatch.setattr(ENGINES[name], "capabilities", replace(able, gates=frozenset({"cx"})))
+        assert make_engine().prepare(BELL).engine == next_one
+
+
+def test_auto_keeps_double_precision_where_angles_have_it():
+    circuit = efficient_su2(4, 2)
+    angles = random_angles(2, circuit, seed=1)
+    exact = make_engine("reference").prepare(circuit).probabilities(angles)
+    assert torch.allclose(make_engine().prepare(circuit).probabilities(angles), exact, rtol=0, atol=1e-12)
 
 
 def test_auto_says_why_no_engine_holds_the_circuit(monkeypatch):
-    able = ENGINES["reference"].capabilities
     for name in set(ENGINES) - {"auto"}:
-        monkeypatch.setattr(ENGINES[name], "capabilities", type(able)(frozenset({"h"}), 12, True, True))
-    with pytest.raises(EngineError, match="no engine can run the circuit: 'statevector' has no gate cx"):
+        monkeypatch.setattr(ENGINES[name], "capabilities", replace(ENGINES[name].capabilities, gates=frozenset({"h"})))
+    with pytest.raises(EngineError, match="no engine can run the circuit: 'numba' has no gate cx; 'statevector' has"):
         make_engine().prepare(BELL)
 
 
-def test_a_missing_gate_is_named(monkeypatch):
+def test_a_missing_gate_is_named_with_the_engines_that_have_it(monkeypatch):
     able = ENGINES["reference"].capabilities
-    monkeypatch.setattr(ENGINES["reference"], "capabilities", type(able)(frozenset({"h", "x"}), 12, True, True))
-    with pytest.raises(
-        EngineError,
-        match="engine 'reference' has no gate cx; engines that run the circuit: auto, statevector, torchquantum",
-    ):
+    monkeypatch.setattr(ENGINES["reference"], "capabilities", replace(able, gates=frozenset({"h", "x"})))
+    others = ", ".join(name for name in ENGINES if name != "reference")
+    with pytest.raises(EngineError, match=f"engine 'reference' has no gate cx; engines that run the circuit: {others}"):
         make_engine("reference").prepare(BELL)
 
 
 def test_an_unknown_engine_lists_the_choices():
-    with pytest.raises(
-        EngineError, match="unknown engine 'quick', expected one of auto, reference, statevector, torch"
-    ):
+    with pytest.raises(EngineError, match=f"unknown engine 'quick', expected one of {', '.join(ENGINES)}"):
         make_engine("quick")
+
+
+def test_numba_absent_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(EngineError, match="pip install numba"):
+        make_engine("numba").prepare(BELL)
 
 
 def test_torchquantum_absent_says_what_to_install(monkeypatch):

@@ -16,7 +16,7 @@ SEEDED = {"derandomize": True, "deadline": None}
 """The same circuits in every run and for every engine, so that the reference computes each of them once."""
 
 
-@lru_cache(maxsize=100)
+@lru_cache(maxsize=200)
 def reference(circuit, rows, kind):
     """Return probabilities, or the gradients of `weigh` as well."""
     angles = torch.tensor(rows, dtype=torch.float64, requires_grad=kind == "gradients")
@@ -37,21 +37,23 @@ def gradients(executable, angles):
     return found
 
 
+@pytest.mark.parametrize("n_qubits", range(1, 9))
 @pytest.mark.parametrize("name", TESTED)
-@settings(max_examples=30, **SEEDED)
+@settings(max_examples=4, **SEEDED)
 @given(data=st.data())
-def test_probabilities_equal_the_references(name, data):
-    circuit = data.draw(circuits())
+def test_probabilities_equal_the_references(name, n_qubits, data):
+    circuit = data.draw(circuits(n_qubits))
     angles = data.draw(angles_of(circuit))
     found = make_engine(name).prepare(circuit).probabilities(angles)
     assert torch.allclose(found.double(), exact(circuit, angles), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("n_qubits", range(9, 13))
 @pytest.mark.parametrize("name", TESTED)
-@settings(max_examples=15, **SEEDED)
+@settings(max_examples=4, **SEEDED)
 @given(data=st.data())
-def test_two_circuits_mixed_up_on_many_qubits_give_the_product_of_their_probabilities(name, data):
-    whole, (first, second), wires = data.draw(side_by_side(9, 12))
+def test_two_circuits_mixed_up_on_many_qubits_give_the_product_of_their_probabilities(name, n_qubits, data):
+    whole, (first, second), wires = data.draw(side_by_side(n_qubits))
     angles = data.draw(angles_of(whole))
     one, other = exact(first, angles[:, : first.n_angles]), exact(second, angles[:, first.n_angles :])
     product = torch.einsum("bi,bj->bij", one, other).view(-1, *[2] * whole.n_qubits)  # axes in the order of `wires`
@@ -60,11 +62,12 @@ def test_two_circuits_mixed_up_on_many_qubits_give_the_product_of_their_probabil
     assert torch.allclose(found.double(), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("n_qubits", range(1, 7))
 @pytest.mark.parametrize("name", [name for name in TESTED if ENGINES[name].capabilities.differentiable])
-@settings(max_examples=15, **SEEDED)
+@settings(max_examples=3, **SEEDED)
 @given(data=st.data())
-def test_gradients_equal_the_references(name, data):
-    circuit = data.draw(circuits(max_qubits=6))
+def test_gradients_equal_the_references(name, n_qubits, data):
+    circuit = data.draw(circuits(n_qubits))
     angles = data.draw(angles_of(circuit))
     found = gradients(make_engine(name).prepare(circuit), angles.clone().requires_grad_())
     for ours, expected in zip(found, exact(circuit, angles, "gradients"), strict=True):
@@ -72,6 +75,6 @@ def test_gradients_equal_the_references(name, data):
 
 
 @settings(max_examples=5, **SEEDED)
-@given(circuit=circuits(min_qubits=2))
+@given(circuit=circuits(2))
 def test_each_circuit_has_every_gate(circuit):
-    assert sorted(gate.name for gate in circuit.gates) == sorted(GATES)
+    assert {gate.name for gate in circuit.gates} == set(GATES)

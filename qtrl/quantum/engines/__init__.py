@@ -6,12 +6,17 @@ from types import MappingProxyType
 from qtrl.errors import EngineError
 from qtrl.quantum.engine import Engine
 from qtrl.quantum.engines.auto import AutoEngine
+from qtrl.quantum.engines.numba import NumbaEngine
 from qtrl.quantum.engines.reference import ReferenceEngine
 from qtrl.quantum.engines.statevector import StatevectorEngine
 from qtrl.quantum.engines.torchquantum import TorchQuantumEngine
+from qtrl.quantum.engines.triton import TritonEngine
 
 ENGINES: Mapping[str, type[Engine]] = MappingProxyType(
-    {engine.name: engine for engine in (AutoEngine, ReferenceEngine, StatevectorEngine, TorchQuantumEngine)}
+    {
+        engine.name: engine
+        for engine in (AutoEngine, NumbaEngine, ReferenceEngine, StatevectorEngine, TorchQuantumEngine, TritonEngine)
+    }
 )
 """Name to engine class."""
 

@@ -1,8 +1,8 @@
 """Turns a circuit into few, large steps: the compile stage of the engine `statevector`.
 
 Consecutive gates of one qubit become one *column*: a 2x2 matrix for each qubit, to be joined into one matrix for each
-*group* of neighbouring qubits. Consecutive `cx` and `swap` become one permutation of the basis states. Any other gate
-is a step of its own.
+*group* of neighbouring qubits. Consecutive `cx` and `swap` become one permutation of the basis states, consecutive
+`cz`, `crz` and `rzz` one vector of phases. Any other gate is a step of its own.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,9 +13,14 @@ import torch
 from torch import Tensor
 
 from qtrl.quantum.circuit import Circuit, Gate
+from qtrl.quantum.engine import bits_of
+from qtrl.quantum.engines.lowering import LOWERED, Affine, Phase
 
 MAX_GROUP = 5
 """Most qubits in a group: a 32x32 matrix is quick to multiply with and still quick to make."""
+
+MAX_PHASED = 14
+"""Most qubits at which phases are joined: their weights take 2**n numbers for each angle."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,33 @@ class Permutation:
     """A relabelling of basis states: new amplitude i is old amplitude `sources[i]`, sources (2**n)."""
 
     sources: Tensor
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Phases of basis states: basis state x is multiplied by exp(i (offsets[x] + angles @ weights[:, x])).
+
+    Attributes:
+        angles: (K) places of the angles in the angle vector.
+        weights: (K, 2**n) in double precision.
+        offsets: (2**n) in double precision.
+    """
+
+    angles: Tensor
+    weights: Tensor
+    offsets: Tensor
+
+
+@dataclass(frozen=True)
+class Single:
+    """A gate that acts by itself; `angles` (k) are their places in the angle vector."""
+
+    name: str
+    qubits: tuple[int, ...]
+    angles: Tensor
+
+
+Step = Column | Permutation | Phases | Single
 
 
 @dataclass(frozen=True)
@@ -79,7 +111,7 @@ class Plan:
     width: int
     n_columns: int
     depths: tuple[Depth, ...]
-    steps: tuple[Column | Permutation | Gate, ...]
+    steps: tuple[Step, ...]
 
 
 def make_plan(circuit: Circuit, device: torch.device) -> Plan:
@@ -100,14 +132,14 @@ def _split(n_qubits: int) -> tuple[tuple[int, int], ...]:
 
 
 def _kind(gate: Gate) -> str:
-    if gate.name in ("cx", "swap"):
-        return "permutation"
-    return "column" if len(gate.qubits) == 1 else "single"
+    if len(gate.qubits) == 1:
+        return "column"
+    return {"cx": "permutation", "swap": "permutation", "cz": "phases", "crz": "phases", "rzz": "phases"}.get(
+        gate.name, "single"
+    )
 
 
-def _steps(
-    circuit: Circuit, groups: tuple[tuple[int, int], ...], device: torch.device
-) -> Iterator[Column | Permutation | Gate]:
+def _steps(circuit: Circuit, groups: tuple[tuple[int, int], ...], device: torch.device) -> Iterator[Step]:
     n_columns = 0
     for kind, run in groupby(circuit.gates, _kind):
         if kind == "column":
@@ -119,8 +151,11 @@ def _steps(
             n_columns += 1
         elif kind == "permutation":
             yield Permutation(_sources(run, circuit.n_qubits).to(device))
+        elif kind == "phases" and circuit.n_qubits <= MAX_PHASED:
+            yield _phases(run, circuit.n_qubits, device)
         else:
-            yield from run
+            for gate in run:
+                yield Single(gate.name, gate.qubits, torch.tensor(gate.angles, dtype=torch.long, device=device))
 
 
 def _sources(gates: Iterable[Gate], n_qubits: int) -> Tensor:
@@ -132,6 +167,27 @@ def _sources(gates: Iterable[Gate], n_qubits: int) -> Tensor:
         for control, target in flips:
             sources = sources[basis ^ (((basis >> control) & 1) << target)]
     return sources
+
+
+def _phases(gates: Iterable[Gate], n_qubits: int, device: torch.device) -> Phases:
+    lowered = [step for gate in gates for step in _lowered(gate, n_qubits)]
+    angles = sorted({place for step in lowered for place, _ in step.angle.terms})
+    offsets = torch.zeros(2**n_qubits, dtype=torch.float64)
+    weights = torch.zeros(len(angles), 2**n_qubits, dtype=torch.float64)
+    basis = torch.arange(2**n_qubits)
+    for step in lowered:
+        masked = bits_of(basis & step.mask, n_qubits)
+        halves = masked.sum(dim=1) % 2 - 0.5  # exp(-i angle/2) where the parity is even
+        offsets += step.angle.offset * halves
+        for place, factor in step.angle.terms:
+            weights[angles.index(place)] += factor * halves
+    return Phases(torch.tensor(angles, dtype=torch.long, device=device), weights.to(device), offsets.to(device))
+
+
+def _lowered(gate: Gate, n_qubits: int) -> list[Phase]:
+    bits = (n_qubits - 1 - qubit for qubit in gate.qubits)
+    steps = LOWERED[gate.name](*bits, *(Affine(0.0, ((place, 1.0),)) for place in gate.angles))
+    return [step for step in steps if isinstance(step, Phase)]  # all of them, for the gates that come here
 
 
 def _depth(

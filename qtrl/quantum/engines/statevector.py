@@ -6,12 +6,13 @@ Shapes: `B` batch, `P` angles, `n` qubits, `C` columns, `G` groups of `g` qubits
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from qtrl.quantum.capabilities import Capabilities
-from qtrl.quantum.circuit import Circuit, Gate
+from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engine import Engine, Executable
-from qtrl.quantum.engines.fusion import Column, Depth, Permutation, Plan, make_plan
+from qtrl.quantum.engines.fusion import Column, Depth, Permutation, Phases, Plan, Single, make_plan
 from qtrl.quantum.gates import GATES
 
 _CPU_BYTES, _ACCELERATOR_BYTES = 2**24, 2**30
@@ -27,11 +28,12 @@ class StatevectorExecutable(Executable):
         self._plan(torch.device("cpu"))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_plans": {}}  # copies compile again where they run
+        return {**super().__getstate__(), "_plans": {}}  # copies compile again where they run
 
     def _plan(self, device: torch.device) -> Plan:
         if device not in self._plans:
-            self._plans[device] = make_plan(self.circuit, device)
+            with torch.inference_mode(False):  # a plan that was first needed there serves gradients later
+                self._plans[device] = make_plan(self.circuit, device)
         return self._plans[device]
 
     def _probabilities(self, angles: Tensor) -> Tensor:
@@ -46,7 +48,10 @@ class StatevectorExecutable(Executable):
 class StatevectorEngine(Engine):
     """Fast for layered circuits such as `efficient_su2`, from one sample to thousands, on a CPU or an accelerator.
 
-    A circuit whose gates of two qubits are not `cx` or `swap` is right but not fused across them.
+    A circuit whose gates of two qubits are not `cx`, `swap`, `cz`, `crz` or `rzz` is right but not fused across them.
+
+    An accelerator is never waited for. What has to be copied there is copied in the first call with angles on it, so
+    that every later call can be captured into a CUDA graph.
     """
 
     name = "statevector"
@@ -68,15 +73,15 @@ def _run(plan: Plan, angles: Tensor, n_qubits: int) -> Tensor:
         state = _zero_state(angles, n_qubits) if state is None else state
         if isinstance(step, Permutation):
             state = state.gather(1, step.sources.expand(batch, -1))
+        elif isinstance(step, Phases):
+            state = state * _phase_factors(step, angles)
         else:
             state = _apply_gate(state, step, angles, n_qubits)
     return _zero_state(angles, n_qubits) if state is None else state
 
 
 def _zero_state(angles: Tensor, n_qubits: int) -> Tensor:
-    state = angles.new_zeros(len(angles), 2**n_qubits, dtype=angles.dtype.to_complex())
-    state[:, 0] = 1
-    return state
+    return F.pad(angles.new_ones(len(angles), 1, dtype=angles.dtype.to_complex()), (0, 2**n_qubits - 1))
 
 
 def _column_matrices(plan: Plan, angles: Tensor) -> list[list[Tensor]]:
@@ -147,9 +152,15 @@ def _apply_column(state: Tensor, column: Column, plan: Plan, columns: list[list[
     return state
 
 
-def _apply_gate(state: Tensor, gate: Gate, angles: Tensor, n_qubits: int) -> Tensor:
+def _phase_factors(step: Phases, angles: Tensor) -> Tensor:
+    # A product in double precision is never rounded to TF32.
+    phases = torch.addmm(step.offsets, angles.index_select(1, step.angles).double(), step.weights).to(angles.dtype)
+    return torch.complex(torch.cos(phases), torch.sin(phases))
+
+
+def _apply_gate(state: Tensor, gate: Single, angles: Tensor, n_qubits: int) -> Tensor:
     batch, length = state.shape
-    matrix = GATES[gate.name].matrix(angles[:, list(gate.angles)])
+    matrix = GATES[gate.name].matrix(angles.index_select(1, gate.angles))
     dims, front = [qubit + 1 for qubit in gate.qubits], [1, 2]
     moved = state.view(batch, *[2] * n_qubits).movedim(dims, front)
     applied = torch.bmm(matrix, moved.reshape(batch, matrix.shape[-1], -1))

@@ -56,7 +56,7 @@ def weights_of_states(values: np.ndarray, flips: int, weights: np.ndarray) -> No
 
 
 @njit
-def write_products(psi_re, psi_im, lam_re, lam_im, out):  # type: ignore[no-untyped-def]
+def write_products(psi_re, psi_im, lam_re, lam_im, out):
     """Write Im(conj(lambda) psi) for each basis state."""
     for i in range(0, len(out), LANES):
         crossed = multiply(load(lam_im, i), load(psi_re, i))
@@ -90,7 +90,7 @@ def bit_sums(values: np.ndarray, sums: np.ndarray) -> None:
 
 
 @njit
-def multiply_both(psi_re, psi_im, lam_re, lam_im, high, lanes):  # type: ignore[no-untyped-def]
+def multiply_both(psi_re, psi_im, lam_re, lam_im, high, lanes):
     """Multiply both states with the product state of the factors."""
     l_re, l_im = load(lanes[0], 0), load(lanes[1], 0)
     for v in range(len(psi_re) // LANES):
@@ -105,13 +105,13 @@ def multiply_both(psi_re, psi_im, lam_re, lam_im, high, lanes):  # type: ignore[
 
 
 @njit(forceinline=True)
-def crossed(dot, psi_0, psi_1, lam_0, lam_1):  # type: ignore[no-untyped-def]
+def crossed(dot, psi_0, psi_1, lam_0, lam_1):
     """Add the derivative of one pair's turn."""
     return minus_product(plus_product(dot, lam_1, psi_0), lam_0, psi_1)
 
 
 @njit
-def unturn_two(psi, lam, k, t0, t1):  # type: ignore[no-untyped-def]
+def unturn_two(psi, lam, k, t0, t1):
     """Return the derivatives of the turns of the bits k and k + 1 on a plane, and undo them."""
     zero = splat(np.float32(0.0))
     dot_0, dot_1, u0, u1, s = zero, zero, splat(-t0), splat(-t1), LANES << k
@@ -141,7 +141,7 @@ def unturn_two(psi, lam, k, t0, t1):  # type: ignore[no-untyped-def]
 
 
 @njit
-def unturn_one(psi, lam, k, t):  # type: ignore[no-untyped-def]
+def unturn_one(psi, lam, k, t):
     """Return the derivative of the turn of the bit k on a plane, and undo it."""
     dot, u, s = splat(np.float32(0.0)), splat(-t), LANES << k
     for first in range(0, len(psi), 2 * s):
@@ -158,7 +158,7 @@ def unturn_one(psi, lam, k, t):  # type: ignore[no-untyped-def]
 
 
 @njit
-def unturn_lanes(psi, lam, t, lanes):  # type: ignore[no-untyped-def]
+def unturn_lanes(psi, lam, t, lanes):
     """Return the derivatives of the turns of the three bits within a vector on a plane, and undo them."""
     dot_1, dot_2, dot_4 = splat(np.float32(0.0)), splat(np.float32(0.0)), splat(np.float32(0.0))
     signed_lanes(-t[0], 1, lanes)
@@ -183,7 +183,7 @@ def unturn_lanes(psi, lam, t, lanes):  # type: ignore[no-untyped-def]
 
 
 @njit
-def unturn(psi, lam, t, lanes, sums):  # type: ignore[no-untyped-def]
+def unturn(psi, lam, t, lanes, sums):
     """Undo a layer's turns on a plane of both states, and add their derivatives, each state lacking a factor.
 
     The factor is the product of the cosines of the turns that are undone already.
@@ -206,14 +206,14 @@ def unturn(psi, lam, t, lanes, sums):  # type: ignore[no-untyped-def]
 
 
 @njit
-def move(moved, before, after, source):  # type: ignore[no-untyped-def]
+def move(moved, before, after, source):
     """Map a plane into another one."""
     for i in range(0, len(before), LANES):
         store(after, i, moved(before, source, i))
 
 
 @njit
-def move_back(program, chosen, before, after):  # type: ignore[no-untyped-def]
+def move_back(program, chosen, before, after):
     """Undo a map from one plane into another."""
     if MOVES_LANES and program.kinds[chosen] == VECTORS:
         move(load_permuted, before, after, program.targets[chosen])
@@ -229,7 +229,7 @@ def book(program: Program, space: Space, slot: int, derivative: float, gradient:
 
 
 @njit(forceinline=True)
-def undo_phases(program, layer, states, scale, space, gradient):  # type: ignore[no-untyped-def]
+def undo_phases(program, layer, states, scale, space, gradient):
     """Book the derivatives of a layer's phases, undo them, and give both states the factor that they lack."""
     psi_re, psi_im, lam_re, lam_im = states
     products, sums = space.planes[8], space.sums
@@ -252,7 +252,7 @@ def undo_phases(program, layer, states, scale, space, gradient):  # type: ignore
 
 
 @njit(forceinline=True)
-def undo_turns(program, layer, states, scale, space, gradient):  # type: ignore[no-untyped-def]
+def undo_turns(program, layer, states, scale, space, gradient):
     """Book the derivatives of a layer's turns and undo them; return the factor that the states lack then."""
     psi_re, psi_im, lam_re, lam_im = states
     cosines = take_tangents(program, layer, space)
@@ -267,7 +267,7 @@ def undo_turns(program, layer, states, scale, space, gradient):  # type: ignore[
 
 
 @njit
-def gradient_of_sample(program, row, space, of_bits, values, gradient):  # type: ignore[no-untyped-def]
+def gradient_of_sample(program, row, space, of_bits, values, gradient):
     """Add the gradient of the sum of `values` times expectations, or times probabilities, to `gradient` (places)."""
     flips, re, im, scale = evolve(program, row, space)
     planes, other = space.planes, 2 if len(program.maps) % 2 == 1 else 0

@@ -17,6 +17,15 @@ _LARGE = 1e6
 
 
 @njit
+def all_finite(row: np.ndarray) -> bool:
+    """Return whether there is neither NaN nor infinity."""
+    nothing = 0.0
+    for angle in row:
+        nothing += angle - angle
+    return nothing == 0.0
+
+
+@njit
 def parity(mask: int) -> int:
     """Return whether the number of ones is odd."""
     for shift in (32, 16, 8, 4, 2, 1):

@@ -13,11 +13,11 @@ from qtrl.quantum.engines.cpu.sweeps import read, turn_lowest, turn_one, turn_th
 
 
 class Space(NamedTuple):
-    """Memory of one thread.
+    """Memory of one call.
 
     Attributes:
-        planes: (4 or 9, N) real and imaginary planes of a state, and a second pair to map into; for a gradient as many of
-            another state, and scratch.
+        planes: (4, N) real and imaginary planes of a state, and a second pair to map into; (9, N) for a gradient, which
+            needs as many for another state, and scratch.
         halves: (K) half of each slot's reduced angle, without its sign.
         odd: (K) whether an odd number of half revolutions was taken out of it.
         signs: (K) sign that it got.
@@ -26,6 +26,7 @@ class Space(NamedTuple):
         tangents: (b) tangent for each bit that turns in the present layer, else 0.
         ratios: (b) complex ratio of each bit's two factors.
         sums: (b) a number for each bit.
+        cumulative: (N / LANES) for sampling.
         high: (2, N / LANES) factors of the bits above a vector.
         lanes: (3, LANES) factors of the bits within a vector, and scratch.
     """
@@ -39,35 +40,29 @@ class Space(NamedTuple):
     tangents: np.ndarray
     ratios: np.ndarray
     sums: np.ndarray
+    cumulative: np.ndarray
     high: np.ndarray
     lanes: np.ndarray
 
 
+@njit
 def make_space(program: Program, n_planes: int) -> Space:
-    """Allocate the memory of one thread."""
-    n_slots, size = len(program.offsets), 2**program.n_bits
+    """Allocate the memory of one call."""
+    n_slots, n_bits, size = len(program.offsets), program.n_bits, 1 << program.n_bits
     return Space(
-        planes=_planes(n_planes, size),
-        halves=np.empty(n_slots),
-        odd=np.empty(n_slots, np.int64),
-        signs=np.empty(n_slots),
-        sines=np.empty(n_slots),
-        cosines=np.empty(n_slots),
-        tangents=np.empty(program.n_bits, np.float32),
-        ratios=np.empty(program.n_bits, np.complex128),
-        sums=np.empty(program.n_bits),
-        high=_planes(2, size // LANES),
-        lanes=_planes(3, LANES),
+        np.empty((n_planes, size + 32), np.float32)[:, :size],  # planes that begin at different places of a page
+        np.empty(n_slots),
+        np.empty(n_slots, np.int64),
+        np.empty(n_slots),
+        np.empty(n_slots),
+        np.empty(n_slots),
+        np.empty(n_bits, np.float32),
+        np.empty(n_bits, np.complex128),
+        np.empty(n_bits),
+        np.empty(size // LANES),
+        np.empty((2, size // LANES), np.float32),
+        np.empty((3, LANES), np.float32),
     )
-
-
-def _planes(count: int, size: int) -> np.ndarray:
-    """Allocate rows that begin at cache lines, and not at the same place of a page."""
-    line = 16
-    stride = -(-size // line) * line + 2 * line
-    memory = np.empty(count * stride + line, np.float32)
-    first = -(memory.ctypes.data // memory.itemsize) % line
-    return memory[first : first + count * stride].reshape(count, stride)[:, :size]
 
 
 @njit(forceinline=True)
@@ -98,7 +93,7 @@ def take_phases(program: Program, layer: int, space: Space) -> complex:
 
 
 @njit(forceinline=True)
-def move_and_turn(program, chosen, tangents, before, after, lanes):  # type: ignore[no-untyped-def]
+def move_and_turn(program, chosen, tangents, before, after, lanes):
     """Map a plane into another one, then turn its bits; the highest of more than six is left."""
     if chosen < 0:
         turn_lowest(read, before, after, program.maps, tangents, lanes)
@@ -132,7 +127,7 @@ def start(program: Program, space: Space) -> None:
 
 
 @njit(forceinline=True)
-def multiply_parities(program, layer, re, im, space, direction):  # type: ignore[no-untyped-def]
+def multiply_parities(program, layer, re, im, space, direction):
     """Apply a layer's phases on several bits, or with direction -1 their inverse."""
     for index in range(program.parity_starts[layer], program.parity_starts[layer + 1]):
         slot = program.parity_slots[index]
@@ -141,7 +136,7 @@ def multiply_parities(program, layer, re, im, space, direction):  # type: ignore
 
 
 @njit
-def evolve(program: Program, row: np.ndarray, space: Space):  # type: ignore[no-untyped-def]
+def evolve(program: Program, row: np.ndarray, space: Space):
     """Run a circuit.
 
     Returns:

@@ -7,7 +7,7 @@ from qtrl.quantum.engines.cpu.lanes import LANES, add, load, multiply, plus_prod
 
 
 @njit
-def write_weights(re, im, scale):  # type: ignore[no-untyped-def]
+def write_weights(re, im, scale):
     """Overwrite the real plane with the probabilities of the basis states."""
     factor = splat(np.float32(scale * scale))
     for i in range(0, len(re), LANES):
@@ -50,11 +50,12 @@ def write_expectations(weights: np.ndarray, flips: int, sums: np.ndarray, out: n
     n_qubits = len(out)
     for qubit in range(n_qubits):
         bit = n_qubits - 1 - qubit
-        out[qubit] = 1.0 - sums[bit] if flips >> bit & 1 else sums[bit]
+        probability = 1.0 - sums[bit] if flips >> bit & 1 else sums[bit]
+        out[qubit] = min(max(probability, 0.0), 1.0)
 
 
 @njit
-def write_samples(weights, flips, draws, cumulative, out):  # type: ignore[no-untyped-def]
+def write_samples(weights, flips, draws, cumulative, out):
     """Write the outcome that each uniform draw in [0, 1) falls upon."""
     whole = 0.0
     for v in range(len(cumulative)):
@@ -63,16 +64,13 @@ def write_samples(weights, flips, draws, cumulative, out):  # type: ignore[no-un
     for shot in range(len(draws)):
         aim = draws[shot] * whole
         v, step = 0, len(cumulative) // 2
-        while step > 0:
-            if cumulative[v + step - 1] <= aim:
-                v += step
+        while step > 0:  # without branches, which nobody could predict
+            v += step * (cumulative[v + step - 1] <= aim)
             step //= 2
-        index, last = v * LANES, v * LANES + LANES - 1
-        if v > 0:
-            aim -= cumulative[v - 1]
-        while index < last and aim >= weights[index]:
-            aim -= weights[index]
-            index += 1
+        index, reached = v * LANES, cumulative[v] - total(load(weights, v * LANES))
+        for lane in range(LANES - 1):
+            reached += weights[v * LANES + lane]
+            index += reached <= aim
         while weights[index] == 0.0 and index > 0:  # rounding may end on a state that cannot occur
             index -= 1
         out[shot] = index ^ flips

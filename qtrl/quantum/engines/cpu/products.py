@@ -1,7 +1,7 @@
 """Product states: what a circuit begins with, and what a column of phases multiplies with.
 
-Such a state is kept as *factors*: complex numbers for the bits within a vector and for those above, one to multiply with
-each other, so that its 2**b amplitudes never have to lie in memory.
+Such a state is kept as *factors*: one complex number for each setting of the bits within a vector, one for each of
+those above. An amplitude is the product of two, so that its 2**b amplitudes never have to lie in memory.
 """
 
 import numpy as np
@@ -13,13 +13,13 @@ from qtrl.quantum.engines.cpu.sweeps import turned
 
 
 @njit(forceinline=True)
-def times(a_re, a_im, b_re, b_im):  # type: ignore[no-untyped-def]
+def times(a_re, a_im, b_re, b_im):
     """Multiply complex numbers."""
     return minus_product(multiply(a_re, b_re), a_im, b_im), plus_product(multiply(a_re, b_im), a_im, b_re)
 
 
 @njit
-def _double(re, im, count, ratio):  # type: ignore[no-untyped-def]
+def _double(re, im, count, ratio):
     """Append to the first `count` numbers their products with `ratio`."""
     x, y = np.float32(ratio.real), np.float32(ratio.imag)
     for i in range(count):
@@ -27,8 +27,8 @@ def _double(re, im, count, ratio):  # type: ignore[no-untyped-def]
 
 
 @njit
-def fill_factors(base, ratios, high_re, high_im, lane_re, lane_im):  # type: ignore[no-untyped-def]
-    """Write the product over bits of 1 or, where the bit is set, its ratio: for high bits, and for a vector with `base`."""
+def fill_factors(base, ratios, high_re, high_im, lane_re, lane_im):
+    """Write the products, over the bits that are set, of their ratios; those within a vector also get `base`."""
     lane_re[0], lane_im[0] = base.real, base.imag
     high_re[0], high_im[0] = 1.0, 0.0
     for bit in range(3):
@@ -46,7 +46,7 @@ def fill_factors(base, ratios, high_re, high_im, lane_re, lane_im):  # type: ign
 
 
 @njit
-def write_product(re, im, high_re, high_im, lane_re, lane_im):  # type: ignore[no-untyped-def]
+def write_product(re, im, high_re, high_im, lane_re, lane_im):
     """Write the product state of the factors."""
     l_re, l_im = load(lane_re, 0), load(lane_im, 0)
     for v in range(len(re) // LANES):
@@ -56,7 +56,7 @@ def write_product(re, im, high_re, high_im, lane_re, lane_im):  # type: ignore[n
 
 
 @njit
-def turn_and_phase(re, im, t, high_re, high_im, lane_re, lane_im):  # type: ignore[no-untyped-def]
+def turn_and_phase(re, im, t, high_re, high_im, lane_re, lane_im):
     """Turn the highest bit, then multiply with the product state of the factors."""
     l_re, l_im, t0 = load(lane_re, 0), load(lane_im, 0), splat(t)
     half = len(re) // 2
@@ -76,7 +76,7 @@ def turn_and_phase(re, im, t, high_re, high_im, lane_re, lane_im):  # type: igno
 
 
 @njit
-def apply_parity(re, im, mask, cosine, sine, scratch_re, scratch_im):  # type: ignore[no-untyped-def]
+def apply_parity(re, im, mask, cosine, sine, scratch_re, scratch_im):
     """Multiply with a phase on the parity of several bits; `sine` is negative for its inverse."""
     low, high = mask % LANES, mask // LANES
     for lane in range(LANES):

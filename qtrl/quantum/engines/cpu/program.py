@@ -69,7 +69,9 @@ def make_program(circuit: Circuit) -> Program:
     turns = [[slots.take(layer.turns.get(bit)) for bit in range(n_bits)] for layer in layers]
     phases = [[slots.take(layer.phases.get(1 << bit)) for bit in range(n_bits)] for layer in layers]
     parities = [_parities(layer) for layer in layers]
-    parity_slots = [slots.take(layer.phases[mask]) for layer, masks in zip(layers, parities, strict=True) for mask in masks]
+    parity_slots = [
+        slots.take(layer.phases[mask]) for layer, masks in zip(layers, parities, strict=True) for mask in masks
+    ]
     matrices = [layer.matrix(n_bits) if layer.flips else None for layer in layers]
     maps = list(dict.fromkeys(matrix for matrix in matrices if matrix))
     sources, targets = _relabelled([_inverse(matrix) for matrix in maps], n_bits), _relabelled(maps, n_bits)

@@ -22,13 +22,13 @@ from qtrl.quantum.engines.cpu.lanes import (
 
 
 @njit(forceinline=True)
-def turned(a, b, t):  # type: ignore[no-untyped-def]
+def turned(a, b, t):
     """Turn one pair."""
     return minus_product(a, t, b), plus_product(b, t, a)
 
 
 @njit(forceinline=True)
-def turned_lanes(a, t1, t2, t4):  # type: ignore[no-untyped-def]
+def turned_lanes(a, t1, t2, t4):
     """Turn the three bits within a vector; the tangents have the sign of each lane."""
     a = plus_product(a, t1, exchange_1(a))
     a = plus_product(a, t2, exchange_2(a))
@@ -36,7 +36,7 @@ def turned_lanes(a, t1, t2, t4):  # type: ignore[no-untyped-def]
 
 
 @njit(forceinline=True)
-def read(plane, source, index):  # type: ignore[no-untyped-def]
+def read(plane, source, index):
     """Read eight amplitudes, unmoved."""
     return load(plane, index)
 
@@ -49,7 +49,7 @@ def signed_lanes(t: float, mask: int, lanes: np.ndarray) -> None:
 
 
 @njit
-def turn_lowest(moved, before, after, source, t, lanes):  # type: ignore[no-untyped-def]
+def turn_lowest(moved, before, after, source, t, lanes):
     """Read a plane by `moved` (`read`, `gather` or `load_permuted`), turn its six lowest bits, write another plane."""
     t0, t1, t2 = splat(t[3]), splat(t[4]), splat(t[5])
     signed_lanes(t[0], 1, lanes)
@@ -82,7 +82,7 @@ def turn_lowest(moved, before, after, source, t, lanes):  # type: ignore[no-unty
 
 
 @njit
-def turn_three(plane, k, ta, tb, tc):  # type: ignore[no-untyped-def]
+def turn_three(plane, k, ta, tb, tc):
     """Turn the bits k, k + 1 and k + 2."""
     t0, t1, t2 = splat(ta), splat(tb), splat(tc)
     s = LANES << k
@@ -111,7 +111,7 @@ def turn_three(plane, k, ta, tb, tc):  # type: ignore[no-untyped-def]
 
 
 @njit
-def turn_one(plane, k, t):  # type: ignore[no-untyped-def]
+def turn_one(plane, k, t):
     """Turn the bit k."""
     t0 = splat(t)
     s = LANES << k

@@ -1,0 +1,96 @@
+"""What Python calls: many samples in one call, without the interpreter's lock."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numba import njit
+
+from qtrl.quantum.engines.cpu.adjoint import gradient_of_sample
+from qtrl.quantum.engines.cpu.angles import all_finite
+from qtrl.quantum.engines.cpu.forward import evolve, make_space
+from qtrl.quantum.engines.cpu.outcomes import (
+    count_ones,
+    write_expectations,
+    write_probabilities,
+    write_samples,
+    write_weights,
+)
+
+
+def _digest() -> str:
+    """Return a number of this package's text: numba's cache looks at this file alone, and would miss other changes."""
+    texts = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    return hashlib.sha256(b"".join(texts)).hexdigest()
+
+
+def _compiled(make: Callable[[str], Callable[..., Any]]) -> Callable[..., Any]:
+    """Compile what `make` returns when it is first called, and keep it on disk where numba may write."""
+    function = make(_digest())
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:
+        return njit(nogil=True)(function)
+
+
+@_compiled
+def run(digest: str) -> Callable[..., Any]:
+    """Return the kernel that runs samples and reads them out."""
+
+    def run(program, angles, probabilities, expectations, draws, samples, ones):
+        """Fill those outputs that have rows.
+
+        Args:
+            program: The circuit.
+            angles: (B, places), float64.
+            probabilities: (B, 2**n) or (0, 0), float32.
+            expectations: (B, n) or (0, 0), float32.
+            draws: (B, S) uniform in [0, 1), or (0, 0), float64.
+            samples: (B, S), int64; or (1, S), where only `ones` is wanted.
+            ones: (B, n) or (0, 0), float32: how many of the samples read 1.
+
+        Returns:
+            Whether all angles are finite; it stops at the first that is not.
+        """
+        assert digest  # which makes it a part of the cache's key
+        space = make_space(program, 4)
+        for row in range(len(angles)):
+            if not all_finite(angles[row]):
+                return False
+            flips, re, im, scale = evolve(program, angles[row], space)
+            write_weights(re, im, scale)
+            if len(probabilities):
+                write_probabilities(re, flips, probabilities[row])
+            if len(draws):
+                drawn = samples[row % len(samples)]
+                write_samples(re, flips, draws[row], space.cumulative, drawn)
+                if len(ones):
+                    count_ones(drawn, ones[row])
+            if len(expectations):
+                write_expectations(re, flips, space.sums, expectations[row])
+        return True
+
+    return run
+
+
+@_compiled
+def gradient(digest: str) -> Callable[..., Any]:
+    """Return the kernel of vector-Jacobian products."""
+
+    def gradient(program, angles, of_bits, values, gradients):
+        """Add to `gradients` (B, places), float64, the gradient of the sum of `values` times what they belong to.
+
+        Args:
+            program: The circuit.
+            angles: (B, places), float64.
+            of_bits: Whether the values belong to expectations (B, n), else to probabilities (B, 2**n).
+            values: What arrives at the results, float32.
+            gradients: The result.
+        """
+        assert digest
+        space = make_space(program, 9)
+        for row in range(len(angles)):
+            gradient_of_sample(program, angles[row], space, of_bits, values[row], gradients[row])
+
+    return gradient

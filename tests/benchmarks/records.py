@@ -1,0 +1,54 @@
+"""What a figure was measured with and on, for the records that benchmarks write."""
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qtrl.wiring.provenance import git_commit, versions
+
+
+def cpu_name() -> str:
+    """Return the processor's name."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return "unknown processor"
+
+
+def conditions(packages: Iterable[str] = ()) -> dict[str, Any]:
+    """Return command, date, machine, load and versions, those of `packages` beside qtrl's own."""
+    settings = [f"{name}={os.environ[name]}" for name in ("OMP_NUM_THREADS", "GOMP_SPINCOUNT") if name in os.environ]
+    return {
+        "command": " ".join([*settings, "python", shlex.join(sys.argv)]),
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "load_average_before": os.getloadavg(),
+        "git_commit": git_commit(),
+        "versions": versions() | {package: version(package) for package in packages},
+    }
+
+
+def heading(record: dict[str, Any]) -> str:
+    """Say in Markdown how a record was made."""
+    before, after = (record[key][0] for key in ("load_average_before", "load_average_after"))
+    return (
+        f"```bash\n{record['command']}\n```\n\n{record['date']}, {record['machine']}, {record['cores']} cores, "
+        f"{record['threads']} torch threads, load average {before:.1f} before and {after:.1f} after the run, "
+        f"commit {record['git_commit']}."
+    )
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Write a Markdown table whose first column is text and whose others are numbers."""
+    head = list(head)
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
