@@ -1,4 +1,5 @@
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import torch
 
 TESTS = Path(__file__).parent
 NETWORK_FREE = {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton, whose interpreter stands for a GPU
 
 
 @pytest.fixture(scope="session", autouse=True)

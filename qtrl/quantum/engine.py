@@ -174,11 +174,13 @@ class Executable(ABC):
         if len(angles) == 0:
             return angles.new_zeros(0, width)
         check_memory(len(angles) * width * angles.element_size(), angles.device)
-        if not torch.is_autocast_enabled(angles.device.type):
-            return self.clock.time(lambda given: compute(self._places(given)).to(given.dtype), angles)
-        # Mixed precision is for networks: a bfloat16 product would ruin a state.
-        with torch.autocast(angles.device.type, enabled=False):
-            return self.clock.time(lambda given: compute(self._places(given)).to(given.dtype), angles)
+        if torch.is_autocast_enabled(angles.device.type):
+            # Mixed precision is for networks: a bfloat16 product would ruin a state.
+            with torch.autocast(angles.device.type, enabled=False):
+                result = self.clock.time(lambda given: compute(self._places(given)), angles)
+        else:
+            result = self.clock.time(lambda given: compute(self._places(given)), angles)
+        return result if result.dtype == angles.dtype else result.to(angles.dtype)
 
     def _places(self, angles: Tensor) -> Tensor:
         """Append the circuit's constants (B, P) -> (B, places)."""

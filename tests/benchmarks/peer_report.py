@@ -7,7 +7,7 @@ from typing import Any
 
 from libraries import KERNEL
 from peer_timing import CALLS
-from records import heading, table
+from records import heading, number, table
 
 OURS, TENSORCIRCUIT, TORCHQUANTUM = "qtrl numba", "TensorCircuit-NG", "TorchQuantum"
 
@@ -65,21 +65,14 @@ def _rows(record: dict[str, Any], text: Callable[[str, int], str]) -> str:
     return table(["batch", *map(str, batches)], (row for row in rows if any(cell != "—" for cell in row[1:])))
 
 
-def _number(value: float | None) -> str:
-    """Write three digits."""
-    if value is None:
-        return "—"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
 def _times(record: dict[str, Any], times: Times, kind: str) -> str:
-    return _rows(record, lambda name, batch: _number(times.get((name, kind, batch))))
+    return _rows(record, lambda name, batch: number(times.get((name, kind, batch))))
 
 
 def _ratios(record: dict[str, Any], times: Times, base: str) -> str:
     def text(name: str, batch: int) -> str:
         own, other = times.get((name, "forward", batch)), times.get((base, "forward", batch))
-        return _number(other / own if own and other else None)
+        return number(other / own if own and other else None)
 
     return _rows(record, text)
 
@@ -104,7 +97,7 @@ def _targets(times: Times) -> str:
         gain = quotient((base, "forward"), (OURS, "forward"))
         found.append((f"{OURS}: batch 256, forward, times as fast as {base}", gain, "at least", least))
     rows = (
-        [what, f"{sense} {limit}", _number(value), "yes" if (value <= limit) == (sense == "at most") else "no"]
+        [what, f"{sense} {limit}", number(value), "yes" if (value <= limit) == (sense == "at most") else "no"]
         for what, value, sense, limit in found
         if value is not None
     )
@@ -119,7 +112,7 @@ def _first_calls(record: dict[str, Any]) -> str:
         entries = (entry for entry in (*record["agreement"], *record["cells"]) if entry["library"] == name)
         return max((entry["first_call_seconds"] for entry in entries if entry["kind"] in calls[kind]), default=None)
 
-    rows = ([name, *(_number(longest(name, kind)) for kind in CALLS)] for name in record["libraries"])
+    rows = ([name, *(number(longest(name, kind)) for kind in CALLS)] for name in record["libraries"])
     return table(["", *CALLS], rows)
 
 

@@ -1,5 +1,6 @@
 """What a figure was measured with and on, for the records that benchmarks write."""
 
+import math
 import os
 import shlex
 import sys
@@ -52,3 +53,10 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = list(head)
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def number(value: float | None) -> str:
+    """Write three digits, or a dash where there is no number."""
+    if value is None or not math.isfinite(value):
+        return "—"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

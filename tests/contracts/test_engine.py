@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from engines_on_cpu import ON_CPU
 from torch import nn
 
 from qtrl.errors import CircuitError, EngineError
@@ -16,7 +17,7 @@ from qtrl.quantum import ENGINES, GATES, Circuit, Executable, Gate, efficient_su
 BELL = Circuit.from_gates(2, [("h", 0), ("cx", 0, 1)])
 
 
-@pytest.fixture(params=sorted(ENGINES))
+@pytest.fixture(params=ON_CPU)
 def engine(request):
     return make_engine(request.param)
 
@@ -279,7 +280,8 @@ def test_copies_work_after_use_with_gradients(engine):
     executable = engine.prepare(efficient_su2(3, 1))
     angles = random_angles(2, executable.circuit, seed=8, dtype=torch.float32).requires_grad_()
     exact = executable.probabilities(angles)
-    exact.sum().backward()
+    if executable.capabilities.differentiable:
+        exact.sum().backward()
     for twin in (copy.deepcopy(executable), pickle.loads(pickle.dumps(executable))):
         assert isinstance(twin, Executable) and twin.circuit == executable.circuit
         assert torch.equal(twin.probabilities(angles), exact)

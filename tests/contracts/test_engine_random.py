@@ -5,12 +5,12 @@ from functools import lru_cache
 import pytest
 import torch
 from circuit_strategies import angles_of, circuits, side_by_side
+from engines_on_cpu import ON_CPU
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qtrl.quantum import ENGINES, GATES, make_engine
 
-ON_CPU = sorted(name for name, engine in ENGINES.items() if "cpu" in engine.capabilities.devices)
 TESTED = sorted(set(ON_CPU) - {"auto", "reference"})
 SEEDED = {"derandomize": True, "deadline": None}
 """The same circuits in every run and for every engine, so that the reference computes each of them once."""

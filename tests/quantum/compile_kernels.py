@@ -1,6 +1,7 @@
-"""Compiles what the engine `triton` launches for a GPU that need not be there: `compile_kernels.py CAPABILITY QUBITS...`.
+"""Compiles a kernel of the engine `triton` for a GPU that need not be there.
 
-Prints, as JSON, the shared memory in bytes that a block of each kernel takes.
+`python compile_kernels.py CAPABILITY KERNEL N...` prints, as JSON, the bytes of shared memory that a block takes for
+each number N of qubits.
 """
 
 import json
@@ -30,25 +31,22 @@ class AbsentGpu:
         return 0
 
 
-def main(capability, *sizes):
-    triton.runtime.driver.set_active(AbsentGpu(capability))
+def main(capability, name, *sizes):
+    triton.runtime.driver.set_active(AbsentGpu(int(capability)))
     compiled, run = {}, JITFunction.run
 
     def compile_only(kernel, *arguments, **options):
-        found = run(kernel, *arguments, **{**options, "warmup": True})
-        compiled[f"{kernel.__name__} {options['QUBITS']}"] = found.metadata.shared
+        compiled[options["QUBITS"]] = run(kernel, *arguments, **{**options, "warmup": True}).metadata.shared
 
     JITFunction.run = compile_only
-    for n_qubits in sizes:
+    for n_qubits in map(int, sizes):
         executable = make_engine("triton").prepare(efficient_su2(n_qubits, 1))
         angles = torch.zeros(1, executable.circuit.n_angles)
-        generator = torch.Generator()
-        executable._probabilities(angles)
-        executable._expectations(angles)
-        executable._sample(angles, 3, generator)
-        executable._ones(angles, 3, generator)
+        drawn = () if name in {"probabilities", "expectations"} else (3, torch.Generator())
+        hook = {"outcomes": "_sample"}.get(name, f"_{name}")
+        getattr(executable, hook)(angles, *drawn)
     print(json.dumps(compiled))
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -111,19 +111,39 @@ def move_and_turn(program, chosen, tangents, before, after, lanes):
 
 
 @njit(forceinline=True)
-def start(program: Program, space: Space) -> None:
-    """Write the state after the turns and single phases of the first layer."""
+def start(program: Program, space: Space, with_phases: bool) -> None:
+    """Write the state after the turns, and where asked the phases of single bits, of the first layer."""
     re, im, high, lanes = space.planes[0], space.planes[1], space.high, space.lanes
     if len(program.maps) == 0:
         re[:], im[:] = 0.0, 0.0
         re[0] = 1.0
         return
-    scale = take_tangents(program, 0, space)
-    base = scale * take_phases(program, 0, space)
+    base = take_tangents(program, 0, space) + 0.0j
+    space.ratios[:] = 1.0
+    if with_phases:
+        base *= take_phases(program, 0, space)
     for bit in range(program.n_bits):
         space.ratios[bit] *= space.tangents[bit]
     fill_factors(base, space.ratios, high[0], high[1], lanes[0], lanes[1])
     write_product(re, im, high[0], high[1], lanes[0], lanes[1])
+
+
+@njit(forceinline=True)
+def turn_highest(program, space, re, im):
+    """Turn the highest bit of more than six."""
+    tangent = space.tangents[program.n_bits - 1]
+    if program.n_bits > 6 and tangent != 0:
+        turn_one(re, program.n_bits - 4, tangent)
+        turn_one(im, program.n_bits - 4, tangent)
+
+
+@njit(forceinline=True)
+def phase(program, layer, tangent, scale, re, im, space):
+    """Turn the highest bit, apply a layer's phases of single bits, and give the state the factor that it lacks."""
+    high, lanes = space.high, space.lanes
+    base = scale * take_phases(program, layer, space)
+    fill_factors(base, space.ratios, high[0], high[1], lanes[0], lanes[1])
+    turn_and_phase(re, im, tangent, high[0], high[1], lanes[0], lanes[1])
 
 
 @njit(forceinline=True)
@@ -144,23 +164,20 @@ def evolve(program: Program, row: np.ndarray, space: Space):
     """
     flips = reduce_angles(program, row, space.halves, space.odd, space.signs)
     sines_and_cosines(space.halves, space.signs, space.sines, space.cosines)
-    planes, high, lanes, scale = space.planes, space.high, space.lanes, 1.0
+    planes, lanes, scale = space.planes, space.lanes, 1.0
     re, im, other_re, other_im = planes[0], planes[1], planes[2], planes[3]
-    start(program, space)
+    start(program, space, True)
     for layer in range(len(program.maps)):
         if layer > 0:
             scale *= take_tangents(program, layer, space)
             move_and_turn(program, program.maps[layer], space.tangents, re, other_re, lanes[2])
             move_and_turn(program, program.maps[layer], space.tangents, im, other_im, lanes[2])
             re, im, other_re, other_im = other_re, other_im, re, im
-            highest = space.tangents[program.n_bits - 1] if program.n_bits > 6 else np.float32(0.0)
             if program.phased[layer]:
-                base = scale * take_phases(program, layer, space)
-                fill_factors(base, space.ratios, high[0], high[1], lanes[0], lanes[1])
-                turn_and_phase(re, im, highest, high[0], high[1], lanes[0], lanes[1])
+                highest = space.tangents[program.n_bits - 1] if program.n_bits > 6 else np.float32(0.0)
+                phase(program, layer, highest, scale, re, im, space)
                 scale = 1.0
-            elif highest != 0:
-                turn_one(re, program.n_bits - 4, highest)
-                turn_one(im, program.n_bits - 4, highest)
+            else:
+                turn_highest(program, space, re, im)
         multiply_parities(program, layer, re, im, space, 1.0)
     return flips, re, im, scale

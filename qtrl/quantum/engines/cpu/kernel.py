@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 from qtrl.quantum.engines.cpu.adjoint import gradient_of_sample
@@ -89,8 +90,9 @@ def gradient(digest: str) -> Callable[..., Any]:
             gradients: The result.
         """
         assert digest
-        space = make_space(program, 9)
+        space, layers, size = make_space(program, 9), len(program.maps), 1 << program.n_bits
+        kept, scales = np.empty((layers, 2, size), np.float32), np.empty(layers)
         for row in range(len(angles)):
-            gradient_of_sample(program, angles[row], space, of_bits, values[row], gradients[row])
+            gradient_of_sample(program, angles[row], space, kept, scales, of_bits, values[row], gradients[row])
 
     return gradient

@@ -1,0 +1,167 @@
+"""The gradient estimators compared: `python tests/benchmarks/estimators.py`.
+
+First, on Humanoid-v4 at the paper's sizes: a run is trained as `experiment=humanoid_pqc` is, and on its way, on the
+minibatch of the update just made, each estimator gives the gradient of the actor's loss, which is compared with the
+exact one and timed. Then the qtDNN alone, for more and fewer qubits and widths: see `qtdnn_growth`.
+"""
+
+import argparse
+import copy
+import json
+import os
+import statistics
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from estimator_report import draw, page
+from gradient_directions import directions
+from hydra import compose, initialize_config_dir
+from lightning.pytorch import Callback, Trainer
+from omegaconf import DictConfig
+from peer_timing import timed
+from qtdnn_growth import growth
+from records import conditions
+
+from qtrl.algos import TD3
+from qtrl.algos.td3_loss import actor_loss
+from qtrl.envs import env_spec
+from qtrl.keys import OBSERVATION, Q_IN, Q_OUT
+from qtrl.meters import RunMeters
+from qtrl.nn import GradientEstimator, tangent_action
+from qtrl.specs import Batch
+from qtrl.threads import set_threads
+from qtrl.wiring import build
+from qtrl.wiring.command import config_dir
+from qtrl.wiring.quiet import quiet_libraries
+
+ESTIMATORS = {
+    "qtdnn": ["surrogate=qtdnn"],
+    "exact": ["surrogate=exact"],
+    "parameter_shift": ["surrogate=parameter_shift"],
+    "parameter_shift, 100 shots": ["surrogate=parameter_shift", "surrogate.shots=100"],
+    "zero": ["surrogate=zero"],
+    "spsa": ["surrogate=spsa"],
+    "spsa, 16 directions": ["surrogate=spsa", "surrogate.repetitions=16"],
+    "spsa, 16 directions, 100 shots": ["surrogate=spsa", "surrogate.repetitions=16", "surrogate.shots=100"],
+}
+WARMUP, ROUNDS = 1000, 5
+
+
+def config(*overrides: str) -> DictConfig:
+    """Compose the config of a run on Humanoid-v4."""
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        return compose("train", ["experiment=humanoid_pqc", *overrides])
+
+
+class Comparison(Callback):
+    """Compare all estimators after some updates, and time them after the last of these.
+
+    Args:
+        after: Numbers of updates, in increasing order.
+    """
+
+    def __init__(self, after: list[int]) -> None:
+        self.after = after
+        self.agreement: list[dict[str, Any]] = []
+        self.costs: list[dict[str, Any]] = []
+        self.observations = torch.empty(0)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Measure where it is due."""
+        if pl_module.updates not in self.after:
+            return
+        estimators = {name: self._estimator(overrides, pl_module) for name, overrides in ESTIMATORS.items()}
+        for name, estimator in estimators.items():
+            found = directions(pl_module, estimator, batch.transitions[OBSERVATION])
+            self.agreement.append({"estimator": name, "updates": pl_module.updates} | found)
+        if pl_module.updates == self.after[-1]:
+            self.costs = cost(pl_module, estimators, batch)
+            self.observations = trainer.train_dataloader.replay.draw(2000, seeded())[OBSERVATION]
+
+    def _estimator(self, overrides: list[str], module: TD3) -> GradientEstimator:
+        """Take the run's own one, which was fitted, for `qtdnn`."""
+        block = module.actor.block
+        made = build.build(config(*overrides).surrogate)(block.n_in, block.n_out)
+        return module.estimator if made.trainable else made
+
+
+def seeded() -> torch.Generator:
+    """Return a generator that begins anew."""
+    return torch.Generator().manual_seed(0)
+
+
+def cost(module: TD3, estimators: dict[str, GradientEstimator], batch: Batch) -> list[dict[str, Any]]:
+    """Time one gradient of the actor's loss through each estimator, in turns, and what it is fitted with for that."""
+    observation = batch.transitions[OBSERVATION]
+    parameters = [*module.actor.pre.parameters(), *module.actor.post.parameters()]
+    generator = seeded()
+
+    def gradient(estimator: GradientEstimator) -> None:
+        action = tangent_action(module.actor, estimator, observation, generator)
+        torch.autograd.grad(actor_loss(module.critic.first(observation, action)), parameters)
+
+    seconds: dict[str, list[float]] = {name: [] for name in estimators}
+    fits: dict[str, list[float]] = {name: [] for name in estimators}
+    for _ in range(1 + ROUNDS):
+        for name, estimator in estimators.items():
+            seconds[name].append(timed(lambda estimator=estimator: gradient(estimator)))
+            fits[name].append(timed(fitting(estimator, batch), 10))
+    return [
+        {
+            "estimator": name,
+            "circuits": estimator.cost(module.actor.block, len(observation), gradient=True).circuits,
+            "milliseconds": 1e3 * statistics.median(seconds[name][1:]),
+            "fit_milliseconds": 1e3 * module.settings.policy_delay * statistics.median(fits[name][1:]),
+        }
+        for name, estimator in estimators.items()
+    ]
+
+
+def fitting(estimator: GradientEstimator, batch: Batch) -> Any:
+    """Return what makes one fit of a copy, or nothing where there is nothing to fit."""
+    if not estimator.trainable:
+        return lambda: None
+    twin, rows = copy.deepcopy(estimator), batch.transitions
+    optimizer = torch.optim.Adam(twin.parameters())
+    return lambda: twin.fit(rows[Q_IN], rows[Q_OUT], optimizer=optimizer, generator=seeded())
+
+
+def compare(after: list[int]) -> Comparison:
+    """Train a run and compare the estimators on its way."""
+    comparison = Comparison(after)
+    cfg = config("data.capacity=10000", f"warmup_env_steps={WARMUP}", f"total_env_steps={WARMUP + after[-1]}")
+    spec = env_spec(cfg.env.id)
+    with TemporaryDirectory() as folder:
+        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
+        stream = build.build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
+        trainer = build.build_trainer(cfg, Path(folder), callbacks=[comparison], logger=[])
+        trainer.fit(module, stream)  # type: ignore[arg-type]
+    return comparison
+
+
+def main() -> None:
+    """Measure, print, and write `estimators.json`, `estimators.md` and `estimators.png`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"))
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--after", type=int, nargs="+", default=[100, 300, 1000], help="updates to compare after")
+    parser.add_argument("--fits", type=int, default=300, help="fits of each qtDNN of the second part")
+    parser.add_argument("--qubits", type=int, nargs="+", default=[4, 6, 8, 10, 12])
+    options = parser.parse_args()
+    quiet_libraries()
+    set_threads(options.threads, 1)
+    record = conditions(["numba"]) | {"warmup_env_steps": WARMUP, "fits": options.fits}
+    comparison = compare(sorted(options.after))
+    record |= {"costs": comparison.costs, "agreement": comparison.agreement}
+    record["growth"] = growth(config, comparison.observations, options.qubits, options.fits)
+    record["load_average_after"] = os.getloadavg()
+    (options.out / "estimators.json").write_text(json.dumps(record, indent=2) + "\n")
+    (options.out / "estimators.md").write_text(page(record))
+    draw(record, options.out / "estimators.png")
+    print(page(record))
+
+
+if __name__ == "__main__":
+    main()
