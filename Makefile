@@ -2,7 +2,7 @@
 # It needs make and Python 3.11 or 3.12 with venv (Debian: apt install make python3 python3-venv).
 #
 #   PYTHON   interpreter that .venv is made with; otherwise the first that works of python3.11, python3.12, python3
-#   ARGS     what is passed on by `train`, `test-slow` and `test-gpu`, for example ARGS="total_env_steps=5000 seed=2"
+#   ARGS     what is passed on by `train` and the tests, for example ARGS="total_env_steps=5000 seed=2"
 #   EXTRAS   extras that are installed; empty for the core dependencies alone
 
 VENV := .venv
@@ -18,7 +18,7 @@ find_python = for python in $(or $(PYTHON),python3.11 python3.12 python3); do \
 		"install one (Debian: python3 python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2; exit 1
 
 .DELETE_ON_ERROR:
-.PHONY: help install train demo test lint types floors format test-slow test-gpu docs import-all constraints clean
+.PHONY: help install train demo test lint types floors format test-slow test-gpu test-peers docs import-all constraints clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-docs: $(VENV)/.installed
 	$(BIN)/python -m pip install -c constraints.txt -e ".[docs]"
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(BIN)/python -m pip install -c constraints.txt -e ".[bench]"
 	@touch $@
 
 train: install ## Train the hybrid quantum actor on Humanoid-v4; ARGS="key=value ..." overrides
@@ -67,6 +71,9 @@ test-slow: install ## Run the tests that take over 20 s each
 test-gpu: install ## Run the tests that need an accelerator
 	$(PYTEST) -m gpu $(ARGS)
 
+test-peers: $(VENV)/.installed-bench ## Compare every engine with PennyLane and Qiskit
+	$(PYTEST) -m peers $(ARGS)
+
 docs: $(VENV)/.installed-docs ## Build the documentation into site/, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -79,7 +86,7 @@ constraints: ## Resolve all dependencies anew and write constraints.txt
 	@rm -rf build/constraints && mkdir -p build/constraints
 	@python=$$($(find_python)) && "$$python" -m venv build/constraints/venv
 	build/constraints/venv/bin/python -m pip install --quiet --dry-run --ignore-installed \
-		--report build/constraints/report.json ".[dev,docs]"
+		--report build/constraints/report.json ".[dev,docs,bench]"
 	@build/constraints/venv/bin/python .ci/constraints.py build/constraints/report.json >build/constraints/new.txt
 	@mv build/constraints/new.txt constraints.txt && rm -rf build/constraints && git --no-pager diff --stat constraints.txt
 

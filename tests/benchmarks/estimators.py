@@ -20,9 +20,8 @@ from gradient_directions import directions
 from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback, Trainer
 from omegaconf import DictConfig
-from peer_timing import timed
 from qtdnn_growth import growth
-from records import conditions
+from records import conditions, timed
 
 from qtrl.algos import TD3
 from qtrl.algos.td3_loss import actor_loss
@@ -66,7 +65,6 @@ class Comparison(Callback):
         self.after = after
         self.agreement: list[dict[str, Any]] = []
         self.costs: list[dict[str, Any]] = []
-        self.observations = torch.empty(0)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Measure where it is due."""
@@ -78,7 +76,6 @@ class Comparison(Callback):
             self.agreement.append({"estimator": name, "updates": pl_module.updates} | found)
         if pl_module.updates == self.after[-1]:
             self.costs = cost(pl_module, estimators, batch)
-            self.observations = trainer.train_dataloader.replay.draw(2000, seeded())[OBSERVATION]
 
     def _estimator(self, overrides: list[str], module: TD3) -> GradientEstimator:
         """Take the run's own one, which was fitted, for `qtdnn`."""
@@ -147,7 +144,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"))
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--after", type=int, nargs="+", default=[100, 300, 1000], help="updates to compare after")
-    parser.add_argument("--fits", type=int, default=300, help="fits of each qtDNN of the second part")
+    parser.add_argument("--fits", type=int, default=1000, help="fits of each qtDNN of the second part")
     parser.add_argument("--qubits", type=int, nargs="+", default=[4, 6, 8, 10, 12])
     options = parser.parse_args()
     quiet_libraries()
@@ -155,7 +152,7 @@ def main() -> None:
     record = conditions(["numba"]) | {"warmup_env_steps": WARMUP, "fits": options.fits}
     comparison = compare(sorted(options.after))
     record |= {"costs": comparison.costs, "agreement": comparison.agreement}
-    record["growth"] = growth(config, comparison.observations, options.qubits, options.fits)
+    record["growth"] = growth(options.qubits, options.fits)
     record["load_average_after"] = os.getloadavg()
     (options.out / "estimators.json").write_text(json.dumps(record, indent=2) + "\n")
     (options.out / "estimators.md").write_text(page(record))

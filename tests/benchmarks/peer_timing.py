@@ -2,13 +2,13 @@
 
 import math
 import statistics
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from libraries import Library
+from records import timed
 
 CALLS = ("forward", "gradient")
 ROUNDS = 15
@@ -64,14 +64,6 @@ class Cell:
             "measurements": len(self.seconds),
             "first_call_seconds": self.first,
         }
-
-
-def timed(call: Callable[[], Any], repeats: int = 1) -> float:
-    """Return the seconds of one of so many calls."""
-    start = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - start) / repeats
 
 
 def measure_batch(cells: Iterable[Cell], budget: float, expected: dict[tuple[str, str], float]) -> list[str]:

@@ -89,7 +89,10 @@ def main() -> None:
     set_threads(options.threads, 1)
     circuit = efficient_su2(**CIRCUIT)
     weights = np.linspace(-1, 1, circuit.n_qubits).tolist()
-    libraries = [one for one in all_libraries(circuit, weights) if any(word in one.name for word in options.only)]
+    try:
+        libraries = [one for one in all_libraries(circuit, weights) if any(word in one.name for word in options.only)]
+    except ImportError as error:
+        raise SystemExit(f"peers.py cannot import {error.name}: pip install -e '.[bench]'") from error
     record = conditions(sorted({package for library in libraries for package in library.packages}))
     record |= {"circuit": CIRCUIT, "libraries": {library.name: library.how for library in libraries}}
     record["agreement"] = check_agreement(libraries, circuit, weights)

@@ -1,67 +1,75 @@
-"""How the qtDNN's fidelity and cost grow with the number of qubits and with its width.
+"""How the qtDNN's fidelity and cost grow with the number of qubits and with its width, without reinforcement learning.
 
-A new PreDNN turns observations of Humanoid-v4 into angles, the block answers them once, and the qtDNN is fitted on
-minibatches of these pairs as in training. Then it is compared with the exact circuit on the last minibatch.
+Angles scatter around one point, independently of each other; the circuit answers them as a block does, by the mean of
+100 shots; the qtDNN is fitted on minibatches of these pairs, as on those of a replay, and compared with the exact
+circuit on the last minibatch.
 """
 
 import statistics
-import time
-from collections.abc import Callable
+from typing import Any
 
 import torch
-from gradient_directions import directions
-from omegaconf import DictConfig
+from records import timed
 from torch import Tensor
 
-from qtrl.algos import TD3
-from qtrl.callbacks.probe import surrogate_metrics
-from qtrl.envs import env_spec
-from qtrl.meters import RunMeters
-from qtrl.wiring import build
+from qtrl.nn.fidelity import agreement
+from qtrl.quantum import Executable, efficient_su2, make_engine
+from qtrl.quantum.information import spread
+from qtrl.surrogate import QtDNN, bridge, fit
+from qtrl.surrogate.fidelity import bce_floor, calibration_error
 
 WIDTHS = (0.25, 0.5, 1.0, 2.0)
 """Widths of the hidden layer, in units of 2 ** (qubits + 1)."""
+REPS, DEVIATION, PAIRS, SHOTS, BATCH, LEARNING_RATE = 10, 0.1, 2**16, 100, 256, 3e-4
 
 
-def growth(
-    config: Callable[..., DictConfig], observations: Tensor, qubits: list[int], fits: int
-) -> list[dict[str, float]]:
-    """Fit a qtDNN for each number of qubits and each width.
+def growth(qubits: list[int], fits: int) -> list[dict[str, float]]:
+    """Fit a qtDNN for each number of qubits and each width, `fits` Adam steps of one minibatch each."""
+    found = []
+    for n_qubits in qubits:
+        executable = make_engine().prepare(efficient_su2(n_qubits, REPS))
+        generator = torch.Generator().manual_seed(0)
+        n_angles = executable.circuit.n_angles
+        centre = 2 * torch.pi * torch.rand(n_angles, generator=generator)
+        angles = centre + DEVIATION * torch.randn(PAIRS, n_angles, generator=generator)
+        answers = torch.cat([executable.marginals(rows, SHOTS, generator) for rows in angles.split(2**12)])
+        for width in WIDTHS:
+            hidden = int(width * 2 ** (n_qubits + 1))
+            found.append(
+                {"qubits": n_qubits, "width": width, "hidden": hidden, "angles": n_angles}
+                | _fitted(executable, angles, answers, hidden, fits)
+            )
+    return found
 
-    Args:
-        config: Composes the config of a run from overrides.
-        observations: (rows, O).
-        qubits: Numbers of qubits.
-        fits: Updates of each qtDNN, one Adam step on one minibatch each.
-    """
-    return [_grown(config, observations, n_qubits, width, fits) for n_qubits in qubits for width in WIDTHS]
 
-
-def _grown(
-    config: Callable[..., DictConfig], observations: Tensor, n_qubits: int, width: float, fits: int
-) -> dict[str, float]:
-    hidden = int(width * 2 ** (n_qubits + 1))
-    cfg = config(f"circuit.n_qubits={n_qubits}", f"surrogate.hidden={hidden}")
-    module = build.build_module(cfg, env_spec(cfg.env.id), meters=RunMeters(), ranks=build.Ranks())
-    optimizer = build.build_optimizer(cfg.algo.surrogate_optimizer)(module.estimator.parameters())
+def _fitted(executable: Executable, angles: Tensor, answers: Tensor, hidden: int, fits: int) -> dict[str, float]:
     generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        q_in, _ = module.actor.encode(observations)
-        q_out = module.actor.block(q_in, generator)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = QtDNN(angles.shape[1], hidden, answers.shape[1])
+    optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
     seconds = []
     for _ in range(fits):
-        rows = torch.randint(len(q_in), (cfg.data.batch_size,), generator=generator)
-        start = time.perf_counter()
-        module.estimator.fit(q_in[rows], q_out[rows], optimizer=optimizer, generator=generator)
-        seconds.append(time.perf_counter() - start)
-    size = {"qubits": n_qubits, "width": width, "hidden": hidden, "angles": module.actor.block.n_in}
-    return size | {"fit_milliseconds": 1e3 * statistics.median(seconds)} | _fidelity(module, observations[rows])
+        rows = torch.randint(len(angles), (BATCH,), generator=generator)
+        q_in, q_out = angles[rows], answers[rows]
+        seconds.append(timed(lambda q_in=q_in, q_out=q_out: fit(net, optimizer, q_in, q_out)))
+    return {"fit_milliseconds": 1e3 * statistics.median(seconds)} | _fidelity(executable, net, q_in)
 
 
-def _fidelity(module: TD3, observation: Tensor) -> dict[str, float]:
-    actor = module.actor
-    with torch.no_grad():
-        q_in, _ = actor.encode(observation)
-        found = surrogate_metrics(module.estimator.logits(q_in), actor.block.mean(q_in))
-    kept = {name: found[name].item() for name in ("bce_excess", "bce_floor", "calibration_error")}
-    return kept | directions(module, module.estimator, observation)
+def _fidelity(executable: Executable, net: QtDNN, angles: Tensor) -> dict[str, float]:
+    leaf = angles.clone().requires_grad_()
+    weights = torch.linspace(-1, 1, executable.circuit.n_qubits)
+    means, logits = executable.expectations(leaf), net(leaf)
+    exact = torch.autograd.grad((means @ weights).sum(), leaf)
+    found = torch.autograd.grad((bridge(leaf, net) @ weights).sum(), leaf)
+    means = means.detach()
+    bce = torch.nn.functional.binary_cross_entropy_with_logits(logits, means)
+    floor, of_constant = bce_floor(means), bce_floor(means.mean(dim=0))
+    measured: dict[str, Any] = {
+        "spread": spread(means),
+        "excess": bce - floor,
+        "constant_excess": of_constant - floor,
+        "calibration_error": calibration_error(logits, means).mean(),
+        "cosine": agreement(found, exact)[0],
+    }
+    return {name: value.item() for name, value in measured.items()}

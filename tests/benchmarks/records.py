@@ -1,10 +1,11 @@
-"""What a figure was measured with and on, for the records that benchmarks write."""
+"""What the benchmarks share: a stopwatch, the conditions of a measurement, tables."""
 
 import math
 import os
 import shlex
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,14 @@ from typing import Any
 import torch
 
 from qtrl.wiring.provenance import git_commit, versions
+
+
+def timed(call: Callable[[], Any], repeats: int = 1) -> float:
+    """Return the seconds of one of so many calls."""
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
 
 
 def cpu_name() -> str:

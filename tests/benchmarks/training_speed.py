@@ -19,6 +19,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
+from records import cpu_name
 
 from qtrl.data import transition_columns
 from qtrl.envs import env_spec
@@ -124,14 +125,6 @@ def table(record: dict[str, Any]) -> str:
     lines += ["| block | one update, ms |", "|---|---|"]
     lines += [f"| `{block}` | {milliseconds:.1f} |" for block, milliseconds in updates.items()]
     return "\n".join([*lines, "", machine, ""])
-
-
-def cpu_name() -> str:
-    """Return the processor's name."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return "unknown processor"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The contract on the engine of GPU kernels, by Triton's interpreter; the slowest tests are in `test_triton.py` instead.
+"""The contract on the engine of GPU kernels, by Triton's interpreter; `test_triton.py` has what is too slow here.
 
 The tests are those of `test_engine.py`: they run here with the fixture `engine` of this file.
 """

@@ -81,6 +81,8 @@ def pennylane_gradient(device, method, circuit):
     return torch.tensor(pennylane.grad(signed)(row).tolist(), dtype=torch.float64)
 
 
+# Autograd, which PennyLane differentiates with, casts to real numbers what is real.
+@pytest.mark.filterwarnings("ignore:Casting complex values to real:numpy.exceptions.ComplexWarning")
 @pytest.mark.parametrize(("device", "method"), [("default.qubit", "backprop"), ("lightning.qubit", "adjoint")])
 @pytest.mark.parametrize("name", [name for name in TESTED if ENGINES[name].capabilities.differentiable])
 def test_gradients_equal_those_of_pennylane(name, device, method):

@@ -142,9 +142,17 @@ def on_device(request):
     """The paper's circuit, run once, with angles of 256 rows."""
     executable = make_engine(request.param).prepare(efficient_su2(10, 10))
     angles = torch.randn(256, executable.circuit.n_angles, device="cuda")
-    executable.marginals(angles, 10, torch.Generator("cuda"))
-    executable.expectations(angles)
+    every_call(executable, angles, torch.Generator("cuda"))
     return executable, angles
+
+
+def every_call(executable, angles, generator):
+    return (
+        executable.probabilities(angles),
+        executable.expectations(angles),
+        executable.sample(angles, 20, generator),
+        executable.marginals(angles, 20, generator),
+    )
 
 
 @pytest.mark.gpu
@@ -154,10 +162,9 @@ def test_no_call_waits_for_the_gpu(on_device):
     generator = torch.Generator("cuda").manual_seed(1)
     torch.cuda.set_sync_debug_mode("error")
     try:
+        every_call(executable, angles, generator)
         for readout in READOUTS.values():
             readout(executable, angles, 100, generator)
-        executable.probabilities(angles)
-        executable.sample(angles, 100, generator)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
@@ -170,14 +177,13 @@ def test_a_captured_graph_computes_and_draws_what_the_calls_do(on_device):
     graph = torch.cuda.CUDAGraph()
     graph.register_generator_state(generator)
     with torch.cuda.graph(graph):
-        expectations = executable.expectations(angles)
-        bits = executable.sample(angles, 20, generator)
+        captured = every_call(executable, angles, generator)
     twin = torch.Generator("cuda").manual_seed(5)
     for _ in range(2):
         angles.normal_()
         graph.replay()
-        assert torch.equal(expectations, executable.expectations(angles))
-        assert torch.equal(bits, executable.sample(angles, 20, twin))
+        called = every_call(executable, angles, twin)
+        assert all(torch.equal(one, other) for one, other in zip(captured, called, strict=True))
 
 
 @pytest.mark.gpu

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from qtrl.quantum import Circuit, Gate, efficient_su2, make_engine
-from qtrl.quantum.engines.fusion import Column, Permutation, make_plan
+from qtrl.quantum.engines.fusion import MAX_PHASED, Column, Permutation, Phases, Single, make_plan
 
 CPU = torch.device("cpu")
 
@@ -54,3 +54,22 @@ def test_one_qubit_gates_of_a_column_multiply_in_order_on_each_qubit():
     (column,) = plan.steps
     assert [[gate.name for gate in gates] for gates in column.gates] == [["h", "t", "s"], ["ry"]]
     assert len(plan.depths) == 3 and column.active == (0,)
+
+
+def test_consecutive_phases_of_two_qubits_become_one_step():
+    # crz(a) shifts 10 by -a/2 and 11 by a/2; rzz(b) shifts equal bits by -b/2, others by b/2; cz shifts 11 by pi.
+    gates = (Gate("crz", (0, 1), (0,)), Gate("rzz", (0, 1), (1,)), Gate("rzz", (1, 0), (1,)), Gate("cz", (0, 1)))
+    (step,) = make_plan(Circuit(2, gates), CPU).steps
+    assert isinstance(step, Phases) and step.angles.tolist() == [0, 1]
+    assert step.weights.tolist() == [[0, 0, -0.5, 0.5], [-1, 1, 1, -1]]
+    relative = (step.offsets - step.offsets[0]) / torch.pi % 2
+    assert torch.allclose(relative, torch.tensor([0, 0, 0, 1], dtype=torch.float64))
+
+
+def test_phases_of_very_many_qubits_stay_gates_and_agree_with_torchquantum():
+    n_qubits = MAX_PHASED + 1
+    gates = [("h", q) for q in range(n_qubits)] + [("crz", 0, 14), ("rzz", 3, 9), ("cz", 14, 2)]
+    circuit = Circuit.from_gates(n_qubits, gates + [("rx", q) for q in range(n_qubits)])
+    steps = make_plan(circuit, CPU).steps
+    assert [type(step) for step in steps] == [Column, Single, Single, Single, Column]
+    assert agrees_with_torchquantum(circuit, rows=1)

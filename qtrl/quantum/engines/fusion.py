@@ -176,8 +176,8 @@ def _phases(gates: Iterable[Gate], n_qubits: int, device: torch.device) -> Phase
     weights = torch.zeros(len(angles), 2**n_qubits, dtype=torch.float64)
     basis = torch.arange(2**n_qubits)
     for step in lowered:
-        masked = bits_of(basis & step.mask, n_qubits)
-        halves = masked.sum(dim=1) % 2 - 0.5  # exp(-i angle/2) where the parity is even
+        parities = bits_of(basis & step.mask, n_qubits).sum(dim=1) % 2
+        halves = parities.double() - 0.5  # exp(-i angle/2) where the parity is even
         offsets += step.angle.offset * halves
         for place, factor in step.angle.terms:
             weights[angles.index(place)] += factor * halves

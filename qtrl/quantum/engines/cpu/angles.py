@@ -9,14 +9,14 @@ within [-1, 1], and sines and cosines cheap.
 import math
 
 import numpy as np
-from numba import njit
 
+from qtrl.quantum.engines.cpu.compiling import inlined, inner
 from qtrl.quantum.engines.cpu.program import Program
 
 _LARGE = 1e6
 
 
-@njit
+@inner
 def all_finite(row: np.ndarray) -> bool:
     """Return whether there is neither NaN nor infinity."""
     nothing = 0.0
@@ -25,7 +25,7 @@ def all_finite(row: np.ndarray) -> bool:
     return nothing == 0.0
 
 
-@njit
+@inner
 def parity(mask: int) -> int:
     """Return whether the number of ones is odd."""
     for shift in (32, 16, 8, 4, 2, 1):
@@ -33,7 +33,7 @@ def parity(mask: int) -> int:
     return mask & 1
 
 
-@njit
+@inner
 def _through_map(columns: np.ndarray, mask: int) -> int:
     image = 0
     for bit in range(len(columns)):
@@ -42,7 +42,7 @@ def _through_map(columns: np.ndarray, mask: int) -> int:
     return image
 
 
-@njit
+@inner
 def _through_dual(columns: np.ndarray, mask: int) -> int:
     image = 0
     for bit in range(len(columns)):
@@ -50,7 +50,7 @@ def _through_dual(columns: np.ndarray, mask: int) -> int:
     return image
 
 
-@njit(forceinline=True)
+@inlined
 def _take_half_revolutions(program: Program, row: np.ndarray, halves: np.ndarray, odd: np.ndarray) -> None:
     """Write half of each slot's angle without its half revolutions, and whether their number is odd."""
     for slot in range(len(halves)):
@@ -66,7 +66,7 @@ def _take_half_revolutions(program: Program, row: np.ndarray, halves: np.ndarray
         odd[slot] = np.int64(times) & 1
 
 
-@njit(forceinline=True)
+@inlined
 def reduce_angles(program: Program, row: np.ndarray, halves: np.ndarray, odd: np.ndarray, signs: np.ndarray) -> int:
     """Write half of each slot's reduced angle and the sign that it got; return which bits read inverted."""
     _take_half_revolutions(program, row, halves, odd)
@@ -94,7 +94,7 @@ def reduce_angles(program: Program, row: np.ndarray, halves: np.ndarray, odd: np
     return flips
 
 
-@njit
+@inner
 def sines_and_cosines(halves: np.ndarray, signs: np.ndarray, sines: np.ndarray, cosines: np.ndarray) -> None:
     """Evaluate both for signed angles of at most pi/4, to 2e-9, by their series."""
     for slot in range(len(halves)):

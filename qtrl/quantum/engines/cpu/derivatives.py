@@ -1,9 +1,9 @@
 """The sums over a state psi and its adjoint lambda that derivatives consist of."""
 
 import numpy as np
-from numba import njit
 
 from qtrl.quantum.engines.cpu.angles import parity
+from qtrl.quantum.engines.cpu.compiling import inner
 from qtrl.quantum.engines.cpu.lanes import (
     LANES,
     add,
@@ -21,7 +21,7 @@ from qtrl.quantum.engines.cpu.lanes import (
 from qtrl.quantum.engines.cpu.sweeps import signed_lanes
 
 
-@njit
+@inner
 def parity_sum(values: np.ndarray, mask: int) -> float:
     """Sum with the sign of a parity."""
     result = 0.0
@@ -30,7 +30,7 @@ def parity_sum(values: np.ndarray, mask: int) -> float:
     return result
 
 
-@njit
+@inner
 def bit_sums(values: np.ndarray, sums: np.ndarray) -> None:
     """Sum with the sign of each bit; the values are lost."""
     for bit in range(len(sums) - 1, 2, -1):
@@ -47,7 +47,7 @@ def bit_sums(values: np.ndarray, sums: np.ndarray) -> None:
             sums[bit] += -values[lane] if lane >> bit & 1 else values[lane]
 
 
-@njit
+@inner
 def lane_turns(psi, lam, lanes):
     """Return the derivatives, on a plane, of the turns of the three bits within a vector.
 
@@ -72,7 +72,7 @@ def lane_turns(psi, lam, lanes):
     return sum_1, sum_2, total(multiply(add(x4, y4), load(lanes, 0)))
 
 
-@njit
+@inner
 def three_turns(psi, lam, k):
     """Return the derivatives, on a plane, of the turns of the bits k, k + 1 and k + 2."""
     zero, s = splat(np.float32(0.0)), LANES << k
@@ -94,7 +94,7 @@ def three_turns(psi, lam, k):
     return total(subtract(x0, y0)), total(subtract(x1, y1)), total(subtract(x2, y2))
 
 
-@njit
+@inner
 def one_turn(psi, lam, k):
     """Return the derivative, on a plane, of the turn of the bit k."""
     zero, s = splat(np.float32(0.0)), LANES << k
@@ -106,7 +106,7 @@ def one_turn(psi, lam, k):
     return total(subtract(x, y))
 
 
-@njit
+@inner
 def add_turns(psi, lam, sums, lanes):
     """Add the derivatives, on a plane, of the turns of all bits."""
     lowest, bit = lane_turns(psi, lam, lanes), 3

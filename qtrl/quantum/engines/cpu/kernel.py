@@ -55,12 +55,13 @@ def run(digest: str) -> Callable[..., Any]:
             Whether all angles are finite; it stops at the first that is not.
         """
         assert digest  # which makes it a part of the cache's key
-        space = make_space(program, 4)
+        space, kept, scales = make_space(program, 2), np.empty((0, 2, 0), np.float32), np.empty(0)
         for row in range(len(angles)):
             if not all_finite(angles[row]):
                 return False
-            flips, re, im, scale = evolve(program, angles[row], space)
-            write_weights(re, im, scale)
+            flips, now, scale = evolve(program, angles[row], space, kept, scales)
+            re = space.states[now, 0]
+            write_weights(re, space.states[now, 1], scale)
             if len(probabilities):
                 write_probabilities(re, flips, probabilities[row])
             if len(draws):
@@ -90,7 +91,7 @@ def gradient(digest: str) -> Callable[..., Any]:
             gradients: The result.
         """
         assert digest
-        space, layers, size = make_space(program, 9), len(program.maps), 1 << program.n_bits
+        space, layers, size = make_space(program, 5), len(program.maps), 1 << program.n_bits
         kept, scales = np.empty((layers, 2, size), np.float32), np.empty(layers)
         for row in range(len(angles)):
             gradient_of_sample(program, angles[row], space, kept, scales, of_bits, values[row], gradients[row])

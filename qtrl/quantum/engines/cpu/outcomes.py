@@ -1,12 +1,12 @@
 """From a final state to what is read of it."""
 
 import numpy as np
-from numba import njit
 
+from qtrl.quantum.engines.cpu.compiling import inner
 from qtrl.quantum.engines.cpu.lanes import LANES, add, load, multiply, plus_product, splat, store, total
 
 
-@njit
+@inner
 def write_weights(re, im, scale):
     """Overwrite the real plane with the probabilities of the basis states."""
     factor = splat(np.float32(scale * scale))
@@ -15,17 +15,14 @@ def write_weights(re, im, scale):
         store(re, i, multiply(factor, plus_product(multiply(x, x), y, y)))
 
 
-@njit
+@inner
 def write_probabilities(weights: np.ndarray, flips: int, out: np.ndarray) -> None:
     """Copy the weights to the outcomes that they belong to."""
-    if flips == 0:
-        out[:] = weights[: len(out)]
-        return
     for index in range(len(out)):
         out[index ^ flips] = weights[index]
 
 
-@njit
+@inner
 def sums_where_set(weights: np.ndarray, sums: np.ndarray) -> None:
     """Write for each bit the sum of the weights where it is set; the weights are lost."""
     for bit in range(len(sums) - 1, 2, -1):
@@ -43,7 +40,7 @@ def sums_where_set(weights: np.ndarray, sums: np.ndarray) -> None:
                 sums[bit] += weights[lane]
 
 
-@njit
+@inner
 def write_expectations(weights: np.ndarray, flips: int, sums: np.ndarray, out: np.ndarray) -> None:
     """Write the probability of reading 1 on each qubit; the weights are lost."""
     sums_where_set(weights, sums)
@@ -54,7 +51,7 @@ def write_expectations(weights: np.ndarray, flips: int, sums: np.ndarray, out: n
         out[qubit] = min(max(probability, 0.0), 1.0)
 
 
-@njit
+@inner
 def write_samples(weights, flips, draws, cumulative, out):
     """Write the outcome that each uniform draw in [0, 1) falls upon."""
     whole = 0.0
@@ -76,7 +73,7 @@ def write_samples(weights, flips, draws, cumulative, out):
         out[shot] = index ^ flips
 
 
-@njit
+@inner
 def count_ones(samples: np.ndarray, out: np.ndarray) -> None:
     """Write how many outcomes read 1 on each qubit."""
     n_qubits = len(out)

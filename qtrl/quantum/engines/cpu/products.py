@@ -5,20 +5,20 @@ those above. An amplitude is the product of two, so that its 2**b amplitudes nev
 """
 
 import numpy as np
-from numba import njit
 
 from qtrl.quantum.engines.cpu.angles import parity
+from qtrl.quantum.engines.cpu.compiling import inner, vectorized
 from qtrl.quantum.engines.cpu.lanes import LANES, load, minus_product, multiply, plus_product, splat, store
 from qtrl.quantum.engines.cpu.sweeps import turned
 
 
-@njit(forceinline=True)
+@vectorized
 def times(a_re, a_im, b_re, b_im):
     """Multiply complex numbers."""
     return minus_product(multiply(a_re, b_re), a_im, b_im), plus_product(multiply(a_re, b_im), a_im, b_re)
 
 
-@njit
+@inner
 def _double(re, im, count, ratio):
     """Append to the first `count` numbers their products with `ratio`."""
     x, y = np.float32(ratio.real), np.float32(ratio.imag)
@@ -26,9 +26,10 @@ def _double(re, im, count, ratio):
         re[i + count], im[i + count] = re[i] * x - im[i] * y, re[i] * y + im[i] * x
 
 
-@njit
-def fill_factors(base, ratios, high_re, high_im, lane_re, lane_im):
+@inner
+def fill_factors(base, ratios, high, lanes):
     """Write the products, over the bits that are set, of their ratios; those within a vector also get `base`."""
+    high_re, high_im, lane_re, lane_im = high[0], high[1], lanes[0], lanes[1]
     lane_re[0], lane_im[0] = base.real, base.imag
     high_re[0], high_im[0] = 1.0, 0.0
     for bit in range(3):
@@ -45,9 +46,17 @@ def fill_factors(base, ratios, high_re, high_im, lane_re, lane_im):
                 store(high_im, i + count, y)
 
 
-@njit
-def write_product(re, im, high_re, high_im, lane_re, lane_im):
+@inner
+def write_zero(re, im):
+    """Write |0...0>."""
+    for index in range(len(re)):
+        re[index], im[index] = np.float32(index == 0), np.float32(0.0)
+
+
+@inner
+def write_product(re, im, high, lanes):
     """Write the product state of the factors."""
+    high_re, high_im, lane_re, lane_im = high[0], high[1], lanes[0], lanes[1]
     l_re, l_im = load(lane_re, 0), load(lane_im, 0)
     for v in range(len(re) // LANES):
         x, y = times(splat(high_re[v]), splat(high_im[v]), l_re, l_im)
@@ -55,9 +64,10 @@ def write_product(re, im, high_re, high_im, lane_re, lane_im):
         store(im, v * LANES, y)
 
 
-@njit
-def turn_and_phase(re, im, t, high_re, high_im, lane_re, lane_im):
+@inner
+def turn_and_phase(re, im, t, high, lanes):
     """Turn the highest bit, then multiply with the product state of the factors."""
+    high_re, high_im, lane_re, lane_im = high[0], high[1], lanes[0], lanes[1]
     l_re, l_im, t0 = load(lane_re, 0), load(lane_im, 0), splat(t)
     half = len(re) // 2
     vectors = half // LANES
@@ -75,7 +85,7 @@ def turn_and_phase(re, im, t, high_re, high_im, lane_re, lane_im):
         store(im, i + half, b_im)
 
 
-@njit
+@inner
 def apply_parity(re, im, mask, cosine, sine, scratch_re, scratch_im):
     """Multiply with a phase on the parity of several bits; `sine` is negative for its inverse."""
     low, high = mask % LANES, mask // LANES

@@ -6,8 +6,8 @@ out multiplies the next phases. `k` is the lowest bit of a pass, counted from th
 """
 
 import numpy as np
-from numba import njit
 
+from qtrl.quantum.engines.cpu.compiling import inner, vectorized
 from qtrl.quantum.engines.cpu.lanes import (
     LANES,
     exchange_1,
@@ -21,13 +21,13 @@ from qtrl.quantum.engines.cpu.lanes import (
 )
 
 
-@njit(forceinline=True)
+@vectorized
 def turned(a, b, t):
     """Turn one pair."""
     return minus_product(a, t, b), plus_product(b, t, a)
 
 
-@njit(forceinline=True)
+@vectorized
 def turned_lanes(a, t1, t2, t4):
     """Turn the three bits within a vector; the tangents have the sign of each lane."""
     a = plus_product(a, t1, exchange_1(a))
@@ -35,20 +35,20 @@ def turned_lanes(a, t1, t2, t4):
     return plus_product(a, t4, exchange_4(a))
 
 
-@njit(forceinline=True)
+@vectorized
 def read(plane, source, index):
     """Read eight amplitudes, unmoved."""
     return load(plane, index)
 
 
-@njit
+@inner
 def signed_lanes(t: float, mask: int, lanes: np.ndarray) -> None:
     """Write -t where a lane's index does not have the bits of `mask`, t where it has."""
     for lane in range(LANES):
         lanes[lane] = t if lane & mask else -t
 
 
-@njit
+@inner
 def turn_lowest(moved, before, after, source, t, lanes):
     """Read a plane by `moved` (`read`, `gather` or `load_permuted`), turn its six lowest bits, write another plane."""
     t0, t1, t2 = splat(t[3]), splat(t[4]), splat(t[5])
@@ -81,7 +81,7 @@ def turn_lowest(moved, before, after, source, t, lanes):
         store(after, i + 56, turned_lanes(a7, l1, l2, l4))
 
 
-@njit
+@inner
 def turn_three(plane, k, ta, tb, tc):
     """Turn the bits k, k + 1 and k + 2."""
     t0, t1, t2 = splat(ta), splat(tb), splat(tc)
@@ -110,7 +110,7 @@ def turn_three(plane, k, ta, tb, tc):
             store(plane, i + 7 * s, a7)
 
 
-@njit
+@inner
 def turn_one(plane, k, t):
     """Turn the bit k."""
     t0 = splat(t)
