@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch import Trainer
@@ -93,7 +94,7 @@ def run_training(cfg: DictConfig) -> float:
     if trainer.is_global_zero:
         for logger in loggers:
             getattr(logger, "experiment", None)  # connects now, which would else count as time of the first update
-    _say(trainer, f"run folder {run_dir}, engine {_engine(module)}")
+    _say(trainer, f"run folder {run_dir}, engine {_engine(module, trainer.strategy.root_device)}")
     _fit(trainer, module, stream, checkpoint)
     testing = next(callback for callback in callbacks if isinstance(callback, build.Testing))
     if trainer.is_global_zero:
@@ -150,9 +151,9 @@ def _fit(trainer: Trainer, module: TD3, stream: Any, checkpoint: Path | None) ->
         os.environ.pop(HANDED_DOWN, None)
 
 
-def _engine(module: TD3) -> str:
-    executable = getattr(module.actor.block, "executable", None)
-    return executable.engine if executable is not None else "none"
+def _engine(module: TD3, device: torch.device) -> str:
+    executable = module.actor.block.executable
+    return executable.engine_on(device) if executable is not None else "none"
 
 
 def _result_line(last: TestResult, best: TestResult) -> str:

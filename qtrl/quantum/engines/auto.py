@@ -12,6 +12,7 @@ from qtrl.quantum.engines.reference import ReferenceEngine
 from qtrl.quantum.engines.statevector import StatevectorEngine
 from qtrl.quantum.engines.torchquantum import TorchQuantumEngine
 
+# `triton` is left out until it has been timed on a GPU.
 _FASTEST_FIRST: tuple[type[Engine], ...] = (NumbaEngine, StatevectorEngine, TorchQuantumEngine, ReferenceEngine)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from qtrl.errors import CircuitError
-from qtrl.quantum.checks import check_angles
+from qtrl.quantum.checks import check_angles, check_finite
 from qtrl.quantum.engine import Executable
 from qtrl.quantum.readout import expectation, mean
 
@@ -52,6 +52,7 @@ def check_vjp(executable: Executable, angles: Tensor, grad_out: Tensor) -> None:
         CircuitError: With what came and what was expected.
     """
     check_angles(angles, executable.circuit, executable.capabilities, executable.engine)
+    check_finite(angles)
     expected = (len(angles), executable.circuit.n_qubits)
     if tuple(grad_out.shape) != expected:
         raise CircuitError(f"grad_out has shape {tuple(grad_out.shape)}, expected {expected}: one for each value")
