@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HEADER = """\
-# Every package of `pip install -e ".[dev,docs,bench]"`, pinned: the set that qtrl is tested with on Python 3.11 and 3.12.
+# Every package of `pip install -e ".[dev,docs,bench]"`, pinned: what qtrl is tested with on Python 3.11 and 3.12.
 # Made by `make constraints`; do not edit by hand. Run that with the oldest Python 3.11 at hand (Debian 12 has 3.11.2),
 # since some packages drop old patch releases: `make constraints PYTHON=/usr/bin/python3.11`.
 """

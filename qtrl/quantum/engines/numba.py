@@ -86,15 +86,21 @@ class NumbaExecutable(Executable):
         samples: np.ndarray = _NO_SAMPLES,
         ones: np.ndarray = _NO_FLOATS,
     ) -> None:
-        rows = _rows(angles)
+        rows, outputs = _rows(angles), (probabilities, expectations, draws, samples, ones)
+        run = _kernel().run
+        if len(rows) <= self._rows_per_part:  # each step around a single sample counts
+            finite = run(self._program, rows, *outputs)
+        else:
+            bad: list[slice] = []
 
-        def work(part: slice) -> None:
-            drawn = samples[part] if len(samples) else np.empty((1, draws.shape[1]), np.int64)
-            exact = probabilities[part], expectations[part]
-            if not _kernel().run(self._program, rows[part], *exact, draws[part], drawn, ones[part]):
-                check_finite(angles)
+            def work(part: slice) -> None:
+                if not run(self._program, rows[part], *(output[part] for output in outputs)):
+                    bad.append(part)
 
-        _threads().in_parts(work, len(rows), self._rows_per_part)
+            _threads().in_parts(work, len(rows), self._rows_per_part)
+            finite = not bad
+        if not finite:
+            check_finite(angles)
 
 
 class _Exact(Function):
@@ -130,7 +136,8 @@ def _threads() -> ModuleType:
 
 
 def _rows(angles: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(angles.detach().numpy(), np.float64)
+    plain = angles.detach() if angles.requires_grad else angles
+    return np.ascontiguousarray(plain.numpy(), np.float64)
 
 
 def _uniform(angles: Tensor, shots: int, generator: torch.Generator) -> np.ndarray:

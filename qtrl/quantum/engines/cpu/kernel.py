@@ -48,7 +48,7 @@ def run(digest: str) -> Callable[..., Any]:
             probabilities: (B, 2**n) or (0, 0), float32.
             expectations: (B, n) or (0, 0), float32.
             draws: (B, S) uniform in [0, 1), or (0, 0), float64.
-            samples: (B, S), int64; or (1, S), where only `ones` is wanted.
+            samples: (B, S) or (0, 0), int64.
             ones: (B, n) or (0, 0), float32: how many of the samples read 1.
 
         Returns:
@@ -56,6 +56,7 @@ def run(digest: str) -> Callable[..., Any]:
         """
         assert digest  # which makes it a part of the cache's key
         space, kept, scales = make_space(program, 2), np.empty((0, 2, 0), np.float32), np.empty(0)
+        scratch = np.empty(draws.shape[1], np.int64)
         for row in range(len(angles)):
             if not all_finite(angles[row]):
                 return False
@@ -65,7 +66,7 @@ def run(digest: str) -> Callable[..., Any]:
             if len(probabilities):
                 write_probabilities(re, flips, probabilities[row])
             if len(draws):
-                drawn = samples[row % len(samples)]
+                drawn = samples[row] if len(samples) else scratch
                 write_samples(re, flips, draws[row], space.cumulative, drawn)
                 if len(ones):
                     count_ones(drawn, ones[row])
