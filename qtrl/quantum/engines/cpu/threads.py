@@ -15,6 +15,9 @@ import torch
 
 def in_parts(work: Callable[[slice], None], rows: int, rows_per_part: int) -> None:
     """Call `work` for all parts of `rows` rows, in this thread and in as many others as torch may use."""
+    threads = torch.get_num_threads()
+    rounds = -(-rows // (rows_per_part * threads))
+    rows_per_part = min(rows_per_part, -(-rows // (rounds * threads)))  # so that all threads end together
     n_parts = -(-rows // rows_per_part)
     numbers = itertools.count()  # `next` on it is atomic
 
@@ -22,7 +25,7 @@ def in_parts(work: Callable[[slice], None], rows: int, rows_per_part: int) -> No
         while (number := next(numbers)) < n_parts:
             work(slice(number * rows_per_part, min(rows, (number + 1) * rows_per_part)))
 
-    helpers = min(torch.get_num_threads(), n_parts) - 1
+    helpers = min(threads, n_parts) - 1
     if helpers <= 0:
         take()
         return
