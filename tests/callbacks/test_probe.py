@@ -282,11 +282,9 @@ def test_the_time_of_probes_does_not_count_as_learning(small_run, monkeypatch):
     assert seconds["learning"] + seconds["warmup"] < parts + 0.6
 
 
-def test_an_engine_without_gradient_gets_a_twin_on_the_same_clock(monkeypatch):
+def test_the_exact_gradient_comes_from_a_twin_on_the_same_clock():
     actor, _ = make_networks(engine="reference")
     executable = actor.block.executable
-    assert probe_module._differentiable(executable) is executable
-    monkeypatch.setattr(executable, "capabilities", SimpleNamespace(differentiable=False))
     twin = probe_module._differentiable(executable)
     assert (twin.engine, twin.circuit) == ("statevector", executable.circuit)
     assert twin.clock is executable.clock
