@@ -29,6 +29,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 		python=$$($(find_python)) && echo "Making $(VENV) with $$($$python --version)" && "$$python" -m venv --clear $(VENV); }
 	$(BIN)/python -m pip install -c constraints.txt -e ".$(if $(EXTRAS),[$(EXTRAS)])"
+	@echo "Compiling the CPU kernel, which would else delay the first run" && $(BIN)/python -c "import torch; \
+		from qtrl.quantum import efficient_su2, make_engine; angles = torch.zeros(1, 2, requires_grad=True); \
+		make_engine('numba').prepare(efficient_su2(1, 0)).expectations(angles).sum().backward()"
 	@touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
