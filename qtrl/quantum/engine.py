@@ -134,8 +134,8 @@ class Executable(ABC):
     def marginals(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         """Draw bit strings and return the fraction of them that reads 1, qubit by qubit.
 
-        The same draws as `sample` makes with an equal generator, but never held all at once where the engine can help
-        it.
+        The same draws as `sample` makes with an equal generator, without its bits (B, shots, n) where the engine can
+        help it.
 
         Args:
             angles: (B, P) in radians, float32 or float64, finite.
@@ -172,7 +172,8 @@ class Executable(ABC):
         check_angles(angles, self.circuit, self.capabilities, self.engine)
         self._check_finite(angles)
         if len(angles) == 0:
-            return angles.new_zeros(0, width)
+            empty = angles.new_zeros(0, width)
+            return empty + angles.sum() if self.capabilities.differentiable else empty
         check_memory(len(angles) * width * angles.element_size(), angles.device)
         if torch.is_autocast_enabled(angles.device.type):
             # Mixed precision is for networks: a bfloat16 product would ruin a state.

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import qtrl
 
-PACKAGES = ("torch", "lightning", "torchrl", "tensordict", "gymnasium", "mujoco", "torchquantum-ng", "numpy", "wandb")
+PACKAGES = (
+    *("torch", "lightning", "torchrl", "tensordict", "gymnasium", "mujoco", "torchquantum-ng"),
+    *("numba", "llvmlite", "numpy", "wandb"),
+)
 
 
 def versions() -> dict[str, str]:

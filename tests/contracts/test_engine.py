@@ -135,6 +135,14 @@ def test_an_empty_batch_gives_empty_results(engine):
     assert executable.sample(angles, 3, torch.Generator()).shape == (0, 3, 2)
 
 
+def test_an_empty_batch_has_an_empty_gradient(engine):
+    executable = engine.prepare(efficient_su2(2, 1))
+    angles = torch.zeros(0, 8, requires_grad=True)
+    if executable.capabilities.differentiable:
+        executable.expectations(angles).sum().backward()
+        assert angles.grad.shape == (0, 8)
+
+
 def test_a_circuit_without_gates_stays_in_the_zero_state(engine):
     probabilities = engine.prepare(Circuit(2, ())).probabilities(torch.zeros(3, 0))
     assert torch.equal(probabilities, torch.eye(4)[:1].expand(3, 4))

@@ -1,6 +1,9 @@
 """What the contract of engines does not say: large and special angles, threads, the compiled program."""
 
 import math
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -122,3 +125,35 @@ def test_a_draw_close_to_one_falls_on_a_state_that_can_occur():
     ours, _ = executables(Circuit.from_gates(3, [("ry", 0)]))
     bits = ours.sample(torch.full((1, 1), math.pi / 2), 4000, torch.Generator().manual_seed(3))
     assert not bits[..., 1:].any() and 0.4 < bits[..., 0].mean() < 0.6
+
+
+@pytest.mark.parametrize("angle", [math.pi / 2 - 1e-3, None])
+@pytest.mark.parametrize(("n_qubits", "reps"), [(4, 60), (6, 100), (10, 16)])
+def test_deep_circuits_without_phases_stay_in_range(n_qubits, reps, angle):
+    circuit = efficient_su2(n_qubits, reps, ("ry",))
+    ours, exact = executables(circuit)
+    angles = uniform(2, circuit, 3.0) if angle is None else torch.full((2, circuit.n_angles), angle).double()
+    angles.requires_grad_()
+    results = []
+    for executable in (ours, exact):
+        expectations = executable.expectations(angles)
+        (gradient,) = torch.autograd.grad(expectations[:, 0].sum(), angles)
+        results.append((expectations, gradient))
+    for found, expected in zip(*results, strict=True):
+        assert torch.allclose(found, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", ["NUMBA_CPU_NAME=generic", "NUMBA_ENABLE_AVX=0"])
+def test_it_runs_on_processors_without_avx2(setting, tmp_path):
+    name, value = setting.split("=")
+    code = """if True:
+        import torch
+        from qtrl.quantum import efficient_su2, make_engine
+        circuit = efficient_su2(7, 2)
+        angles = torch.randn(2, circuit.n_angles)
+        ours, exact = (make_engine(name).prepare(circuit) for name in ("numba", "statevector"))
+        assert torch.allclose(ours.expectations(angles), exact.expectations(angles), atol=1e-5)
+    """
+    environment = os.environ | {name: value, "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)

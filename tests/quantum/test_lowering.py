@@ -73,6 +73,12 @@ def test_gates_that_cannot_be_seen_are_dropped():
     assert set(layer.turns) == {1} and not layer.phases and not layer.flips
 
 
+def test_phases_before_a_last_map_are_dropped():
+    turns, last = lower(Circuit.from_gates(2, [("ry", 0), ("rz", 0), ("ry", 1), ("cx", 0, 1)]))
+    assert set(turns.turns) == {0, 1} and not turns.phases
+    assert last.flips == [Flip(1, 0)] and not last.turns
+
+
 def test_commuting_phases_slide_through_maps_and_meet():
     gates = [("ry", 0), ("ry", 1), ("cz", 0, 1), ("rz", 0), ("cx", 0, 1), ("rz", 0), ("ry", 1)]
     first, second = lower(Circuit.from_gates(2, gates))

@@ -32,5 +32,5 @@ class ExactEstimator(GradientEstimator):
         return exact_expectations(executable_of(block, "ExactEstimator"), q_in, block.readout_error)
 
     def cost(self, block: Block, batch: int, *, gradient: bool) -> Cost:
-        """Return one circuit for each row: the gradient comes out of the same run."""
+        """Return one circuit for each row: the gradient is the simulator's and counts none."""
         return Cost(circuits=batch)

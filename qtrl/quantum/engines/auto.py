@@ -45,6 +45,9 @@ class AutoExecutable(Executable):
         """Return the name of the engine that runs float32 angles on a device."""
         return self._pick(device, torch.float32, gradient=False).engine
 
+    def _check_finite(self, angles: Tensor) -> None:
+        self._pick_for(angles)._check_finite(angles)
+
     def _probabilities(self, angles: Tensor) -> Tensor:
         return self._pick_for(angles)._probabilities(angles)
 

@@ -98,7 +98,10 @@ def lower(circuit: Circuit) -> list[Layer]:
         del layers[0]
     if layers:
         layers[0].flips.clear()
-        layers[-1].phases.clear()
+        for layer in reversed(layers):  # no turn makes these phases visible
+            layer.phases.clear()
+            if layer.turns:
+                break
     return layers
 
 

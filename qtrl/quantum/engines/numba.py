@@ -122,7 +122,7 @@ class _Exact(Function):
 
 @cache
 def _kernel() -> ModuleType:
-    """Import the kernel where it is first used, since numba takes a while."""
+    """Import what is compiled where it is first called."""
     from qtrl.quantum.engines.cpu import kernel
 
     return kernel

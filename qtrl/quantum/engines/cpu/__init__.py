@@ -1,1 +1,1 @@
-"""The compiled kernel of the engine `numba`. It is imported where an executable is made, since numba takes a while."""
+"""The compiled kernel of the engine `numba`; its modules import numba, so they are imported where they are needed."""

@@ -7,9 +7,9 @@ vector instructions, which exist on every target; a processor with narrower regi
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic, models, register_model
 
 LANES = 8
@@ -17,8 +17,8 @@ LANES = 8
 
 _I32, _F32 = ir.IntType(32), ir.FloatType()
 _FLOATS, _INTS = ir.VectorType(_F32, LANES), ir.VectorType(_I32, LANES)
-MOVES_LANES = bool(llvm.get_host_cpu_features().get("avx2"))
-"""Whether `load_permuted` may be used on this machine."""
+MOVES_LANES = "+avx2" in cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+"""Whether `load_permuted` may be used on the processor that numba compiles for."""
 
 
 class _Vector(types.Type):

@@ -11,6 +11,9 @@ from qtrl.quantum.engines.lowering import Affine, Layer, Matrix, lower
 MIN_BITS = 6
 """Bits of the smallest state: sweeps act on three bits within a vector and three across vectors."""
 
+_MOST_TURNS = 64
+"""Turns after which the next layer takes up their factor; with a layer's own, 2**84 at most for 20 qubits."""
+
 NONE, VECTORS, NUMBERS = 0, 1, 2
 """How a map moves amplitudes: not at all, vectors as wholes but for the order in them, or number by number."""
 
@@ -21,7 +24,6 @@ class Program(NamedTuple):
     Shapes: `L` layers, `M` different maps, `K` slots, `T` terms, `E` parities of several bits, `b` bits, `N` = 2**b.
 
     Attributes:
-        n_qubits: Bits that are read; the others stay 0.
         n_bits: Bits of the state.
         offsets: (K) constants of the slots.
         starts: (K + 1) where the terms of each slot begin.
@@ -35,13 +37,12 @@ class Program(NamedTuple):
         origins: (M, b) the image of each bit under the inverse.
         turns: (L, b) slot of the turn of each bit, -1 for none.
         phases: (L, b) slot of the phase of each single bit, -1 for none.
-        phased: (L) whether a layer has phases of single bits.
+        phased: (L) whether a layer has phases of single bits, or takes up the factor that turns have left out.
         parity_starts: (L + 1) where the parities of each layer begin.
         parity_masks: (E) bits of each parity.
         parity_slots: (E) its slot.
     """
 
-    n_qubits: int
     n_bits: int
     offsets: np.ndarray
     starts: np.ndarray
@@ -76,7 +77,6 @@ def make_program(circuit: Circuit) -> Program:
     maps = list(dict.fromkeys(matrix for matrix in matrices if matrix))
     sources, targets = _relabelled([_inverse(matrix) for matrix in maps], n_bits), _relabelled(maps, n_bits)
     return Program(
-        n_qubits=circuit.n_qubits,
         n_bits=n_bits,
         **slots.arrays(),
         maps=_ints([maps.index(matrix) if matrix else -1 for matrix in matrices]),
@@ -87,11 +87,24 @@ def make_program(circuit: Circuit) -> Program:
         origins=_masks([_inverse(matrix) for matrix in maps], n_bits),
         turns=_ints(turns, (len(layers), n_bits)),
         phases=_ints(phases, (len(layers), n_bits)),
-        phased=_ints([max(slots_of_layer) >= 0 for slots_of_layer in phases]),
+        phased=_ints(_rescaled(layers)),
         parity_starts=_ints(np.cumsum([0, *map(len, parities)])),
         parity_masks=np.array([mask for masks in parities for mask in masks], np.int64),
         parity_slots=_ints(parity_slots),
     )
+
+
+def _rescaled(layers: list[Layer]) -> list[bool]:
+    """Say which layers take up the factor that turns leave out: those with phases, and others in good time.
+
+    A turn makes a state up to a square root of 2 longer, and its square must stay within the range of float32.
+    """
+    turns, rescaled = 0, []
+    for number, layer in enumerate(layers):
+        turns += len(layer.turns) if number else 0  # the first layer writes its factor itself
+        rescaled.append(turns > _MOST_TURNS or any(mask.bit_count() == 1 for mask in layer.phases))
+        turns = 0 if rescaled[-1] else turns
+    return rescaled
 
 
 class _Slots:
