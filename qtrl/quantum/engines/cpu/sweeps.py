@@ -48,6 +48,24 @@ def signed_lanes(t: float, mask: int, lanes: np.ndarray) -> None:
         lanes[lane] = t if lane & mask else -t
 
 
+@vectorized
+def turned_three(a0, a1, a2, a3, a4, a5, a6, a7, t0, t1, t2):
+    """Turn three bits of eight vectors, whose numbers are settings of these bits."""
+    a0, a1 = turned(a0, a1, t0)
+    a2, a3 = turned(a2, a3, t0)
+    a4, a5 = turned(a4, a5, t0)
+    a6, a7 = turned(a6, a7, t0)
+    a0, a2 = turned(a0, a2, t1)
+    a1, a3 = turned(a1, a3, t1)
+    a4, a6 = turned(a4, a6, t1)
+    a5, a7 = turned(a5, a7, t1)
+    a0, a4 = turned(a0, a4, t2)
+    a1, a5 = turned(a1, a5, t2)
+    a2, a6 = turned(a2, a6, t2)
+    a3, a7 = turned(a3, a7, t2)
+    return a0, a1, a2, a3, a4, a5, a6, a7
+
+
 @inner
 def turn_lowest(moved, before, after, source, t, lanes):
     """Read a plane by `moved` (`read`, `gather` or `load_permuted`), turn its six lowest bits, write another plane."""
@@ -59,18 +77,11 @@ def turn_lowest(moved, before, after, source, t, lanes):
     signed_lanes(t[2], 4, lanes)
     l4 = load(lanes, 0)
     for i in range(0, len(before), 8 * LANES):
-        a0, a1 = turned(moved(before, source, i), moved(before, source, i + 8), t0)
-        a2, a3 = turned(moved(before, source, i + 16), moved(before, source, i + 24), t0)
-        a4, a5 = turned(moved(before, source, i + 32), moved(before, source, i + 40), t0)
-        a6, a7 = turned(moved(before, source, i + 48), moved(before, source, i + 56), t0)
-        a0, a2 = turned(a0, a2, t1)
-        a1, a3 = turned(a1, a3, t1)
-        a4, a6 = turned(a4, a6, t1)
-        a5, a7 = turned(a5, a7, t1)
-        a0, a4 = turned(a0, a4, t2)
-        a1, a5 = turned(a1, a5, t2)
-        a2, a6 = turned(a2, a6, t2)
-        a3, a7 = turned(a3, a7, t2)
+        a0, a1 = moved(before, source, i), moved(before, source, i + 8)
+        a2, a3 = moved(before, source, i + 16), moved(before, source, i + 24)
+        a4, a5 = moved(before, source, i + 32), moved(before, source, i + 40)
+        a6, a7 = moved(before, source, i + 48), moved(before, source, i + 56)
+        a0, a1, a2, a3, a4, a5, a6, a7 = turned_three(a0, a1, a2, a3, a4, a5, a6, a7, t0, t1, t2)
         store(after, i, turned_lanes(a0, l1, l2, l4))
         store(after, i + 8, turned_lanes(a1, l1, l2, l4))
         store(after, i + 16, turned_lanes(a2, l1, l2, l4))
@@ -88,26 +99,18 @@ def turn_three(plane, k, ta, tb, tc):
     s = LANES << k
     for start in range(0, len(plane), 8 * s):
         for i in range(start, start + s, LANES):
-            a0, a1 = turned(load(plane, i), load(plane, i + s), t0)
-            a2, a3 = turned(load(plane, i + 2 * s), load(plane, i + 3 * s), t0)
-            a4, a5 = turned(load(plane, i + 4 * s), load(plane, i + 5 * s), t0)
-            a6, a7 = turned(load(plane, i + 6 * s), load(plane, i + 7 * s), t0)
-            a0, a2 = turned(a0, a2, t1)
-            a1, a3 = turned(a1, a3, t1)
-            a4, a6 = turned(a4, a6, t1)
-            a5, a7 = turned(a5, a7, t1)
-            a0, a4 = turned(a0, a4, t2)
-            a1, a5 = turned(a1, a5, t2)
-            a2, a6 = turned(a2, a6, t2)
-            a3, a7 = turned(a3, a7, t2)
+            a0, a1, a2, a3 = load(plane, i), load(plane, i + s), load(plane, i + 2 * s), load(plane, i + 3 * s)
+            j = i + 4 * s
+            a4, a5, a6, a7 = load(plane, j), load(plane, j + s), load(plane, j + 2 * s), load(plane, j + 3 * s)
+            a0, a1, a2, a3, a4, a5, a6, a7 = turned_three(a0, a1, a2, a3, a4, a5, a6, a7, t0, t1, t2)
             store(plane, i, a0)
             store(plane, i + s, a1)
             store(plane, i + 2 * s, a2)
             store(plane, i + 3 * s, a3)
-            store(plane, i + 4 * s, a4)
-            store(plane, i + 5 * s, a5)
-            store(plane, i + 6 * s, a6)
-            store(plane, i + 7 * s, a7)
+            store(plane, j, a4)
+            store(plane, j + s, a5)
+            store(plane, j + 2 * s, a6)
+            store(plane, j + 3 * s, a7)
 
 
 @inner
