@@ -34,11 +34,7 @@ class Readout(Protocol):
 
 @torch.no_grad()
 def sample(
-    executable: Executable,
-    angles: Tensor,
-    shots: int,
-    generator: torch.Generator | None,
-    readout_error: float = 0.0,
+    executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None, readout_error: float = 0.0
 ) -> Tensor:
     """Read the bits of one shot, whatever `shots` says."""
     return mean(executable, angles, 1, generator, readout_error)
@@ -46,11 +42,7 @@ def sample(
 
 @torch.no_grad()
 def mean(
-    executable: Executable,
-    angles: Tensor,
-    shots: int,
-    generator: torch.Generator | None,
-    readout_error: float = 0.0,
+    executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None, readout_error: float = 0.0
 ) -> Tensor:
     """Average the bits over the shots: the empirical marginals."""
     check_readout_error(readout_error)
@@ -62,11 +54,7 @@ def mean(
 
 @torch.no_grad()
 def majority(
-    executable: Executable,
-    angles: Tensor,
-    shots: int,
-    generator: torch.Generator | None,
-    readout_error: float = 0.0,
+    executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None, readout_error: float = 0.0
 ) -> Tensor:
     """Vote over the shots on each qubit; a tie reads 0."""
     return (mean(executable, angles, shots, generator, readout_error) > 0.5).to(angles.dtype)
@@ -74,11 +62,7 @@ def majority(
 
 @torch.no_grad()
 def most_probable(
-    executable: Executable,
-    angles: Tensor,
-    shots: int,
-    generator: torch.Generator | None,
-    readout_error: float = 0.0,
+    executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None, readout_error: float = 0.0
 ) -> Tensor:
     """Read the most probable bit string, found exactly; which one of equally probable strings is left open."""
     check_readout_error(readout_error)
@@ -91,15 +75,19 @@ def most_probable(
 
 @torch.no_grad()
 def expectation(
-    executable: Executable,
-    angles: Tensor,
-    shots: int,
-    generator: torch.Generator | None,
-    readout_error: float = 0.0,
+    executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None, readout_error: float = 0.0
 ) -> Tensor:
     """Read the exact probability of 1 on each qubit."""
+    return misread(executable.expectations(angles), readout_error)
+
+
+def misread(ones: Tensor, readout_error: float) -> Tensor:
+    """Turn probabilities of measuring 1 into those of reading 1, elementwise; differentiable.
+
+    Raises:
+        ConfigError: If `readout_error` is out of range.
+    """
     check_readout_error(readout_error)
-    ones = executable.expectations(angles)
     return torch.lerp(ones, 1 - ones, readout_error) if readout_error else ones
 
 

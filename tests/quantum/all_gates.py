@@ -1,6 +1,6 @@
 import random
 
-from qtrl.quantum import GATES, Circuit, Gate
+from qtrl.quantum import GATES, Circuit, Gate, data_reuploading, efficient_su2, freeze
 
 
 def random_circuit(n_qubits, seed):
@@ -25,3 +25,12 @@ def random_circuit(n_qubits, seed):
     read = {place for gate in gates for place in gate.angles}
     unused = tuple(place for place in range(n_angles) if place not in read)
     return Circuit(n_qubits, tuple(gates), tuple(constants), unused)
+
+
+CONVERTED = {
+    **{f"random {seed}": random_circuit(1 + seed, seed) for seed in range(5)},
+    "su2": efficient_su2(3, 2, entanglement="circular"),
+    "reuploading": data_reuploading(3, 2),
+    "frozen": freeze(efficient_su2(3, 1), 0),
+}
+"""Circuits that every conversion takes there and back."""

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 import torch
-from all_gates import random_circuit
+from all_gates import CONVERTED
 from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Gate as TheirGate
 from qiskit.circuit import Parameter, ParameterVector, library
@@ -23,10 +23,7 @@ from qtrl.quantum import (
 )
 
 CIRCUITS = {
-    **{f"random {seed}": random_circuit(1 + seed, seed) for seed in range(5)},
-    "su2": efficient_su2(3, 2, entanglement="circular"),
-    "reuploading": data_reuploading(3, 2),
-    "frozen": freeze(efficient_su2(3, 1), 0),
+    **CONVERTED,
     "frozen reuploading": freeze(data_reuploading(2, 2), 0),
     "no gates": Circuit(2, ()),
     "constants alone": Circuit(1, (Gate("u3", (0,), (0, 1, 2)),), constants=(0.3, -2.0, 1.0)),

@@ -1,32 +1,22 @@
 import pytest
 import torch
-from all_gates import random_circuit
+from all_gates import CONVERTED
 
 from qtrl.errors import CircuitError
 from qtrl.quantum import (
     GATES,
     Circuit,
     Gate,
-    data_reuploading,
-    efficient_su2,
-    freeze,
     from_torchquantum,
     make_engine,
     to_torchquantum,
 )
 from qtrl.quantum.conversion import torchquantum as conversion
 
-CIRCUITS = {
-    **{f"random {seed}": random_circuit(1 + seed, seed) for seed in range(5)},
-    "su2": efficient_su2(3, 2, entanglement="circular"),
-    "reuploading": data_reuploading(3, 2),
-    "frozen": freeze(efficient_su2(3, 1), 0),
-}
 
-
-@pytest.fixture(params=CIRCUITS)
+@pytest.fixture(params=CONVERTED)
 def circuit(request):
-    return CIRCUITS[request.param]
+    return CONVERTED[request.param]
 
 
 def theirs(encoder, inputs, n_qubits):

@@ -6,9 +6,10 @@ Qubits keep their numbers. Qiskit counts bits from the other end, so for its pro
 
 from typing import TYPE_CHECKING, Any
 
-from qtrl.errors import CircuitError, EngineError
+from qtrl.errors import CircuitError
 from qtrl.quantum.circuit import Circuit, Gate
 from qtrl.quantum.gates import GATES
+from qtrl.quantum.optional import import_package
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -26,14 +27,10 @@ def to_qiskit(circuit: Circuit) -> "QuantumCircuit":
     Raises:
         EngineError: If Qiskit is not installed.
     """
-    try:
-        from qiskit import QuantumCircuit
-        from qiskit.circuit import ParameterVector
-    except ImportError as error:
-        raise EngineError(f"to_qiskit cannot import qiskit ({error}): pip install qiskit") from error
-    angles = ParameterVector("θ", circuit.n_angles)
+    qiskit = import_package("qiskit", "to_qiskit", "qiskit")
+    angles = qiskit.circuit.ParameterVector("θ", circuit.n_angles)
     values = (*angles, *circuit.constants)
-    converted = QuantumCircuit(circuit.n_qubits, global_phase=sum(angles[place] for place in circuit.unused))
+    converted = qiskit.QuantumCircuit(circuit.n_qubits, global_phase=sum(angles[place] for place in circuit.unused))
     for gate in circuit.gates:
         method = "u" if gate.name == "u3" else gate.name
         getattr(converted, method)(*(values[place] for place in gate.angles), *gate.qubits)

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from qtrl.errors import EngineError
 from qtrl.quantum.capabilities import Capabilities
 from qtrl.quantum.checks import check_finite
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.gates import GATES
+from qtrl.quantum.optional import import_package
 
 _PART = 2**18
 """Amplitudes times layers that one thread takes at a time: about a third of a millisecond."""
@@ -157,8 +157,5 @@ class NumbaEngine(Engine):
     )
 
     def _build(self, circuit: Circuit) -> Executable:
-        try:
-            import numba  # noqa: F401
-        except ImportError as error:
-            raise EngineError(f"engine 'numba' cannot import numba ({error}): pip install numba") from error
+        import_package("numba", "engine 'numba'", "numba")
         return NumbaExecutable(circuit, self)

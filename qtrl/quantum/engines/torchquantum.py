@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from qtrl.errors import EngineError
 from qtrl.quantum.capabilities import Capabilities
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.gates import GATES
+from qtrl.quantum.optional import import_package
 
 
 class TorchQuantumExecutable(Executable):
@@ -34,10 +34,5 @@ class TorchQuantumEngine(Engine):
     capabilities = Capabilities(frozenset(GATES), max_qubits=20, differentiable=True, double_precision=False)
 
     def _build(self, circuit: Circuit) -> Executable:
-        try:
-            import torchquantum  # noqa: F401
-        except ImportError as error:
-            raise EngineError(
-                f"engine 'torchquantum' cannot import torchquantum ({error}): pip install torchquantum-ng"
-            ) from error
+        import_package("torchquantum", "engine 'torchquantum'", "torchquantum-ng")
         return TorchQuantumExecutable(circuit, self)

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qtrl.errors import EngineError
 from qtrl.quantum.capabilities import Capabilities
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.engines.gpu.program import Program, make_program
 from qtrl.quantum.gates import GATES
+from qtrl.quantum.optional import import_package
 
 _AMPLITUDES_PER_THREAD = 8
 
@@ -96,10 +96,7 @@ class TritonEngine(Engine):
     )
 
     def _build(self, circuit: Circuit) -> Executable:
-        try:
-            import triton
-        except ImportError as error:
-            raise EngineError(f"engine 'triton' cannot import triton ({error}): pip install triton") from error
+        triton = import_package("triton", "engine 'triton'", "triton")
         executable = TritonExecutable(circuit, self)
         if triton.knobs.runtime.interpret:
             executable.capabilities = replace(self.capabilities, devices=self.capabilities.devices | {"cpu"})

@@ -1,12 +1,11 @@
 """The engine's own gradient."""
 
-import torch
 from torch import Tensor
 
 from qtrl.errors import EngineError
 from qtrl.quantum.engine import Executable
 from qtrl.quantum.engines import ENGINES
-from qtrl.quantum.readout import check_readout_error
+from qtrl.quantum.readout import misread
 
 
 def check_differentiable(executable: Executable) -> None:
@@ -40,6 +39,4 @@ def exact_expectations(executable: Executable, angles: Tensor, readout_error: fl
         EngineError: If the engine is not differentiable.
     """
     check_differentiable(executable)
-    check_readout_error(readout_error)
-    ones = executable.expectations(angles)
-    return torch.lerp(ones, 1 - ones, readout_error) if readout_error else ones
+    return misread(executable.expectations(angles), readout_error)

@@ -14,10 +14,10 @@ from qtrl.quantum.engines.cpu.lanes import (
     multiply,
     plus_product,
     splat,
-    store,
     subtract,
     total,
 )
+from qtrl.quantum.engines.cpu.outcomes import sums_where_set
 from qtrl.quantum.engines.cpu.sweeps import signed_lanes
 
 
@@ -33,18 +33,10 @@ def parity_sum(values: np.ndarray, mask: int) -> float:
 @inner
 def bit_sums(values: np.ndarray, sums: np.ndarray) -> None:
     """Sum with the sign of each bit; the values are lost."""
-    for bit in range(len(sums) - 1, 2, -1):
-        half = 1 << bit
-        difference = splat(np.float32(0.0))
-        for i in range(0, half, LANES):
-            low, high = load(values, i), load(values, i + half)
-            difference = add(difference, subtract(low, high))
-            store(values, i, add(low, high))
-        sums[bit] = total(difference)
-    for bit in range(3):
-        sums[bit] = 0.0
-        for lane in range(LANES):
-            sums[bit] += -values[lane] if lane >> bit & 1 else values[lane]
+    sums_where_set(values, sums)
+    whole = total(load(values, 0))
+    for bit in range(len(sums)):
+        sums[bit] = whole - 2.0 * sums[bit]
 
 
 @inner

@@ -24,7 +24,7 @@ def write_probabilities(weights: np.ndarray, flips: int, out: np.ndarray) -> Non
 
 @inner
 def sums_where_set(weights: np.ndarray, sums: np.ndarray) -> None:
-    """Write for each bit the sum of the weights where it is set; the weights are lost."""
+    """Write for each bit the sum of the weights where it is set; a vector of the same sum stays of the weights."""
     for bit in range(len(sums) - 1, 2, -1):
         half = 1 << bit
         kept = splat(np.float32(0.0))
