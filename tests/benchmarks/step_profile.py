@@ -1,0 +1,191 @@
+"""Where the time of an env step goes while learning: `python tests/benchmarks/step_profile.py`.
+
+Real runs of `humanoid_pqc` and `humanoid_fc`, logging and all, whose functions are wrapped by a stopwatch that books
+each moment to the innermost part that is being timed. What no part claims is Lightning and Python around it.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections import defaultdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from gymnasium.vector import SyncVectorEnv
+from hydra import compose, initialize_config_dir
+from lightning.pytorch import Callback
+from omegaconf import DictConfig
+from records import conditions, timed
+
+from qtrl.callbacks import MetricRows, RunProgress
+from qtrl.data import CollectingPolicy, Stream
+from qtrl.envs import env_spec
+from qtrl.meters import RunMeters
+from qtrl.threads import set_threads
+from qtrl.wiring import build
+from qtrl.wiring.command import SPIN_COUNT, config_dir
+from qtrl.wiring.quiet import quiet_libraries
+
+BLOCKS = ("pqc", "fc")
+PARTS = {
+    "env": "Gymnasium's environment, MuJoCo in it",
+    "collector": "TorchRL's collector around environment and policy",
+    "policy": "the actor's networks and exploration noise",
+    "block": "the block while acting: circuit and shots",
+    "extend": "replay, writing",
+    "sample": "replay, drawing a minibatch",
+    "fit": "qtDNN fit, without its optimizer",
+    "target": "target action and values",
+    "critic": "both critics, forward and backward",
+    "actor": "actor, every second update",
+    "optimizer": "zero_grad and steps of all optimizers",
+    "polyak": "target networks",
+    "logging": "callbacks and loggers",
+    "rest": "Lightning, and what no part claims",
+}
+WARMUP, SKIPPED = 400, 50
+
+
+class Shares:
+    """A stopwatch with nested parts; a moment belongs to the innermost."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._stack, self._since = ["rest"], time.perf_counter()
+
+    def switch(self) -> None:
+        """Book the time since the last switch."""
+        now = time.perf_counter()
+        self.seconds[self._stack[-1]] += now - self._since
+        self._since = now
+
+    def wrap(self, owner: Any, name: str, part: str) -> None:
+        """Time a method of an object or a class."""
+        method = getattr(owner, name)
+
+        def timed_method(*args: Any, **kwargs: Any) -> Any:
+            self.switch()
+            self._stack.append(part)
+            try:
+                return method(*args, **kwargs)
+            finally:
+                self.switch()
+                self._stack.pop()
+
+        setattr(owner, name, timed_method)
+
+
+class Window(Callback):
+    """Begin to count after some updates."""
+
+    def __init__(self, shares: Shares) -> None:
+        self._shares, self.updates = shares, 0
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        """Forget what was booked before the window."""
+        self.updates += 1
+        if self.updates == SKIPPED:
+            self._shares.switch()
+            self._shares.seconds.clear()
+
+
+def config(block: str, steps: int, overrides: list[str]) -> DictConfig:
+    """Compose the config of a run on Humanoid-v4."""
+    names = [
+        f"experiment=humanoid_{block}",
+        f"total_env_steps={WARMUP + SKIPPED + steps}",
+        f"warmup_env_steps={WARMUP}",
+    ]
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        return compose("train", [*names, "data.capacity=100000", "logger=csv", *overrides])
+
+
+def watch(shares: Shares, module: Any, stream: Stream, callbacks: list[Callback]) -> None:
+    """Wrap the parts of a run."""
+    shares.wrap(SyncVectorEnv, "step", "env")
+    shares.wrap(SyncVectorEnv, "reset", "env")
+    shares.wrap(stream, "_collect", "collector")
+    shares.wrap(CollectingPolicy, "forward", "policy")
+    shares.wrap(module.actor.block, "forward", "block")
+    shares.wrap(stream.replay, "extend", "extend")
+    shares.wrap(stream.replay, "sample", "sample")
+    shares.wrap(module, "_fit_surrogate", "fit")
+    shares.wrap(module, "_update_critic", "critic")
+    shares.wrap(module.actor_target, "encode", "target")
+    shares.wrap(module.critic_target, "forward", "target")
+    shares.wrap(module, "_update_actor", "actor")
+    shares.wrap(module, "_update_targets", "polyak")
+    for optimizer in (torch.optim.Adam,):
+        shares.wrap(optimizer, "step", "optimizer")
+        shares.wrap(optimizer, "zero_grad", "optimizer")
+    for callback in callbacks:
+        shares.wrap(callback, "on_train_batch_end", "logging")
+
+
+def profile(block: str, steps: int, overrides: list[str]) -> dict[str, float]:
+    """Train, and return milliseconds per env step by part."""
+    cfg = config(block, steps, overrides)
+    with TemporaryDirectory() as folder:
+        spec, shares = env_spec(cfg.env.id), Shares()
+        callbacks = [c for c in build.build_callbacks(cfg, Path(folder), {}) if isinstance(c, MetricRows | RunProgress)]
+        csv = build.build_csv(cfg, Path(folder))
+        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
+        stream = build.build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
+        watch(shares, module, stream, callbacks)
+        window = Window(shares)
+        trainer = build.build_trainer(cfg, Path(folder), callbacks=[*callbacks, window], logger=[csv])
+        trainer.fit(module, stream)  # type: ignore[arg-type]
+        shares.switch()
+    return {part: 1e3 * shares.seconds[part] / (window.updates - SKIPPED) for part in PARTS}
+
+
+def gflops() -> float:
+    """Measure the machine of this minute: GFLOP/s of the qtDNN's product at batch 256."""
+    rows, weight = torch.randn(256, 220), torch.randn(2048, 220)
+    times = [timed(lambda: rows @ weight.t()) for _ in range(50)]
+    return 2e-9 * 256 * 220 * 2048 / statistics.median(times)
+
+
+def measure(steps: int, rounds: int, overrides: list[str]) -> dict[str, Any]:
+    """Profile both blocks in turns; medians over the rounds."""
+    found: dict[str, list[dict[str, float]]] = {block: [] for block in BLOCKS}
+    speeds = []
+    for _ in range(rounds):
+        for block in BLOCKS:
+            speeds.append(gflops())
+            found[block].append(profile(block, steps, overrides))
+    parts = {
+        block: {part: statistics.median(each[part] for each in profiles) for part in PARTS}
+        for block, profiles in found.items()
+    }
+    return {"milliseconds": parts, "gflops": statistics.median(speeds)}
+
+
+def main() -> None:
+    """Profile, and write the record under a label."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/step_profile.json"))
+    parser.add_argument("--label", default="after", help="name of this record in the file")
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("overrides", nargs="*", help="key=value ..., as for qtrl.train")
+    options = parser.parse_args()
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    quiet_libraries()
+    set_threads(None, 1)
+    about = conditions()
+    record = about | measure(options.steps, options.rounds, options.overrides)
+    record["load_average_after"] = os.getloadavg()
+    records = json.loads(options.out.read_text()) if options.out.exists() else {}
+    options.out.write_text(json.dumps(records | {options.label: record}, indent=2) + "\n")
+    for block, parts in record["milliseconds"].items():
+        print(block, {part: round(value, 2) for part, value in parts.items()}, f"sum {sum(parts.values()):.1f} ms")
+    print(f"{record['gflops']:.0f} GFLOP/s")
+
+
+if __name__ == "__main__":
+    main()

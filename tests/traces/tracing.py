@@ -1,0 +1,87 @@
+"""Fixed-seed traces of short runs: what every update saw and did. `python tests/traces/tracing.py` writes them anew.
+
+They were written before the update and the collection were made faster, and hold every later version to the same
+numbers, but for the rounding of sums in another order. Write them anew only where a result is meant to change.
+"""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from lightning.pytorch import Callback
+from omegaconf import DictConfig
+
+from qtrl.envs import env_spec
+from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD
+from qtrl.meters import RunMeters
+from qtrl.specs import Batch
+from qtrl.threads import set_threads
+from qtrl.wiring import build
+from qtrl.wiring.command import config_dir
+from qtrl.wiring.quiet import quiet_libraries
+
+FOLDER = Path(__file__).parent
+UPDATES, WARMUP = 50, 30
+SHORT = [f"total_env_steps={UPDATES + WARMUP}", f"warmup_env_steps={WARMUP}", "data.capacity=200", "data.batch_size=32"]
+RUNS = {
+    "pendulum_pqc": ["experiment=pendulum_pqc"],
+    "pendulum_pqc_parts": ["experiment=pendulum_pqc", "surrogate.fit_batches=4", "surrogate.fit_every_updates=2"],
+    "pendulum_pqc_fresh": ["experiment=pendulum_pqc", "surrogate.pairs=fresh", "surrogate.value=block"],
+    "pendulum_exact": ["experiment=pendulum_pqc", "surrogate=exact"],
+    "pendulum_fc": ["experiment=pendulum_fc"],
+    "pendulum_rbg": ["experiment=pendulum_rbg"],
+    "pendulum_zeros": ["experiment=pendulum_zeros"],
+    "pendulum_two_envs": ["experiment=pendulum_pqc", "num_envs=2", "updates_per_env_step=1"],
+    "humanoid_fc": ["experiment=humanoid_fc", "algo.hidden=64"],
+}
+"""Overrides by the name of a trace."""
+SUMMED = {"observation": OBSERVATION, "action": ACTION, "reward": REWARD, "next": NEXT_OBSERVATION} | {
+    "q_in": Q_IN,
+    "q_out": Q_OUT,
+}
+
+
+class Recorder(Callback):
+    """Keep each update's metrics and the means of its minibatch."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Add a row."""
+        row = {"env_steps": float(pl_module.env_steps)}
+        row |= {name: value.item() for name, value in pl_module.metrics.items()}
+        self.rows.append(row | {name: batch.transitions[key].mean().item() for name, key in SUMMED.items()})
+
+
+def config(overrides: list[str]) -> DictConfig:
+    """Compose the config of a short run."""
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        return compose("train", [*SHORT, "data.storage=memory", *overrides])
+
+
+def trace(overrides: list[str]) -> list[dict[str, float]]:
+    """Train for `UPDATES` updates and return what each of them saw and did."""
+    cfg, recorder = config(overrides), Recorder()
+    quiet_libraries()
+    set_threads(1, 1)
+    with TemporaryDirectory() as folder:
+        spec = env_spec(cfg.env.id)
+        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
+        stream = build.build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
+        trainer = build.build_trainer(cfg, Path(folder), callbacks=[recorder], logger=[])
+        trainer.fit(module, stream)  # type: ignore[arg-type]
+    return recorder.rows
+
+
+def main() -> None:
+    """Write all traces."""
+    for name, overrides in RUNS.items():
+        rows = [{key: float(f"{value:.7g}") for key, value in row.items()} for row in trace(overrides)]
+        (FOLDER / f"{name}.json").write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+
+
+if __name__ == "__main__":
+    main()
