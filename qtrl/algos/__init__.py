@@ -1,6 +1,7 @@
 """Algorithms as LightningModules, their losses as pure functions."""
 
+from qtrl.algos.fused_adam import FusedAdam
 from qtrl.algos.settings import TD3Settings
 from qtrl.algos.td3 import TD3
 
-__all__ = ["TD3", "TD3Settings"]
+__all__ = ["TD3", "FusedAdam", "TD3Settings"]

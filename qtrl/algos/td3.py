@@ -13,9 +13,9 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from qtrl.algos.finite import FiniteLosses
 from qtrl.algos.settings import TD3Settings
 from qtrl.algos.td3_loss import actor_loss, critic_loss, smoothed_action, td_target
-from qtrl.errors import DivergenceError
 from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
 from qtrl.meters import RunMeters
 from qtrl.nn import Block, GradientEstimator, HybridActor, TwinCritic, frozen_copy, polyak_, tangent_action
@@ -47,6 +47,7 @@ class TD3(LightningModule):
         actor_optimizer: Makes the optimizer of PreDNN, PostDNN and a trainable block.
         critic_optimizer: Makes the optimizer of both critics.
         surrogate_optimizer: Makes the optimizer of the estimator, where it has parameters.
+        compile_mode: A mode of `torch.compile` for networks and gradients of the update; None runs them as they are.
         meters: Where time and circuits are booked.
         seed: The run's seed.
         rank: The process's rank; noise differs between ranks.
@@ -62,6 +63,7 @@ class TD3(LightningModule):
         actor_optimizer: MakeOptimizer,
         critic_optimizer: MakeOptimizer,
         surrogate_optimizer: MakeOptimizer,
+        compile_mode: str | None = None,
         meters: RunMeters | None = None,
         seed: int = 0,
         rank: int = 0,
@@ -71,6 +73,7 @@ class TD3(LightningModule):
         self.actor, self.critic, self.estimator = actor, critic, estimator
         self.actor_target, self.critic_target = frozen_copy(actor), frozen_copy(critic)
         self.settings = settings
+        self._compile(compile_mode)
         self._parameter_shift = _parameter_shift_circuits(actor.block)
         self._make_optimizers = (critic_optimizer, actor_optimizer, surrogate_optimizer)
         self.meters = meters or RunMeters()
@@ -78,7 +81,22 @@ class TD3(LightningModule):
         self.env_steps = 0
         self.updates = 0
         self.metrics: dict[str, Tensor] = {}
-        """The newest value of each metric, on the module's device: turned into numbers by whoever logs them."""
+        """The newest values of each metric, on the module's device; whoever logs them takes their mean."""
+        self._losses = FiniteLosses(lambda: f"at env step {self.env_steps}, update {self.updates}")
+
+    def _compile(self, mode: str | None) -> None:
+        """Choose what the update calls: its networks, or what `torch.compile` makes of them. Circuits stay."""
+
+        def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+            return torch.compile(function, mode=mode) if mode else function
+
+        runs_circuits = self.estimator.cost(self.actor.block, 1, gradient=True).circuits > 0
+        self._approximate_action = tangent_action if runs_circuits else compiled(tangent_action)
+        self._values, self._target_values = compiled(self.critic.forward), compiled(self.critic_target.forward)
+        self._first_value = compiled(self.critic.first)
+        if mode:
+            for net in self.estimator.children():
+                net.compile(mode=mode)
 
     def configure_optimizers(self) -> list[Optimizer]:
         """Make the optimizers of critics, actor and, where there is something to fit, estimator."""
@@ -128,15 +146,14 @@ class TD3(LightningModule):
             generator = self._generators.get("target_noise", next_action.device)
             noise = torch.randn(next_action.shape, generator=generator, device=next_action.device)
             next_action = smoothed_action(next_action, settings.target_noise * noise, settings.target_noise_clip)
-            next_q1, next_q2 = self.critic_target(rows[NEXT_OBSERVATION], next_action)
+            next_q1, next_q2 = self._target_values(rows[NEXT_OBSERVATION], next_action)
             reward, terminated = rows[REWARD].squeeze(-1), rows[TERMINATED].squeeze(-1)
             target = td_target(reward, terminated, next_q1, next_q2, settings.gamma)
-        q1, q2 = self.critic(rows[OBSERVATION], rows[ACTION])
+        q1, q2 = self._values(rows[OBSERVATION], rows[ACTION])
         loss = critic_loss(q1, q2, target)
         self._step(optimizer, loss, "critic loss")
         self.metrics["loss/critic"] = loss.detach()
-        self.metrics["train/q1"], self.metrics["train/q2"] = q1.detach().mean(), q2.detach().mean()
-        self.metrics["train/target_q"] = target.mean()
+        self.metrics |= {"train/q1": q1.detach(), "train/q2": q2.detach(), "train/target_q": target}
 
     def _update_actor(self, rows: TensorDict) -> None:
         """Raise the first critic's value of the approximate actor's actions; critics and qtDNN stay put."""
@@ -145,7 +162,7 @@ class TD3(LightningModule):
             fixed.requires_grad_(False)
         with self.meters.ledger.timed("actor", self.actor.block):
             action = self._tangent_action(self.actor, rows[OBSERVATION], "actor")
-            loss = actor_loss(self.critic.first(rows[OBSERVATION], action))
+            loss = actor_loss(self._first_value(rows[OBSERVATION], action))
             self._step(optimizer, loss, "actor loss")
         for fixed in (self.critic, self.estimator):
             fixed.requires_grad_(True)
@@ -169,7 +186,8 @@ class TD3(LightningModule):
         cost = self.estimator.cost(actor.block, len(observation), gradient=torch.is_grad_enabled())
         self.meters.ledger.add(purpose, cost)
         self.meters.ledger.parameter_shift_circuits += len(observation) * self._parameter_shift[purpose]
-        return tangent_action(actor, self.estimator, observation, self._generators.get(purpose, observation.device))
+        generator = self._generators.get(purpose, observation.device)
+        return self._approximate_action(actor, self.estimator, observation, generator)
 
     def _optimizer(self, index: int) -> Any:
         """Return one of `configure_optimizers`, as Lightning wraps it."""
@@ -183,12 +201,8 @@ class TD3(LightningModule):
         optimizer.step()
 
     def _backward(self, loss: Tensor, name: str) -> None:
-        """Stop before a parameter is touched by a loss that is not finite; average gradients over ranks."""
-        if not torch.isfinite(loss):
-            raise DivergenceError(
-                f"{name} became {loss.item()} at env step {self.env_steps}, update {self.updates}; "
-                "the last checkpoint is kept: lower the learning rates, or look at the metrics before it"
-            )
+        """Take a loss's gradient, averaged over ranks, unless it is not finite."""
+        self._losses.add(name, loss)
         self.manual_backward(loss)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -198,7 +212,12 @@ class TD3(LightningModule):
         return Batch(batch.transitions.to(device, non_blocking=True), batch.env_steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the counters at the top level, and everything else that the next update depends on."""
+        """Add the counters at the top level, and everything else that the next update depends on.
+
+        Raises:
+            DivergenceError: A loss is not finite, so that the parameters may not be worth saving.
+        """
+        self._losses.look()
         checkpoint["env_steps"], checkpoint["updates"] = self.env_steps, self.updates
         checkpoint["generators"] = from_all_ranks(self._generators.state_dict())
         checkpoint["stopwatch"] = self.meters.stopwatch.state_dict()

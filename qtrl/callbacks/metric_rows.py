@@ -49,7 +49,7 @@ class MetricRows(Callback):
         row: dict[str, float] = {"env_steps": module.env_steps, "updates": module.updates}
         row |= self._episodes(trainer) | self._times(module)
         row |= self._quantum(module.meters.ledger.over_ranks(trainer.world_size))
-        row |= {name: value.item() for name, value in module.metrics.items()}
+        row |= {name: value.mean().item() for name, value in module.metrics.items()}
         for logger in trainer.loggers:
             logger.log_metrics(row)
 

@@ -1,8 +1,23 @@
 """Collecting transitions, keeping them, and yielding minibatches."""
 
+from qtrl.data.collector import COLLECTORS, Collector, DirectCollector, TorchRLCollector, check_collector
 from qtrl.data.policy import CollectingPolicy
-from qtrl.data.replay import STORAGES, Replay
+from qtrl.data.replay import Replay
+from qtrl.data.rows import STORAGES
 from qtrl.data.schema import Column, transition_columns
 from qtrl.data.stream import Schedule, Stream
 
-__all__ = ["STORAGES", "CollectingPolicy", "Column", "Replay", "Schedule", "Stream", "transition_columns"]
+__all__ = [
+    "COLLECTORS",
+    "STORAGES",
+    "CollectingPolicy",
+    "Collector",
+    "Column",
+    "DirectCollector",
+    "Replay",
+    "Schedule",
+    "Stream",
+    "TorchRLCollector",
+    "check_collector",
+    "transition_columns",
+]

@@ -5,10 +5,11 @@ import copy
 import torch
 from tensordict import TensorDictBase
 from tensordict.nn import TensorDictModuleBase
+from torch import Tensor
 
 from qtrl.keys import ACTION, OBSERVATION, Q_IN, Q_OUT
 from qtrl.meters import Stopwatch
-from qtrl.nn import HybridActor
+from qtrl.nn import ActorOutput, HybridActor
 from qtrl.seeding import Generators
 from qtrl.threads import one_thread
 
@@ -45,6 +46,7 @@ class CollectingPolicy(TensorDictModuleBase):
         self._noise, self._stopwatch, self._device = noise, stopwatch, device
         self._learner = actor
         self.actor = actor if device is None else copy.deepcopy(actor).to(device)
+        self._weights = tuple(self.actor.parameters())  # `parameters()` takes longer to walk to than to act on
         self.generators = Generators(seed, rank)
 
     def refresh(self) -> None:
@@ -52,20 +54,20 @@ class CollectingPolicy(TensorDictModuleBase):
         if self.actor is not self._learner:
             self.actor.load_state_dict(self._learner.state_dict())
 
-    @torch.no_grad()
-    def forward(self, tensordict: TensorDictBase) -> TensorDictBase:
-        """Choose actions for observations of shape (N, O); store them, q_in and q_out."""
-        with self._stopwatch.section("policy"), one_thread():
-            observation = tensordict[OBSERVATION]
-            device = next(self.actor.parameters()).device
+    def act(self, observation: Tensor) -> ActorOutput:
+        """Choose actions (N, A) for observations (N, O); all that is returned is on the device of the observations."""
+        with self._stopwatch.section("policy"), one_thread(), torch.no_grad():
+            device = self._weights[0].device
             output = self.actor(observation.to(device), self.generators.get("shots", device))
-            action = output.action.to(observation.device)
-            tensordict[ACTION] = self._explore(action)
-            tensordict[Q_IN] = output.q_in.to(observation.device)
-            tensordict[Q_OUT] = output.q_out.to(observation.device)
+            action, q_in, q_out = (value.to(observation.device) for value in output)
+            return ActorOutput(self._explore(action), q_in, q_out)
+
+    def forward(self, tensordict: TensorDictBase) -> TensorDictBase:
+        """Choose actions for the observations of a TensorDict of shape (N,); store them, q_in and q_out."""
+        tensordict[ACTION], tensordict[Q_IN], tensordict[Q_OUT] = self.act(tensordict[OBSERVATION])
         return tensordict
 
-    def _explore(self, action: torch.Tensor) -> torch.Tensor:
+    def _explore(self, action: Tensor) -> Tensor:
         generator = self.generators.get("exploration", action.device)
         if self.random_actions:
             return torch.rand(action.shape, generator=generator, dtype=action.dtype) * 2 - 1

@@ -1,17 +1,17 @@
-"""The replay: TorchRL's buffer over rows in memory or in memory-mapped files."""
+"""The replay: a ring of transitions, also seen as TorchRL's buffer."""
 
-import shutil
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from tensordict import TensorDict
-from torchrl.data import RandomSampler, TensorDictReplayBuffer, TensorStorage
+from tensordict import NestedKey, TensorDict
+from torch import Tensor
+from torchrl.data import RandomSampler, RoundRobinWriter, TensorDictReplayBuffer, TensorStorage
 
-from qtrl.data.files import ColumnFiles, read_rows, write_rows
+from qtrl.data.rows import STORAGES
 from qtrl.data.schema import Column
 from qtrl.errors import ConfigError
+from qtrl.threads import one_thread
 
 
 class RowStorage(TensorStorage):
@@ -22,88 +22,19 @@ class RowStorage(TensorStorage):
         self._len = filled
 
 
-class Rows(ABC):
-    """Where the rows of the replay live, and how they outlast the process."""
+class RowWriter(RoundRobinWriter):
+    """TorchRL's writer, whose place is set by who wrote the rows."""
 
-    def __init__(self, columns: Sequence[Column], capacity: int) -> None:
-        self.columns, self.capacity = tuple(columns), capacity
-
-    @abstractmethod
-    def open(self) -> TensorDict:
-        """Give the ring of rows, a TensorDict of shape (capacity,)."""
-
-    def reserve(self, rows: int) -> None:  # noqa: B027 - memory needs nothing
-        """Make sure that the first `rows` rows can be written."""
-
-    @abstractmethod
-    def commit(self, ring: TensorDict, written: int) -> None:
-        """Bring the rows onto the disk; `written` counts all rows ever written, also those overwritten since."""
-
-    @abstractmethod
-    def restore(self, ring: TensorDict, written: int) -> None:
-        """Fill the ring with what `commit` saved at `written`."""
-
-
-class MemoryRows(Rows):
-    """Rows in memory; a commit writes the filled ones to a new folder and keeps the two newest."""
-
-    def __init__(self, columns: Sequence[Column], capacity: int, folder: Path) -> None:
-        super().__init__(columns, capacity)
-        self._folder = folder
-
-    def open(self) -> TensorDict:
-        """Allocate the ring."""
-        ring = TensorDict(batch_size=[self.capacity])
-        for column in self.columns:
-            ring[column.key] = torch.zeros(self.capacity, *column.shape, dtype=column.dtype)
-        return ring
-
-    def commit(self, ring: TensorDict, written: int) -> None:
-        """Write the filled rows, unless these very rows are saved already."""
-        target = self._folder / str(written)
-        if not target.exists():
-            write_rows(target, self.columns, ring[: min(written, self.capacity)])
-        saved = sorted(
-            (path for path in self._folder.iterdir() if path.name.isdigit()), key=lambda path: int(path.name)
-        )
-        for old in saved[:-2]:
-            shutil.rmtree(old)
-
-    def restore(self, ring: TensorDict, written: int) -> None:
-        """Read the rows into the ring."""
-        count = min(written, self.capacity)
-        ring[:count] = read_rows(self._folder / str(written), self.columns, count)
-
-
-class MemmapRows(Rows):
-    """Rows in memory-mapped files: the operating system writes them, a commit only waits for it."""
-
-    def __init__(self, columns: Sequence[Column], capacity: int, folder: Path) -> None:
-        super().__init__(columns, capacity)
-        self._files = ColumnFiles(folder, columns, capacity)
-
-    def open(self) -> TensorDict:
-        """Map the files."""
-        return self._files.map()
-
-    def reserve(self, rows: int) -> None:
-        """Claim disk space."""
-        self._files.reserve(rows)
-
-    def commit(self, ring: TensorDict, written: int) -> None:
-        """Force the files onto the disk."""
-        self._files.sync()
-
-    def restore(self, ring: TensorDict, written: int) -> None:
-        """Nothing to read: the files are the rows."""
-
-
-STORAGES: dict[str, type[Rows]] = {"memory": MemoryRows, "memmap": MemmapRows}
-"""What `data.storage` may be."""
+    def move(self, written: int, capacity: int) -> None:
+        """Go where the next row belongs after so many were ever written."""
+        self._cursor, self._write_count = written % capacity, written
 
 
 class Replay:
     """A ring of transitions with uniform sampling.
+
+    TorchRL's buffer takes half a millisecond to write a row and one to draw a minibatch, so both are done here, on the
+    columns themselves and with the same draws. `buffer` shows the same rows to whatever works on TorchRL's buffers.
 
     Args:
         columns: The layout of a row.
@@ -127,12 +58,19 @@ class Replay:
         self.capacity, self.columns, self.written = capacity, tuple(columns), 0
         self._rows = STORAGES[storage](columns, capacity, folder)  # type: ignore[call-arg]
         self._ring = self._rows.open()
+        self._tensors = {column.key: self._ring[column.key] for column in columns}
         self._generator = torch.Generator().manual_seed(seed)
-        self._storage = RowStorage(self._ring)
-        self._storage.fill(0)
+        self._storage, self._writer = RowStorage(self._ring), RowWriter()
+        self._batch_size = batch_size
         self.buffer = TensorDictReplayBuffer(
-            storage=self._storage, sampler=RandomSampler(), batch_size=batch_size, generator=self._generator
+            storage=self._storage,
+            sampler=RandomSampler(),
+            writer=self._writer,
+            batch_size=batch_size,
+            generator=self._generator,
         )
+        """A view for reading; rows come in by `extend`."""
+        self._settle()
 
     def __len__(self) -> int:
         return min(self.written, self.capacity)
@@ -145,16 +83,38 @@ class Replay:
     def extend(self, transitions: TensorDict) -> None:
         """Append transitions, shape (n,); keys that are no column are left out."""
         self._rows.reserve(min(self.written + len(transitions), self.capacity))
-        self.buffer.extend(transitions.select(*(column.key for column in self.columns)))
+        for start, count, offset in self._places(len(transitions)):
+            for key, tensor in self._tensors.items():
+                tensor.narrow(0, start, count).copy_(transitions[key].narrow(0, offset, count))
         self.written += len(transitions)
+        self._settle()
+
+    def _places(self, rows: int) -> Iterator[tuple[int, int, int]]:
+        """Cut rows where the ring ends: first place in the ring, number, first row."""
+        offset = 0
+        while offset < rows:
+            start = (self.written + offset) % self.capacity
+            count = min(rows - offset, self.capacity - start)
+            yield start, count, offset
+            offset += count
+
+    def _settle(self) -> None:
+        """Tell TorchRL's buffer what was written."""
+        self._storage.fill(len(self))
+        self._writer.move(self.written, self.capacity)
 
     def sample(self) -> TensorDict:
-        """Draw a minibatch uniformly with replacement, shape (batch_size,)."""
-        return self.buffer.sample()
+        """Draw a minibatch uniformly with replacement, shape (batch_size,); its tensors are never written again."""
+        return self.draw(self._batch_size, self._generator)
 
     def draw(self, rows: int, generator: torch.Generator) -> TensorDict:
         """Draw rows as `sample` does, shape (rows,), with a generator of the caller's: `sample` notices nothing."""
-        return self._ring[torch.randint(len(self), (rows,), generator=generator)]
+        index = torch.randint(len(self), (rows,), generator=generator)
+        columns: dict[NestedKey, Tensor] = {}
+        with one_thread():  # memory sets the pace; `tensor[index]` takes twice as long, memory of before as long
+            for key, tensor in self._tensors.items():
+                columns[key] = tensor.index_select(0, index)
+        return TensorDict(columns, batch_size=[rows])
 
     def commit(self) -> None:
         """Bring all rows onto the disk, for a checkpoint that is about to be written."""
@@ -170,5 +130,4 @@ class Replay:
         if rows:
             self.written = state["written"]
             self._rows.restore(self._ring, self.written)
-            self._storage.fill(len(self))
-            self.buffer.writer.load_state_dict({"_cursor": self.written % self.capacity})
+            self._settle()

@@ -1,15 +1,16 @@
 """The path of the data: collect, extend the replay, yield minibatches; Lightning's `fit` consumes it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
-from tensordict import TensorDict
-from torchrl.collectors import Collector
-from torchrl.envs import EnvBase
+import numpy as np
+from torch import Tensor
 
+from qtrl.data.collector import COLLECTORS, Collector, check_collector
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.replay import Replay
+from qtrl.envs import VectorEnv
 from qtrl.errors import ConfigError
 from qtrl.keys import DONE, REWARD
 from qtrl.meters import RunMeters
@@ -49,6 +50,10 @@ class Stream:
 
     Every rank steps as many environments and yields as many minibatches as every other.
 
+    An action is chosen with the weights after all updates that are owed for the step before. With `overlap` it is
+    chosen one turn earlier, before those updates, and the environments step while they are made. A step that is under
+    way when a checkpoint is written is not in it: a resumed run begins new episodes anyway.
+
     Args:
         make_env: Makes the vector environment; called when iteration starts, with the env steps already made, so that
             a resumed run does not meet the same start states again.
@@ -60,11 +65,16 @@ class Stream:
         world_size: Number of ranks.
         save_replay: Whether a checkpoint brings the replay's rows with it. Without them a resumed run first collects as
             many rows as warm-up does, with its own policy.
+        collector: A name in `COLLECTORS`.
+        overlap: Whether environments step while updates are made.
+
+    Raises:
+        ConfigError: `collector` is unknown, or cannot overlap.
     """
 
     def __init__(
         self,
-        make_env: Callable[[int], EnvBase],
+        make_env: Callable[[int], VectorEnv],
         policy: CollectingPolicy,
         replay: Replay,
         *,
@@ -73,7 +83,11 @@ class Stream:
         rank: int = 0,
         world_size: int = 1,
         save_replay: bool = True,
+        collector: str = "direct",
+        overlap: bool = False,
     ) -> None:
+        check_collector(collector, overlap=overlap)
+        self._make_collector, self._overlap = COLLECTORS[collector], overlap
         self._make_env, self._policy, self.replay = make_env, policy, replay
         self._schedule, self._meters = schedule, meters
         self._rank, self._world_size, self._save_replay = rank, world_size, save_replay
@@ -93,28 +107,19 @@ class Stream:
         return BEYOND
 
     def __iter__(self) -> Iterator[Batch]:
-        env = self._make_env(self.env_steps)
-        collector = Collector(
-            env,
-            self._policy,
-            frames_per_batch=env.batch_size.numel(),
-            total_frames=-1,
-            trust_policy=True,
-            track_traj_ids=False,
-            use_buffers=False,
-            auto_register_policy_transforms=False,
-        )
+        envs = self._make_env(self.env_steps)
         try:
-            yield from self._run(iter(collector), env.batch_size.numel() * self._world_size)
+            collector = self._make_collector(envs, self._policy)
+            yield from self._run(collector, envs.num_envs)
         finally:
-            collector.shutdown()
+            envs.close()
 
-    def _run(self, collector: Iterator[TensorDict], steps: int) -> Iterator[Batch]:
-        stopwatch = self._meters.stopwatch
+    def _run(self, collector: Collector, num_envs: int) -> Iterator[Batch]:
+        stopwatch, steps = self._meters.stopwatch, num_envs * self._world_size
         while self.env_steps < self._schedule.total_env_steps:
             learns = self._learns()
             with stopwatch.section("learning" if learns else "warmup"):
-                self._collect(collector, steps)
+                self._collect(collector, num_envs)
                 self._owed += learns * steps * self._schedule.updates_per_env_step
                 while self._owed >= 1:
                     self._owed -= 1
@@ -125,22 +130,36 @@ class Stream:
     def _learns(self) -> bool:
         return self.env_steps >= self._schedule.warmup_env_steps and len(self.replay) >= self._rows_before_learning
 
-    def _collect(self, collector: Iterator[TensorDict], steps: int) -> None:
-        self._policy.random_actions = self.env_steps < self._schedule.warmup_env_steps
-        self._policy.refresh()
-        stopwatch = self._meters.stopwatch
-        policy_before = stopwatch.seconds["policy"]
-        ledger, block = self._meters.ledger, self._policy.actor.block
-        with stopwatch.section("env"), ledger.timed("collect", block):
-            rows = next(collector).reshape(-1)
-        stopwatch.seconds["env"] -= stopwatch.seconds["policy"] - policy_before
-        with stopwatch.section("replay"):
+    def _collect(self, collector: Collector, num_envs: int) -> None:
+        """Add a row of every environment to the replay; with `overlap` let the environments go on."""
+        if not collector.begun:
+            self._begin(collector, num_envs)
+        with self._stepping():
+            rows = collector.end()
+        with self._meters.stopwatch.section("replay"):
             self.replay.extend(rows)
-        self.env_steps += steps
-        ledger.add("collect", block.cost(len(rows)))
+        self.env_steps += num_envs * self._world_size
         self.episodes.add(rows[REWARD].reshape(-1), rows[DONE].reshape(-1))
         if self.on_collect is not None:
             self.on_collect(self.env_steps)
+        if self._overlap and self.env_steps < self._schedule.total_env_steps:
+            self._begin(collector, num_envs)
+
+    def _begin(self, collector: Collector, num_envs: int) -> None:
+        self._policy.random_actions = self.env_steps < self._schedule.warmup_env_steps
+        self._policy.refresh()
+        with self._stepping():
+            collector.begin()
+        self._meters.ledger.add("collect", self._policy.actor.block.cost(num_envs))
+
+    @contextmanager
+    def _stepping(self) -> Iterator[None]:
+        """Book the time of the `with` block on the environments, but for that of the policy, and that of circuits."""
+        stopwatch = self._meters.stopwatch
+        policy_before = stopwatch.seconds["policy"]
+        with stopwatch.section("env"), self._meters.ledger.timed("collect", self._policy.actor.block):
+            yield
+        stopwatch.seconds["env"] -= stopwatch.seconds["policy"] - policy_before
 
     def commit(self) -> None:
         """Bring the replay onto the disk, for a checkpoint that is about to be written."""
@@ -174,20 +193,22 @@ class EpisodeReturns:
     """Undiscounted returns and lengths of the episodes that ended, in several environments at once."""
 
     def __init__(self) -> None:
-        self._running: torch.Tensor | None = None
+        self._running: np.ndarray | None = None
         self.ended: list[tuple[float, int]] = []
         self.count = 0
 
-    def add(self, reward: torch.Tensor, done: torch.Tensor) -> None:
+    def add(self, reward: Tensor, done: Tensor) -> None:
         """Add one step of every environment; `reward` and `done` have shape (N,)."""
+        ended = done.numpy()
         if self._running is None:
-            self._running = torch.zeros(2, len(reward))
-        self._running += torch.stack([reward, torch.ones_like(reward)])
-        if done.any():
-            for total, length in self._running[:, done].T.tolist():
+            self._running = np.zeros((2, len(reward)), np.float32)
+        self._running[0] += reward.numpy()
+        self._running[1] += 1
+        if ended.any():
+            for total, length in self._running[:, ended].T.tolist():
                 self.ended.append((total, int(length)))
                 self.count += 1
-            self._running[:, done] = 0.0
+            self._running[:, ended] = 0.0
 
     def pop(self) -> list[tuple[float, int]]:
         """Return the episodes ended since the last call as (return, length)."""

@@ -5,15 +5,17 @@ Shapes: N episodes still running, O observation, A action.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import gymnasium as gym
 import numpy as np
-import torch
-from torch import Tensor
 
 from qtrl.envs.make import make_env
 from qtrl.envs.render import frames_per_second, render_frame
 from qtrl.errors import ConfigError, ShapeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DEFAULT_MAX_EPISODE_STEPS = 1000
 """Env steps after which a test episode is ended in an environment that has no time limit."""
@@ -43,7 +45,7 @@ class Episodes:
 
 def run_episodes(
     env_id: str,
-    policy: Callable[[Tensor], Tensor],
+    policy: "Callable[[Tensor], Tensor]",
     seeds: Sequence[int],
     *,
     max_episode_steps: int | None = None,
@@ -85,7 +87,7 @@ def run_episodes(
 
 
 def _play(
-    envs: list[gym.Env], policy: Callable[[Tensor], Tensor], seeds: Sequence[int], frame_every: int | None
+    envs: list[gym.Env], policy: "Callable[[Tensor], Tensor]", seeds: Sequence[int], frame_every: int | None
 ) -> Episodes:
     returns, lengths = [0.0] * len(envs), [0] * len(envs)
     observations = [env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)]
@@ -108,7 +110,9 @@ def _play(
     return Episodes(tuple(returns), tuple(lengths), frames, frames_per_second(envs[0]) / (frame_every or 1))
 
 
-def _act(policy: Callable[[Tensor], Tensor], observations: np.ndarray, action_size: int) -> np.ndarray:
+def _act(policy: "Callable[[Tensor], Tensor]", observations: np.ndarray, action_size: int) -> np.ndarray:
+    import torch  # late, because worker processes need this package without it
+
     with torch.no_grad():
         actions = policy(torch.from_numpy(observations))
     expected = (len(observations), action_size)

@@ -1,52 +1,64 @@
-"""Several environments behind TorchRL's interface, for collecting.
+"""Several environments at once, for collecting: one after the other, in threads or in processes."""
 
-Shapes: N environments, O observation, A action.
-"""
-
+import os
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from types import MappingProxyType
 
 import numpy as np
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from qtrl.envs.make import make_env
+from qtrl.envs.base import VectorEnv
+from qtrl.envs.in_process import SerialVectorEnv, ThreadVectorEnv
+from qtrl.envs.make import env_spec, make_env
+from qtrl.envs.processes import ProcessVectorEnv
 from qtrl.errors import ConfigError
 
-if TYPE_CHECKING:
-    from torchrl.envs import EnvBase
+VECTORS: Mapping[str, type[VectorEnv]] = MappingProxyType(
+    {"serial": SerialVectorEnv, "threads": ThreadVectorEnv, "processes": ProcessVectorEnv}
+)
+"""What `env.vector` may be."""
 
 
-def make_vector_env(env_id: str, num_envs: int, seed: int, *, max_episode_steps: int | None = None) -> "EnvBase":
-    """Make `num_envs` seeded copies of an environment, stepped one after the other in this process.
-
-    `observation` and `("next", "observation")` have shape (N, O), `action` (N, A), `("next", "reward")` and the flags
-    (N, 1). What stands under `next` at the end of an episode is its true last observation; the reset one comes as
-    `observation` of the following row. `terminated` and `truncated` are kept apart, `done` is either.
-
-    One process is the fast way for environments that take less than a millisecond a step, and the only one of
-    TorchRL's ways through Gymnasium's vector environments that keeps the last observation of an episode.
+def make_vector_env(
+    env_id: str,
+    num_envs: int,
+    seed: int,
+    *,
+    max_episode_steps: int | None = None,
+    vector: str = "serial",
+    workers: int | None = None,
+) -> VectorEnv:
+    """Make `num_envs` seeded copies of an environment; the numbers do not depend on how they are stepped.
 
     Args:
         env_id: Anything that Gymnasium's `make` accepts.
         num_envs: Number of copies.
         seed: Non-negative. Copy i draws its starts from a stream of its own, made from `seed` and i alone.
         max_episode_steps: Time limit in env steps in place of the environment's own.
+        vector: A name in `VECTORS`.
+        workers: Threads or processes, at most one for each copy; None for as many as cores may be used.
 
     Raises:
-        ConfigError: `num_envs` is below 1 or `seed` is negative.
-        EnvError: As in `make_env`.
+        ConfigError: `num_envs` or `workers` is below 1, `seed` is negative, or `vector` is unknown.
+        EnvError: As in `make_env`, or a worker died.
     """
-    if num_envs < 1:
-        raise ConfigError(f"num_envs is {num_envs}, expected at least 1")
-    # TorchRL takes seconds to import and sets the start method of processes, so only who collects pays for it.
-    from torchrl.envs import GymWrapper
-
+    if vector not in VECTORS:
+        raise ConfigError(f"env.vector={vector!r} is unknown; choose one of {', '.join(VECTORS)}")
+    workers = len(os.sched_getaffinity(0)) if workers is None else workers
+    for name, value in (("num_envs", num_envs), ("workers", workers)):
+        if value < 1:
+            raise ConfigError(f"{name} is {value}, expected at least 1")
     seeds = start_seeds(seed, num_envs)
     make = partial(make_env, env_id, max_episode_steps=max_episode_steps)
-    envs = SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
-    # Seeds each copy's generator. The collector resets once more, so a run begins with the second start of each seed.
-    envs.reset(seed=seeds)
-    return GymWrapper(envs)
+    spec = env_spec(env_id, max_episode_steps=max_episode_steps)
+    envs = VECTORS[vector](make, num_envs, spec, workers=workers)
+    # Seeds each copy's generator. A collector resets once more, so a run begins with the second start of each seed.
+    try:
+        envs.reset(seed=seeds)
+    except BaseException:
+        envs.close()
+        raise
+    return envs
 
 
 def start_seeds(seed: int, num_envs: int) -> list[int]:

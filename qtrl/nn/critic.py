@@ -1,9 +1,12 @@
-"""Classical critics. Shapes: `B` batch, `O` observation, `A` action."""
+"""Classical critics. Shapes: `B` batch, `O` observation, `A` action, `H` hidden units, `C` critics side by side."""
+
+from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qtrl.nn.mlp import mlp
+from qtrl.nn.mlp import LEAKY_SLOPE, mlp
 from qtrl.nn.sizes import check_sizes
 
 
@@ -13,7 +16,7 @@ class Critic(nn.Module):
     Args:
         observation_size: O.
         action_size: A.
-        hidden: Width of both hidden layers.
+        hidden: H, the width of both hidden layers.
 
     Raises:
         ConfigError: A size is below 1.
@@ -33,23 +36,67 @@ class Critic(nn.Module):
         return self.head(torch.cat([features, action], dim=-1)).squeeze(-1)
 
 
-class TwinCritic(nn.Module):
-    """Two critics of equal sizes and independent weights.
+class StackedLinear(nn.Module):
+    """Linear layers of equal sizes side by side, as one batched product; weights lie as that product reads them.
 
-    Takes the arguments of `Critic`.
+    Args:
+        weights: C weights as `nn.Linear` has them, each (out, in).
+        biases: C biases, each (out,).
+    """
+
+    def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.weight = _stack([weight.T for weight in weights])  # (C, in, out)
+        self.bias = _stack([bias[None] for bias in biases])  # (C, 1, out)
+
+    def forward(self, inputs: Tensor, count: int) -> Tensor:
+        """Return the outputs (count, B, out) of the first `count` layers for inputs (B, in) of them all."""
+        return torch.baddbmm(self.bias[:count], inputs.expand(count, -1, -1), self.weight[:count])
+
+
+def _stack(tensors: Sequence[Tensor]) -> nn.Parameter:
+    return nn.Parameter(torch.stack([tensor.detach() for tensor in tensors]))
+
+
+class TwinCritic(nn.Module):
+    """Two critics of equal sizes and independent weights, computed side by side.
+
+    Where the action joins, the layer is split into the part that reads features and the part that reads the action:
+    the same sum, without copying the two together, and the actor's step needs a gradient of the second part only.
+
+    Takes the arguments of `Critic`, and begins with the weights that two of them would have.
 
     Source: arXiv:1802.09477, clipped double Q-learning.
     """
 
     def __init__(self, observation_size: int, action_size: int, hidden: int = 256) -> None:
         super().__init__()
-        self.q1 = Critic(observation_size, action_size, hidden)
-        self.q2 = Critic(observation_size, action_size, hidden)
+        twins = [Critic(observation_size, action_size, hidden) for _ in range(2)]
+        first, joint, last = ([_linear(twin, path) for twin in twins] for path in ("features.0", "head.0", "head.2"))
+        self.features = StackedLinear([layer.weight for layer in first], [layer.bias for layer in first])
+        self.action = StackedLinear([layer.weight[:, hidden:] for layer in joint], [layer.bias for layer in joint])
+        self.joint_weight = _stack([layer.weight[:, :hidden].T for layer in joint])  # (C, H, H)
+        self.value_weight = _stack([layer.weight for layer in last])  # (C, 1, H)
+        self.value_bias = _stack([layer.bias for layer in last])  # (C, 1)
 
     def forward(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Return both critics' values, each (B,), for observations (B, O) and actions (B, A)."""
-        return self.q1(observation, action), self.q2(observation, action)
+        q1, q2 = self._values(observation, action, 2)
+        return q1, q2
 
     def first(self, observation: Tensor, action: Tensor) -> Tensor:
         """Return the first critic's values (B,) alone, which the actor maximises."""
-        return self.q1(observation, action)
+        return self._values(observation, action, 1)[0]
+
+    def _values(self, observation: Tensor, action: Tensor, count: int) -> Tensor:
+        """Return the values (count, B) of the first `count` critics."""
+        features = F.leaky_relu_(self.features(observation, count), LEAKY_SLOPE)
+        joint = torch.baddbmm(self.action(action, count), features, self.joint_weight[:count])
+        hidden = F.leaky_relu_(joint, LEAKY_SLOPE)
+        return torch.linalg.vecdot(hidden, self.value_weight[:count]) + self.value_bias[:count]
+
+
+def _linear(critic: Critic, path: str) -> nn.Linear:
+    layer = critic.get_submodule(path)
+    assert isinstance(layer, nn.Linear)
+    return layer

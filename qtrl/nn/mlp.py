@@ -24,5 +24,5 @@ def mlp(sizes: Sequence[int], activate_last: bool = False) -> nn.Sequential:
         raise ConfigError(f"mlp: sizes are {list(sizes)}, expected at least two, each at least 1")
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(LEAKY_SLOPE)]
+        layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(LEAKY_SLOPE, inplace=True)]
     return nn.Sequential(*layers if activate_last else layers[:-1])

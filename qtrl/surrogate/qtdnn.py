@@ -29,7 +29,8 @@ class QtDNN(nn.Module):
                 raise ConfigError(f"QtDNN: {name} is {size}, expected a whole number of at least 1")
         self.n_in = n_in
         self.n_out = n_out
-        self.layers = nn.Sequential(nn.Linear(n_in, hidden), nn.LeakyReLU(LEAKY_SLOPE), nn.Linear(hidden, n_out))
+        activation = nn.LeakyReLU(LEAKY_SLOPE, inplace=True)
+        self.layers = nn.Sequential(nn.Linear(n_in, hidden), activation, nn.Linear(hidden, n_out))
 
     def forward(self, q_in: Tensor) -> Tensor:
         """Return logits (B, n_out) for angles (B, n_in).

@@ -1,5 +1,6 @@
 """From a checked config to the objects of a run."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
@@ -16,7 +17,7 @@ from torch.optim import Optimizer
 from qtrl.algos import TD3, TD3Settings
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, MetricRows, Probe, RunProgress, RunSummary, Testing
 from qtrl.data import CollectingPolicy, Replay, Schedule, Stream, transition_columns
-from qtrl.envs import make_vector_env
+from qtrl.envs import VectorEnv, make_vector_env
 from qtrl.errors import ConfigError, QtrlError
 from qtrl.keys import METRICS, qubit_metrics
 from qtrl.loggers import MetricsCSV
@@ -97,6 +98,7 @@ def build_module(cfg: DictConfig, spec: EnvSpec, *, meters: RunMeters, ranks: Ra
         critic,
         estimator,
         settings=TD3Settings(**{field.name: cfg.algo[field.name] for field in fields(TD3Settings)}),
+        compile_mode=cfg.algo.get("compile_mode"),
         meters=meters,
         seed=cfg.seed,
         rank=ranks.rank,
@@ -134,7 +136,7 @@ def build_stream(cfg: DictConfig, spec: EnvSpec, module: TD3, run_dir: Path, *, 
         device=cfg.data.policy_device,
     )
     return Stream(
-        partial(_make_envs, cfg, ranks.rank),
+        partial(_make_envs, cfg, ranks),
         policy,
         replay,
         schedule=Schedule(cfg.total_env_steps, cfg.warmup_env_steps, cfg.updates_per_env_step),
@@ -142,12 +144,21 @@ def build_stream(cfg: DictConfig, spec: EnvSpec, module: TD3, run_dir: Path, *, 
         rank=ranks.rank,
         world_size=ranks.world_size,
         save_replay=cfg.checkpoint_replay == "last",
+        collector=cfg.data.get("collector", "direct"),  # a run folder of an earlier version names none of these
+        overlap=cfg.data.get("overlap", False),
     )
 
 
-def _make_envs(cfg: DictConfig, rank: int, env_steps: int) -> Any:
-    seed = seed_for(cfg.seed, f"envs from {env_steps}", rank)
-    return make_vector_env(cfg.env.id, cfg.num_envs, seed, max_episode_steps=cfg.env.max_episode_steps)
+def _make_envs(cfg: DictConfig, ranks: Ranks, env_steps: int) -> VectorEnv:
+    cores = len(os.sched_getaffinity(0))
+    return make_vector_env(
+        cfg.env.id,
+        cfg.num_envs,
+        seed_for(cfg.seed, f"envs from {env_steps}", ranks.rank),
+        max_episode_steps=cfg.env.max_episode_steps,
+        vector=cfg.env.get("vector", "serial"),
+        workers=cfg.env.get("workers") or max(1, cores // ranks.world_size),
+    )
 
 
 def build_callbacks(cfg: DictConfig, run_dir: Path, facts: dict[str, Any]) -> list[Callback]:

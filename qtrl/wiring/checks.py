@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig, OmegaConf
 
-from qtrl.data import Schedule
+from qtrl.data import Schedule, check_collector
+from qtrl.envs import VECTORS
 from qtrl.errors import ConfigError
+from qtrl.wiring import matmul
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ NUMBERS = {
     "checkpoint_every_env_steps": COUNT,
     "num_threads": Number(1, optional=True),
     "env.max_episode_steps": Number(1, optional=True),
+    "env.workers": Number(1, optional=True),
     "algo.hidden": COUNT,
     "algo.links": Number(0),
     "algo.gamma": Number(0, 1, whole=False),
@@ -86,7 +89,11 @@ NUMBERS = {
 CHOICES = {
     "checkpoint_replay": ("last", "none"),
     "optimized_metric": ("test/return_mean", "test/best_return"),
+    "matmul_precision": matmul.CHOICES,
+    "algo.compile_mode": (None, "default", "reduce-overhead", "max-autotune"),
+    "env.vector": tuple(VECTORS),
 }
+"""Words by key, as above."""
 
 MISSING = object()
 
@@ -102,6 +109,9 @@ def check_config(cfg: DictConfig) -> None:
         if value is not MISSING:
             number.check(key, value)
     for key, words in CHOICES.items():
-        if cfg[key] not in words:
-            raise ConfigError(f"{key}={cfg[key]} is unknown: choices are {', '.join(words)}")
+        word = OmegaConf.select(cfg, key, default=words[0])
+        if word not in words:
+            choices = ", ".join("null" if choice is None else choice for choice in words)
+            raise ConfigError(f"{key}={word} is unknown: choices are {choices}")
+    check_collector(cfg.data.get("collector", "direct"), overlap=cfg.data.get("overlap", False))
     Schedule(cfg.total_env_steps, cfg.warmup_env_steps, cfg.updates_per_env_step)

@@ -10,16 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from qtrl.errors import ConfigError, QtrlError
+from qtrl.wiring.spin import spin_count
 
 TRACEBACKS = "HYDRA_FULL_ERROR"
 """Set this variable to 1 to see tracebacks."""
 EXIT_STATUS = 2
-SPIN_COUNT = "1000"
-"""How long a waiting thread keeps its core busy, in rounds of GNU's OpenMP, which torch computes with.
-
-Its own choice is much longer and made an update about twice as slow beside another busy process, since the thread that
-is waited for cannot run. Read when torch is imported; `GOMP_SPINCOUNT` in the environment wins.
-"""
 GROUP_IS_NULL = "Config group override must be"
 """So begins the bare ValueError that Hydra raises for `group=null`."""
 
@@ -48,7 +43,8 @@ def run_command(task: Callable, config_name: str) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    if "GOMP_SPINCOUNT" not in os.environ:
+        os.environ["GOMP_SPINCOUNT"] = spin_count()
     asked = os.environ.get(TRACEBACKS, "0")
     failures: list[QtrlError] = []
     try:

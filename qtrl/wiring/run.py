@@ -16,6 +16,7 @@ from qtrl.algos import TD3
 from qtrl.callbacks import TestResult, read_checkpoint
 from qtrl.envs import env_spec
 from qtrl.errors import ConfigError
+from qtrl.matmul import matmul_precision
 from qtrl.meters import RunMeters
 from qtrl.report import draw_learning_curve
 from qtrl.specs import EnvSpec
@@ -23,6 +24,7 @@ from qtrl.threads import set_threads
 from qtrl.wiring import build
 from qtrl.wiring.checks import check_config
 from qtrl.wiring.command import config_dir
+from qtrl.wiring.matmul import settle_matmul_precision
 from qtrl.wiring.provenance import git_commit, versions
 from qtrl.wiring.quiet import quiet_libraries
 from qtrl.wiring.resume import check_steps_done, resumed_config
@@ -86,6 +88,9 @@ def run_training(cfg: DictConfig) -> float:
     trainer = build.build_trainer(cfg, run_dir, callbacks=callbacks, logger=loggers)
     ranks = build.Ranks(trainer.global_rank, trainer.world_size)
     set_threads(cfg.num_threads, ranks.world_size)
+    precision = facts["matmul_precision"] = settle_matmul_precision(cfg)
+    with open_dict(cfg):
+        cfg.matmul_precision = precision  # what a resumed run goes on with
     module = build.build_module(cfg, spec, meters=RunMeters(), ranks=ranks)
     checkpoint = _start_weights(cfg, module)
     if handed_down() is None:
@@ -94,8 +99,10 @@ def run_training(cfg: DictConfig) -> float:
     if trainer.is_global_zero:
         for logger in loggers:
             getattr(logger, "experiment", None)  # connects now, which would else count as time of the first update
-    _say(trainer, f"run folder {run_dir}, engine {_engine(module, trainer.strategy.root_device)}")
-    _fit(trainer, module, stream, checkpoint)
+    engine = _engine(module, trainer.strategy.root_device)
+    _say(trainer, f"run folder {run_dir}, engine {engine}, matrix products by torch's path {precision!r}")
+    with matmul_precision(precision):
+        _fit(trainer, module, stream, checkpoint)
     testing = next(callback for callback in callbacks if isinstance(callback, build.Testing))
     if trainer.is_global_zero:
         draw_learning_curve(run_dir / "metrics.csv", run_dir / "learning_curve.png", title=run_dir.name)

@@ -86,6 +86,38 @@ def test_the_oldest_row_is_overwritten_first(tmp_path, storage, step):
         assert held(replay) == set(range(max(0, end - 10), end))
 
 
+def test_torchrls_buffer_shows_the_same_rows_and_draws_the_same_minibatches(tmp_path, storage):
+    replay = make_replay(tmp_path, storage)
+    for first in range(0, 35, 5):
+        replay.extend(make_rows(first, 5))
+        assert len(replay.buffer) == len(replay) == min(first + 5, 10)
+        assert replay.buffer.writer.state_dict() == {"_cursor": (first + 5) % 10, "_write_count": first + 5}
+        state = replay.state_dict()["sampler"]
+        ours = replay.sample()
+        replay._generator.set_state(state)
+        theirs = replay.buffer.sample()
+        assert all(torch.equal(ours[key], theirs[key]) for key in KEYS)
+        assert torch.equal(replay.buffer[:][OBSERVATION], replay._ring[: len(replay)][OBSERVATION])
+
+
+def test_more_rows_at_once_than_the_ring_has_leave_the_newest(tmp_path, storage):
+    replay = make_replay(tmp_path, storage)
+    replay.extend(make_rows(0, 3))
+    replay.extend(make_rows(3, 24))
+    assert (replay.written, len(replay)) == (27, 10)
+    assert held(replay) == set(range(17, 27))
+
+
+def test_a_minibatch_is_not_written_again(tmp_path, storage):
+    replay = make_replay(tmp_path, storage)
+    replay.extend(make_rows(0, 10))
+    rows = replay.sample()
+    before = rows.clone()
+    replay.extend(make_rows(10, 10))
+    replay.sample()
+    assert all(torch.equal(rows[key], before[key]) for key in KEYS)
+
+
 def test_every_row_is_equally_likely(tmp_path, storage):
     replay = make_replay(tmp_path, storage, capacity=60, batch_size=1000)
     replay.extend(make_rows(0, 50))

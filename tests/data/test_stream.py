@@ -1,10 +1,11 @@
 import math
+import time
 
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-from qtrl.data import CollectingPolicy, Replay, Schedule, Stream, transition_columns
+from qtrl.data import COLLECTORS, CollectingPolicy, Replay, Schedule, Stream, transition_columns
 from qtrl.data.stream import EpisodeReturns
 from qtrl.envs import make_vector_env
 from qtrl.errors import ConfigError
@@ -27,14 +28,23 @@ def make_actor():
 
 
 def make_stream(
-    folder, *, num_envs=1, total=36, warmup=12, ratio=1.0, capacity=100, seed=0, env_id=SPEC.env_id, **more
+    folder,
+    *,
+    num_envs=1,
+    total=36,
+    warmup=12,
+    ratio=1.0,
+    capacity=100,
+    seed=0,
+    vector="serial",
+    **more,
 ):
     meters = RunMeters()
     policy = CollectingPolicy(make_actor(), noise=0.0, seed=seed, stopwatch=meters.stopwatch)
     columns = transition_columns(SPEC, 8, 2)
     replay = Replay(columns, capacity=capacity, batch_size=5, storage="memory", folder=folder, seed=seed)
     schedule = Schedule(total, warmup, ratio)
-    make_env = lambda env_steps: make_vector_env(SPEC.env_id, num_envs, seed + env_steps)  # noqa: E731
+    make_env = lambda env_steps: make_vector_env(SPEC.env_id, num_envs, seed + env_steps, vector=vector)  # noqa: E731
     return Stream(make_env, policy, replay, schedule=schedule, meters=meters, **more)
 
 
@@ -121,8 +131,15 @@ def test_lightning_collects_no_step_ahead_of_the_update(tmp_path):
     assert fit(stream, on_step=follow).updates == 18
 
 
-def test_each_step_acts_with_the_weights_of_the_update_before(tmp_path):
-    stream = make_stream(tmp_path, total=30)
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [({"collector": name}, 13) for name in COLLECTORS] + [({"overlap": True}, 14)],
+    ids=[*COLLECTORS, "overlap"],
+)
+def test_each_step_acts_with_the_weights_of_the_update_before_or_with_overlap_of_the_one_before_that(
+    tmp_path, options, first
+):
+    stream = make_stream(tmp_path, total=30, **options)
     actor = stream._policy.actor
 
     def update(module, batch):
@@ -131,8 +148,48 @@ def test_each_step_acts_with_the_weights_of_the_update_before(tmp_path):
             actor.post[-1].bias.fill_(module.updates / 100)
 
     fit(stream, on_step=update)
-    actions = rows_of(stream)[ACTION][13:, 0]  # the first learning step still has the first weights
-    torch.testing.assert_close(actions, torch.tanh(torch.arange(1, 18) / 100))
+    actions = rows_of(stream)[ACTION][:, 0]  # from row 12 on the actor's own; the first still have the first weights
+    assert not torch.isclose(actions[first - 1], torch.tensor(0.01).tanh())
+    torch.testing.assert_close(actions[first:], torch.tanh(torch.arange(1, 31 - first) / 100))
+
+
+@pytest.mark.parametrize("num_envs", [1, 3])
+@pytest.mark.parametrize("vector", ["serial", "threads"])
+def test_with_overlap_only_the_age_of_the_weights_differs(tmp_path, num_envs, vector):
+    plain, overlapped = (
+        make_stream(tmp_path, num_envs=num_envs, vector=vector, overlap=overlap) for overlap in (False, True)
+    )
+    batches, others = run(plain), run(overlapped)  # nobody learns: all weights are equally old
+    assert [batch.env_steps for batch in batches] == [batch.env_steps for batch in others]
+    assert all((one.transitions == other.transitions).all() for one, other in zip(batches, others, strict=True))
+    assert plain._meters.ledger.total() == overlapped._meters.ledger.total()
+    assert plain.episodes.pop() == overlapped.episodes.pop()
+
+
+def test_with_overlap_environments_step_while_the_consumer_learns_and_none_beyond_the_end(tmp_path, monkeypatch):
+    import toy_envs
+
+    steps, step = [], toy_envs.Counting.step
+    monkeypatch.setattr(toy_envs.Counting, "step", lambda self, action: steps.append(1) or step(self, action))
+    stream = make_stream(tmp_path, num_envs=2, total=20, warmup=12, vector="threads", overlap=True)
+    for batch in stream:
+        expected = min(batch.env_steps + 2, 20)
+        for _ in range(200):
+            if len(steps) == expected:
+                break
+            time.sleep(0.01)
+        assert len(steps) == expected
+    assert len(steps) == len(stream.replay) == 20
+
+
+def test_overlap_is_refused_where_the_collector_cannot(tmp_path):
+    with pytest.raises(ConfigError, match="data.overlap=true needs another collector than torchrl: set data.collector"):
+        make_stream(tmp_path, collector="torchrl", overlap=True)
+
+
+def test_an_unknown_collector_is_refused_with_the_choices(tmp_path):
+    with pytest.raises(ConfigError, match=r"data.collector='net' is unknown; choose one of direct, torchrl"):
+        make_stream(tmp_path, collector="net")
 
 
 def test_warm_up_is_random_and_the_pairs_are_real_from_the_first_row(tmp_path):
@@ -199,6 +256,7 @@ def test_environments_are_closed_when_the_consumer_stops(tmp_path, monkeypatch):
     monkeypatch.setattr("toy_envs.Counting.close", lambda self: closed.append(1), raising=False)
     iterator = iter(make_stream(tmp_path, num_envs=2))
     next(iterator)
+    closed.clear()  # one was made to learn its sizes
     iterator.close()
     assert len(closed) == 2
 
@@ -207,16 +265,17 @@ def take(stream, count):
     return [batch for batch, _ in zip(stream, range(count), strict=False)]
 
 
+@pytest.mark.parametrize("overlap", [False, True])
 @pytest.mark.parametrize("ratio", [0.5, 1, 2])
-def test_a_restored_stream_makes_the_updates_that_are_left(tmp_path, ratio):
-    stream = make_stream(tmp_path, ratio=ratio)
+def test_a_restored_stream_makes_the_updates_that_are_left(tmp_path, ratio, overlap):
+    stream = make_stream(tmp_path, ratio=ratio, overlap=overlap)
     iterator, done = iter(stream), 7
     for _ in range(done):
         next(iterator)
     stream.commit()
     state = stream.state_dict()
     iterator.close()
-    back = make_stream(tmp_path, ratio=ratio, seed=4)
+    back = make_stream(tmp_path, ratio=ratio, seed=4, overlap=overlap)
     back.load_state_dict(state)
     assert (back.env_steps, len(back.replay)) == (stream.env_steps, len(stream.replay))
     assert torch.equal(rows_of(back)[OBSERVATION], rows_of(stream)[OBSERVATION])

@@ -1,98 +1,133 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
-from tensordict.nn import TensorDictModule
-from torchrl.collectors import Collector
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from qtrl.envs import make_vector_env
+from qtrl.envs import VECTORS, make_env, make_vector_env
+from qtrl.envs.lanes import split_rows
 from qtrl.envs.vector import start_seeds
 from qtrl.errors import ConfigError, EnvError
-from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, REWARD, TERMINATED, TRUNCATED
+
+COUNTING = "toy_envs:Counting-v0"
 
 
-class Wiggle(torch.nn.Module):
+def wiggle(observations, action_size):
     """An action from the observation alone, so that equal starts give equal runs."""
-
-    def __init__(self, action_size):
-        super().__init__()
-        self.action_size = action_size
-
-    def forward(self, observation):
-        return torch.sin(observation.sum(-1, keepdim=True)).expand(*observation.shape[:-1], self.action_size)
+    return np.sin(observations.sum(1, keepdims=True)).repeat(action_size, 1).astype(np.float32)
 
 
-def _collect(env_id, num_envs, steps, seed=0, action_size=1):
-    env = make_vector_env(env_id, num_envs, seed)
-    policy = TensorDictModule(Wiggle(action_size), in_keys=[OBSERVATION], out_keys=[ACTION])
-    collector = Collector(
-        env, policy, frames_per_batch=num_envs, total_frames=-1, auto_register_policy_transforms=False
-    )
+def play(envs, steps):
+    """Act for some steps and begin episodes where they ended: (T, N, ...) of what `step` gave and of what it met."""
+    met, given = [], []
     try:
-        rows = [batch.clone() for batch, _ in zip(collector, range(steps), strict=False)]
+        observations, _ = envs.reset()
+        for _ in range(steps):
+            action = wiggle(observations, envs.single_action_space.shape[0])
+            after, reward, terminated, truncated, info = envs.step(action)
+            assert info == {}
+            met.append(observations)
+            given.append((after, reward, terminated, truncated))
+            done = terminated | truncated
+            observations = envs.reset(options={"reset_mask": done})[0] if done.any() else after
     finally:
-        collector.shutdown()
-    return torch.cat(rows, dim=-1)  # (N, T)
+        envs.close()
+    return [np.stack(met), *(np.stack(column) for column in zip(*given, strict=True))]
 
 
-@pytest.mark.parametrize("num_envs", [1, 3])
-def test_collected_rows_have_the_promised_shapes_and_types(num_envs):
-    rows = _collect("toy_envs:Counting-v0", num_envs, 2)
-    for key, size in ((OBSERVATION, 3), (NEXT_OBSERVATION, 3), (ACTION, 1), (REWARD, 1)):
-        assert rows[key].shape == (num_envs, 2, size)
-        assert rows[key].dtype == torch.float32
-    for key in (TERMINATED, TRUNCATED, DONE):
-        assert rows[key].shape == (num_envs, 2, 1)
-        assert rows[key].dtype == torch.bool
+def play_gymnasium(env_id, num_envs, steps, seed=0):
+    """The same with Gymnasium's own vector environment: another implementation of everything but one environment."""
+    envs = SyncVectorEnv([lambda: make_env(env_id)] * num_envs, autoreset_mode=AutoresetMode.DISABLED)
+    envs.reset(seed=start_seeds(seed, num_envs))
+    envs.step, step = lambda action: (*step(action)[:4], {}), envs.step
+    return play(envs, steps)
 
 
-@pytest.mark.parametrize("num_envs", [1, 3])
-def test_every_row_is_a_real_transition_also_where_episodes_end(num_envs):
-    rows = _collect("toy_envs:Counting-v0", num_envs, 40)  # episodes of 2 to 6 steps under a limit of 4
+def same(one, other):
+    return all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(one, other, strict=True))
+
+
+@pytest.fixture(params=VECTORS)
+def vector(request):
+    return request.param
+
+
+@pytest.mark.parametrize(("env_id", "steps"), [(COUNTING, 300), ("Humanoid-v4", 60)])
+@pytest.mark.parametrize(("num_envs", "workers"), [(1, None), (3, 2)])
+def test_every_way_gives_what_gymnasiums_own_vector_environment_gives(vector, env_id, steps, num_envs, workers):
+    envs = make_vector_env(env_id, num_envs, 0, vector=vector, workers=workers)
+    found, expected = play(envs, steps), play_gymnasium(env_id, num_envs, steps)
+    assert expected[3].any() or expected[4].any()
+    assert same(found, expected)
+
+
+def test_every_row_is_a_real_transition_also_where_episodes_end(vector):
+    met, after, reward, terminated, truncated = play(make_vector_env(COUNTING, 3, 0, vector=vector, workers=2), 40)
     seen = {"terminated": 0, "truncated": 0}
-    for env in range(num_envs):
+    for env in range(3):  # episodes of 2 to 6 steps under a limit of 4
         expected_count = 0
-        for row in rows[env]:
-            start, length, count = row[OBSERVATION].tolist()
+        for row in range(40):
+            start, length, count = met[row, env].tolist()
             assert count == expected_count
-            assert row[NEXT_OBSERVATION].tolist() == [start, length, count + 1]
-            assert row[REWARD].item() == count + 1
-            terminated, truncated = row[TERMINATED].item(), row[TRUNCATED].item()
-            assert terminated == (count + 1 == length)
-            assert truncated == (count + 1 == 4)
-            assert row[DONE].item() == (terminated or truncated)
-            seen["terminated"] += terminated
-            seen["truncated"] += truncated and not terminated
-            expected_count = 0 if terminated or truncated else count + 1
-        starts = [row[OBSERVATION][0].item() for row in rows[env] if row[OBSERVATION][2] == 0]
-        assert len(set(starts)) == len(starts) > 5
+            assert after[row, env].tolist() == [start, length, count + 1]
+            assert reward[row, env] == count + 1
+            assert terminated[row, env] == (count + 1 == length)
+            assert truncated[row, env] == (count + 1 == 4)
+            seen["terminated"] += terminated[row, env]
+            seen["truncated"] += truncated[row, env] and not terminated[row, env]
+            expected_count = 0 if terminated[row, env] or truncated[row, env] else count + 1
+        starts = met[met[:, env, 2] == 0, env, 0]
+        assert len(set(starts.tolist())) == len(starts) > 5
     assert min(seen.values()) > 0
-
-
-@pytest.mark.parametrize("num_envs", [1, 3])
-def test_environments_end_their_episodes_at_different_times(num_envs):
-    done = _collect("toy_envs:Counting-v0", num_envs, 40)[DONE][..., 0]
-    assert done.any()
-    assert num_envs == 1 or not (done[0] == done[1]).all()
+    done = terminated | truncated
+    assert not (done[:, 0] == done[:, 1]).all()
 
 
 def test_without_a_time_limit_nothing_is_truncated():
-    rows = _collect("toy_envs:CountingFree-v0", 2, 30)
-    assert rows[TERMINATED].any()
-    assert not rows[TRUNCATED].any()
+    _, _, _, terminated, truncated = play(make_vector_env("toy_envs:CountingFree-v0", 2, 0), 30)
+    assert terminated.any()
+    assert not truncated.any()
 
 
-def test_time_limit_can_be_given():
-    env = make_vector_env("toy_envs:CountingLong-v0", 2, 0, max_episode_steps=3)
-    rows = env.rollout(3, break_when_any_done=False)
-    assert rows[TRUNCATED][..., 0].tolist() == [[False, False, True]] * 2
+def test_time_limit_can_be_given(vector):
+    envs = make_vector_env("toy_envs:CountingLong-v0", 2, 0, max_episode_steps=3, vector=vector)
+    assert play(envs, 3)[4].tolist() == [[False, False], [False, False], [True, True]]
 
 
-@pytest.mark.parametrize(("env_id", "action_size"), [("toy_envs:Counting-v0", 1), ("Humanoid-v4", 17)])
-def test_a_seed_fixes_the_first_fifty_transitions(env_id, action_size):
-    first, again, other = (_collect(env_id, 2, 50, seed, action_size) for seed in (7, 7, 8))
-    for key in (OBSERVATION, NEXT_OBSERVATION, ACTION, REWARD, TERMINATED, TRUNCATED):
-        assert torch.equal(first[key], again[key])
-    assert not torch.equal(first[OBSERVATION][:, 0], other[OBSERVATION][:, 0])
-    assert not torch.equal(first[OBSERVATION][0, 0], first[OBSERVATION][1, 0])
+def test_a_seed_fixes_the_starts_and_every_copy_has_its_own():
+    first, again, other = (play(make_vector_env(COUNTING, 2, seed), 50) for seed in (7, 7, 8))
+    assert same(first, again)
+    assert not np.array_equal(first[0][0], other[0][0])
+    assert not np.array_equal(first[0][0, 0], first[0][0, 1])
+
+
+def test_what_a_step_gave_is_not_written_again(vector):
+    envs = make_vector_env("toy_envs:CountingLong-v0", 2, 0, vector=vector)
+    try:
+        results = envs.step(np.zeros((2, 1), np.float32))[:4]
+        before = [result.copy() for result in results]
+        envs.step(np.zeros((2, 1), np.float32))
+        envs.reset()
+        assert same(results, before)
+    finally:
+        envs.close()
+
+
+def test_a_seed_of_one_number_counts_up_as_gymnasiums_does(vector):
+    envs = make_vector_env(COUNTING, 3, 0, vector=vector, workers=2)
+    single = make_env(COUNTING)
+    try:
+        observations, _ = envs.reset(seed=5)
+        assert observations.tolist() == [single.reset(seed=5 + copy)[0].tolist() for copy in range(3)]
+        assert np.array_equal(envs.reset(seed=[5, 6, 7])[0], observations)
+    finally:
+        envs.close()
 
 
 def test_start_seeds_differ_and_do_not_depend_on_how_many_there_are():
@@ -102,17 +137,115 @@ def test_start_seeds_differ_and_do_not_depend_on_how_many_there_are():
     assert not set(seeds) & set(start_seeds(4, 200))
 
 
-@pytest.mark.parametrize(("num_envs", "seed", "complaint"), [(0, 0, "num_envs is 0"), (1, -1, "seed is -1")])
-def test_bad_numbers_are_refused(num_envs, seed, complaint):
+@pytest.mark.parametrize(
+    ("num_envs", "workers", "parts"),
+    [(5, 2, [[0, 1, 2], [3, 4]]), (2, 8, [[0], [1]]), (4, 1, [[0, 1, 2, 3]]), (4, 2, [[0, 1], [2, 3]])],
+)
+def test_rows_are_shared_evenly_and_no_worker_goes_without(num_envs, workers, parts):
+    assert split_rows(num_envs, workers) == parts
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"num_envs": 0}, "num_envs is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"workers": 0}, "workers is 0"),
+        ({"vector": "clouds"}, r"env.vector='clouds' is unknown; choose one of serial, threads, processes"),
+    ],
+)
+def test_bad_choices_are_refused(options, complaint):
     with pytest.raises(ConfigError, match=complaint):
-        make_vector_env("Pendulum-v1", num_envs, seed)
+        make_vector_env(**{"env_id": "Pendulum-v1", "num_envs": 2, "seed": 0} | options)
 
 
-def test_unknown_id_is_refused():
+def test_unknown_id_is_refused(vector):
     with pytest.raises(EnvError, match="did you mean Pendulum-v1"):
-        make_vector_env("Pendulam-v1", 2, 0)
+        make_vector_env("Pendulam-v1", 2, 0, vector=vector)
 
 
-def test_error_of_an_environment_comes_through_the_collector():
-    with pytest.raises(EnvError, match="toy_envs:Broken_reward-v0: the environment gave the reward inf"):
-        _collect("toy_envs:Broken_reward-v0", 2, 3)
+@pytest.mark.parametrize("where", ["reset", "reward"])
+def test_an_error_of_an_environment_comes_through_and_everything_can_be_closed(vector, where):
+    complaint = {"reset": "a non-finite observation", "reward": "the reward inf"}[where]
+    with pytest.raises(EnvError, match=f"toy_envs:Broken_{where}-v0: the environment gave {complaint}"):
+        play(make_vector_env(f"toy_envs:Broken_{where}-v0", 2, 0, vector=vector), 3)
+
+
+def test_an_error_that_is_not_qtrls_is_one_line_from_a_worker_process():
+    envs = make_vector_env("toy_envs:Crashing-v0", 2, 0, vector="processes")
+    with pytest.raises(EnvError, match=r"failed in its worker process: ZeroDivisionError: .*; env.vector=serial shows"):
+        play(envs, 2)
+
+
+@pytest.mark.parametrize("when", ["step", "reset"])
+def test_a_worker_process_that_dies_is_one_line(when):
+    envs = make_vector_env(COUNTING, 3, 0, vector="processes", workers=2)
+    try:
+        victim = envs._workers[1]._process
+        victim.kill()
+        victim.join()
+        with pytest.raises(EnvError, match="worker process 2 of 2 for the environments died with exit code -9"):
+            envs.step(np.zeros((3, 1), np.float32)) if when == "step" else envs.reset()
+    finally:
+        envs.close()
+
+
+def test_closing_leaves_no_process_behind_also_in_the_middle_of_a_step():
+    envs = make_vector_env(COUNTING, 3, 0, vector="processes", workers=2)
+    processes = [worker._process for worker in envs._workers]
+    envs.step_async(np.zeros((3, 1), np.float32))
+    start = time.perf_counter()
+    envs.close()
+    envs.close()
+    assert time.perf_counter() - start < 4  # they ended by themselves
+    assert [process.exitcode for process in processes] == [0, 0]
+
+
+ORPHANS = """
+import os, signal, sys
+from qtrl.envs import make_vector_env
+if __name__ == "__main__":
+    envs = make_vector_env("Pendulum-v1", 2, 0, vector="processes", workers=2)
+    print(*(worker._process.pid for worker in envs._workers), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_worker_processes_end_with_a_process_that_is_killed(tmp_path):
+    script = tmp_path / "killed.py"
+    script.write_text(ORPHANS)
+    environ = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environ, timeout=60)
+    assert run.returncode == -signal.SIGKILL
+    pids = [int(word) for word in run.stdout.split()]
+    assert len(pids) == 2
+    for _ in range(100):
+        if not any(running(pid) for pid in pids):
+            break
+        time.sleep(0.05)
+    assert not any(running(pid) for pid in pids)
+
+
+def running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_worker_process_imports_neither_torch_nor_torchrl():
+    code = "import qtrl.envs.processes, sys; sys.exit(bool({'torch', 'torchrl'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_torchrl_takes_every_way_for_an_environment_of_its_own(vector):
+    from torchrl.envs import GymWrapper
+
+    env = GymWrapper(make_vector_env("toy_envs:CountingLong-v0", 2, 0, vector=vector, max_episode_steps=3))
+    try:
+        rows = env.rollout(3, break_when_any_done=False, auto_cast_to_device=False)
+        assert rows["next", "truncated"][..., 0].tolist() == [[False, False, True]] * 2
+        assert rows["next", "observation"][..., 2].tolist() == [[1.0, 2.0, 3.0]] * 2
+        assert rows["next", "reward"].dtype == torch.float32
+    finally:
+        env.close()

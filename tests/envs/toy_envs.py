@@ -70,6 +70,14 @@ class Broken(gym.Env):
         return np.array([1.0, np.nan if bad else 2.0], dtype=np.float32)
 
 
+class Crashing(Broken):
+    """Fails in the second step as a bug would."""
+
+    def step(self, action):
+        self.count += 1
+        return self._observation(False), 1 / (2 - self.count), False, False, {}
+
+
 class Spaces(gym.Env):
     """Whatever spaces are asked for, sampled."""
 
@@ -116,6 +124,7 @@ _register("EchoInteger", Echo, action_space=Box(0, 9, (2,), np.int64))
 _register("EchoNothing", Echo, action_space=Box(-1.0, 1.0, (0,), np.float32))
 for _where in ("reset", "observation", "reward"):
     _register(f"Broken_{_where}", Broken, where=_where)
+_register("Crashing", Crashing, where="step")
 _register("DictAction", Spaces, action_space=Dict(a=Box(-1.0, 1.0, (1,), np.float32)))
 _register("DictObservation", Spaces, observation_space=Dict(place=Box(-1.0, 1.0, (2, 2)), gear=Discrete(3)))
 _register("ImageObservation", Spaces, observation_space=Box(0, 255, (4, 5, 3), np.uint8))

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.testing import assert_close
 
 from qtrl.errors import ConfigError
 from qtrl.nn import Critic, TwinCritic
@@ -20,21 +21,49 @@ def test_value_by_hand() -> None:
     assert value.item() == pytest.approx(5.3)
 
 
-def test_twins_are_independent_and_first_is_the_first() -> None:
+def make_twins(seed: int = 0) -> tuple[TwinCritic, list[Critic]]:
+    """The twins, and two critics made from the same seed one after the other."""
+    torch.manual_seed(seed)
     twins = TwinCritic(4, 2, hidden=8)
+    torch.manual_seed(seed)
+    return twins, [Critic(4, 2, hidden=8) for _ in range(2)]
+
+
+def test_twins_are_two_critics_with_weights_of_their_own() -> None:
+    twins, critics = make_twins()
     observation, action = torch.randn(6, 4), torch.randn(6, 2)
     q1, q2 = twins(observation, action)
     assert q1.shape == q2.shape == (6,)
-    assert not torch.equal(q1, q2)
-    assert torch.equal(twins.first(observation, action), q1)
-    assert torch.equal(twins.q2(observation, action), q2)
+    assert not torch.allclose(q1, q2)
+    for value, critic in zip((q1, q2), critics, strict=True):
+        assert_close(value, critic(observation, action))
+    assert_close(twins.first(observation, action), q1)
+
+
+def test_twins_have_the_gradients_of_two_critics() -> None:
+    twins, critics = make_twins()
+    observation, action = torch.randn(6, 4), torch.randn(6, 2)
+    actions = [action.clone().requires_grad_() for _ in range(2)]
+    sum(twins(observation, actions[0])).square().sum().backward()
+    sum(critic(observation, actions[1]) for critic in critics).square().sum().backward()
+    assert_close(actions[0].grad, actions[1].grad)
+    for i, critic in enumerate(critics):
+        first, joint, last = critic.features[0], critic.head[0], critic.head[2]
+        assert_close(twins.features.weight.grad[i], first.weight.grad.T)
+        assert_close(twins.features.bias.grad[i, 0], first.bias.grad)
+        assert_close(twins.joint_weight.grad[i], joint.weight.grad[:, :8].T)
+        assert_close(twins.action.weight.grad[i], joint.weight.grad[:, 8:].T)
+        assert_close(twins.action.bias.grad[i, 0], joint.bias.grad)
+        assert_close(twins.value_weight.grad[i], last.weight.grad)
+        assert_close(twins.value_bias.grad[i], last.bias.grad)
 
 
 def test_first_passes_no_gradient_to_the_second() -> None:
-    twins = TwinCritic(4, 2, hidden=8)
+    twins, _ = make_twins()
     twins.first(torch.randn(6, 4), torch.randn(6, 2)).sum().backward()
-    assert all(parameter.grad is not None for parameter in twins.q1.parameters())
-    assert all(parameter.grad is None for parameter in twins.q2.parameters())
+    for parameter in twins.parameters():
+        assert parameter.grad[0].any()
+        assert not parameter.grad[1].any()
 
 
 @pytest.mark.parametrize("name", ["observation_size", "action_size", "hidden"])

@@ -52,7 +52,7 @@ class Recorder(Callback):
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Add a row."""
         row = {"env_steps": float(pl_module.env_steps)}
-        row |= {name: value.item() for name, value in pl_module.metrics.items()}
+        row |= {name: value.mean().item() for name, value in pl_module.metrics.items()}
         self.rows.append(row | {name: batch.transitions[key].mean().item() for name, key in SUMMED.items()})
 
 

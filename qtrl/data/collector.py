@@ -1,0 +1,144 @@
+"""Collecting: the policy acts, every environment takes one env step, the rows come out.
+
+Shapes: N environments, O observation, A action.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+from tensordict import TensorDict
+
+from qtrl.data.policy import CollectingPolicy
+from qtrl.envs import VectorEnv
+from qtrl.errors import ConfigError
+from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED, TRUNCATED
+from qtrl.nn import ActorOutput
+
+
+class Collector(ABC):
+    """One env step of all environments at a time, in two halves.
+
+    All members give the same rows, shape (N,), with TorchRL's keys: `observation`, `action`, `q_in` and `q_out`, under
+    `next` the `observation`, `reward` and flags. What stands under `next` at the end of an episode is its true last
+    observation; the next row has the first one of a new episode as its `observation`.
+
+    Args:
+        envs: The environments, seeded; the collector resets them once more.
+        policy: Chooses actions and records q_in and q_out.
+    """
+
+    can_overlap: ClassVar[bool]
+    """Whether the environments step between `begin` and `end`."""
+
+    def __init__(self, envs: VectorEnv, policy: CollectingPolicy) -> None:
+        self.envs, self.policy = envs, policy
+        self.begun = False
+        """Whether a step is under way."""
+
+    def begin(self) -> None:
+        """Choose actions with the policy as it is now, and let the environments step."""
+        self._begin()
+        self.begun = True
+
+    def end(self) -> TensorDict:
+        """Wait for the step, and return its rows, shape (N,); their tensors are never written again."""
+        rows = self._end()
+        self.begun = False
+        return rows
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Do what `begin` says."""
+
+    @abstractmethod
+    def _end(self) -> TensorDict:
+        """Do what `end` says."""
+
+
+class DirectCollector(Collector):
+    """Steps the environments itself, without the half millisecond of TorchRL's bookkeeping around each step."""
+
+    can_overlap = True
+
+    def __init__(self, envs: VectorEnv, policy: CollectingPolicy) -> None:
+        super().__init__(envs, policy)
+        self._observation = torch.from_numpy(envs.reset()[0])  # (N, O)
+        never = torch.zeros(envs.num_envs, 1, dtype=torch.bool)
+        self._ended_before = dict.fromkeys(("done", "terminated", "truncated"), never)
+        self._chosen: ActorOutput
+
+    def _begin(self) -> None:
+        self._chosen = self.policy.act(self._observation)
+        self.envs.step_async(self._chosen.action.numpy())
+
+    def _end(self) -> TensorDict:
+        after, reward, terminated, truncated, _ = self.envs.step_wait()
+        done = terminated | truncated
+        next_observation = torch.from_numpy(after)
+        rows = {
+            OBSERVATION: self._observation,
+            ACTION: self._chosen.action,
+            Q_IN: self._chosen.q_in,
+            Q_OUT: self._chosen.q_out,
+            NEXT_OBSERVATION: next_observation,
+            REWARD: torch.from_numpy(reward[:, None]).float(),
+            TERMINATED: torch.from_numpy(terminated[:, None]),
+            TRUNCATED: torch.from_numpy(truncated[:, None]),
+            DONE: torch.from_numpy(done[:, None]),
+        }
+        starts = self.envs.reset(options={"reset_mask": done})[0] if done.any() else None
+        self._observation = next_observation if starts is None else torch.from_numpy(starts)
+        return TensorDict(rows | self._ended_before, batch_size=[len(done)])
+
+
+class TorchRLCollector(Collector):
+    """TorchRL's own collector around its own wrapper of the environments: the reference for the other member."""
+
+    can_overlap = False
+
+    def __init__(self, envs: VectorEnv, policy: CollectingPolicy) -> None:
+        super().__init__(envs, policy)
+        # TorchRL takes seconds to import and sets the start method of processes, so only who needs this pays for it.
+        from torchrl.collectors import Collector as Frames
+        from torchrl.envs import GymWrapper
+
+        frames = Frames(
+            GymWrapper(envs),
+            policy,
+            frames_per_batch=envs.num_envs,
+            total_frames=-1,
+            trust_policy=True,
+            track_traj_ids=False,
+            use_buffers=False,
+            auto_register_policy_transforms=False,
+        )
+        self._rows = iter(frames)
+
+    def _begin(self) -> None:
+        """Leave everything to `end`: TorchRL's collector acts and steps in one go."""
+
+    def _end(self) -> TensorDict:
+        return next(self._rows).reshape(-1)
+
+
+COLLECTORS: Mapping[str, type[Collector]] = MappingProxyType({"direct": DirectCollector, "torchrl": TorchRLCollector})
+"""What `data.collector` may be."""
+
+
+def check_collector(name: str, *, overlap: bool) -> None:
+    """Refuse a collector that there is not, or that cannot do what is asked.
+
+    Args:
+        name: `data.collector`.
+        overlap: `data.overlap`.
+
+    Raises:
+        ConfigError: With what to choose.
+    """
+    if name not in COLLECTORS:
+        raise ConfigError(f"data.collector={name!r} is unknown; choose one of {', '.join(COLLECTORS)}")
+    if overlap and not COLLECTORS[name].can_overlap:
+        raise ConfigError(f"data.overlap=true needs another collector than {name}: set data.collector=direct")

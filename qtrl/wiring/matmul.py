@@ -1,0 +1,21 @@
+"""Which path multiplies matrices in a run."""
+
+from omegaconf import DictConfig
+
+from qtrl.matmul import PRECISIONS, fastest_accurate, measure_paths
+
+AUTO = "auto"
+CHOICES = (AUTO, *PRECISIONS)
+
+
+def settle_matmul_precision(cfg: DictConfig) -> str:
+    """Return the precision that the config names; for `auto` on a CPU the fastest accurate one, as measured now.
+
+    A run with `deterministic=true`, or on an accelerator, does not measure: there `auto` is `highest`.
+    """
+    asked = cfg.get("matmul_precision", "highest")  # a run folder of an earlier version has no such key
+    if asked != AUTO:
+        return asked
+    if cfg.deterministic or cfg.trainer.accelerator != "cpu":
+        return "highest"
+    return fastest_accurate(measure_paths()).precision
