@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtrl.wiring.command import run_command
+from qtrl.wiring.imports import lasting_imports
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -22,10 +23,11 @@ def evaluate(cfg: DictConfig) -> float:
     Raises:
         QtrlError: The run, the checkpoint or an option is unusable.
     """
-    from qtrl.envs.render import check_renderer
+    with lasting_imports():
+        from qtrl.envs.render import check_renderer
 
-    check_renderer()  # before anything imports mujoco, which fails on a bad MUJOCO_GL without saying why
-    from qtrl.wiring.evaluation import run_evaluation
+        check_renderer()  # before anything imports mujoco, which fails on a bad MUJOCO_GL without saying why
+        from qtrl.wiring.evaluation import run_evaluation
 
     return run_evaluation(cfg)
 

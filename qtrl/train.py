@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtrl.wiring.command import run_command
+from qtrl.wiring.imports import lasting_imports
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -22,10 +23,11 @@ def train(cfg: DictConfig) -> float:
     Raises:
         QtrlError: Anything that is wrong with the config, the environment, the machine or the training.
     """
-    from qtrl.envs.render import check_renderer
+    with lasting_imports():
+        from qtrl.envs.render import check_renderer
 
-    check_renderer()  # before anything imports mujoco, which fails on a bad MUJOCO_GL without saying why
-    from qtrl.wiring.run import run_training
+        check_renderer()  # before anything imports mujoco, which fails on a bad MUJOCO_GL without saying why
+        from qtrl.wiring.run import run_training
 
     return run_training(cfg)
 

@@ -1,4 +1,5 @@
 import importlib
+import os
 import subprocess
 import sys
 import tomllib
@@ -26,6 +27,56 @@ def test_importing_qtrl_loads_the_standard_library_alone() -> None:
 def test_importing_the_layers_loads_no_optional_package() -> None:
     loaded = packages_loaded_by("import qtrl.quantum, qtrl.surrogate, qtrl.nn")
     assert not loaded & {"gymnasium", "hydra", "lightning", "mujoco", "qiskit", "torchquantum", "torchrl", "wandb"}
+
+
+LOADED = 'print("loaded:", *{name.partition(".")[0] for name in sys.modules})'
+HELP = f"""if True:
+    import atexit, sys
+    from qtrl.train import main
+
+    atexit.register(lambda: {LOADED})
+    sys.argv[1:] = ["--help"]
+    main()
+"""
+FIRST_STEP = f"""if True:
+    import sys
+    import gymnasium as gym
+    from gymnasium.envs.classic_control import PendulumEnv
+    from qtrl.train import main
+
+    class FirstStep(PendulumEnv):
+        def step(self, action):
+            {LOADED}
+            raise KeyboardInterrupt
+
+    gym.register("FirstStep-v0", entry_point=FirstStep, max_episode_steps=10)
+    sys.argv[1:] = ["experiment=pendulum_pqc", "env.id=FirstStep-v0", "logger=csv", "run_dir=run"]
+    main()
+"""
+
+
+@pytest.fixture
+def loaded_in(tmp_path):
+    def loaded(code: str) -> set[str]:
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        (line,) = [line for line in done.stdout.splitlines() if line.startswith("loaded: ")]
+        return set(line.split())
+
+    return loaded
+
+
+def test_help_loads_nothing_heavier_than_hydra(loaded_in) -> None:
+    loaded = loaded_in(HELP)
+    assert "hydra" in loaded
+    assert not loaded & {"gymnasium", "lightning", "mujoco", "numba", "numpy", "torch", "torchrl", "wandb"}
+
+
+def test_the_first_env_step_waits_for_no_package_that_it_does_not_need(loaded_in) -> None:
+    loaded = loaded_in(FIRST_STEP)
+    assert {"lightning", "numba"} <= loaded
+    assert not loaded & {"imageio", "imageio_ffmpeg", "pennylane", "qiskit", "tensorboard", "torchquantum", "wandb"}
 
 
 @pytest.mark.parametrize("name", MODULES)

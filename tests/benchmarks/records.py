@@ -3,7 +3,9 @@
 import math
 import os
 import shlex
+import statistics
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -22,6 +24,13 @@ def timed(call: Callable[[], Any], repeats: int = 1) -> float:
     for _ in range(repeats):
         call()
     return (time.perf_counter() - start) / repeats
+
+
+def gflops() -> float:
+    """Measure the machine of this minute: GFLOP/s of the qtDNN's product at batch 256."""
+    rows, weight = torch.randn(256, 220), torch.randn(2048, 220)
+    times = [timed(lambda: rows @ weight.t()) for _ in range(50)]
+    return 2e-9 * 256 * 220 * 2048 / statistics.median(times)
 
 
 def cpu_name() -> str:
@@ -55,6 +64,11 @@ def heading(record: dict[str, Any]) -> str:
         f"{record['threads']} torch threads, load average {before:.1f} before and {after:.1f} after the run, "
         f"commit {record['git_commit']}."
     )
+
+
+def filled(text: str) -> str:
+    """Wrap a paragraph of Markdown."""
+    return textwrap.fill(" ".join(text.split()), 120, break_on_hyphens=False, break_long_words=False)
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -15,25 +15,24 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from gymnasium.vector import SyncVectorEnv
 from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
-from records import conditions, timed
+from records import conditions, gflops
 
 from qtrl.callbacks import MetricRows, RunProgress
 from qtrl.data import CollectingPolicy, Stream
-from qtrl.envs import env_spec
+from qtrl.envs import VectorEnv, env_spec
 from qtrl.meters import RunMeters
 from qtrl.threads import set_threads
 from qtrl.wiring import build
-from qtrl.wiring.command import SPIN_COUNT, config_dir
+from qtrl.wiring.command import config_dir
 from qtrl.wiring.quiet import quiet_libraries
 
 BLOCKS = ("pqc", "fc")
 PARTS = {
     "env": "Gymnasium's environment, MuJoCo in it",
-    "collector": "TorchRL's collector around environment and policy",
+    "collector": "what is around environment and policy",
     "policy": "the actor's networks and exploration noise",
     "block": "the block while acting: circuit and shots",
     "extend": "replay, writing",
@@ -106,10 +105,10 @@ def config(block: str, steps: int, overrides: list[str]) -> DictConfig:
 
 def watch(shares: Shares, module: Any, stream: Stream, callbacks: list[Callback]) -> None:
     """Wrap the parts of a run."""
-    shares.wrap(SyncVectorEnv, "step", "env")
-    shares.wrap(SyncVectorEnv, "reset", "env")
+    for method in ("step_async", "step_wait", "reset"):
+        shares.wrap(VectorEnv, method, "env")
     shares.wrap(stream, "_collect", "collector")
-    shares.wrap(CollectingPolicy, "forward", "policy")
+    shares.wrap(CollectingPolicy, "act", "policy")
     shares.wrap(module.actor.block, "forward", "block")
     shares.wrap(stream.replay, "extend", "extend")
     shares.wrap(stream.replay, "sample", "sample")
@@ -143,13 +142,6 @@ def profile(block: str, steps: int, overrides: list[str]) -> dict[str, float]:
     return {part: 1e3 * shares.seconds[part] / (window.updates - SKIPPED) for part in PARTS}
 
 
-def gflops() -> float:
-    """Measure the machine of this minute: GFLOP/s of the qtDNN's product at batch 256."""
-    rows, weight = torch.randn(256, 220), torch.randn(2048, 220)
-    times = [timed(lambda: rows @ weight.t()) for _ in range(50)]
-    return 2e-9 * 256 * 220 * 2048 / statistics.median(times)
-
-
 def measure(steps: int, rounds: int, overrides: list[str]) -> dict[str, Any]:
     """Profile both blocks in turns; medians over the rounds."""
     found: dict[str, list[dict[str, float]]] = {block: [] for block in BLOCKS}
@@ -174,7 +166,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("overrides", nargs="*", help="key=value ..., as for qtrl.train")
     options = parser.parse_args()
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     quiet_libraries()
     set_threads(None, 1)
     about = conditions()

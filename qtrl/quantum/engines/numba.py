@@ -124,7 +124,9 @@ class _Exact(Function):
 def _kernel() -> ModuleType:
     """Import what is compiled where it is first called."""
     from qtrl.quantum.engines.cpu import kernel
+    from qtrl.quantum.engines.notice import announce_compiling
 
+    announce_compiling(kernel.run, kernel.gradient)
     return kernel
 
 

@@ -1,0 +1,74 @@
+"""qtrl's own command, with a stopwatch among its callbacks. Torch is imported by the command, as it always is."""
+
+import contextlib
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from contenders.task import Clock, Task
+from qtrl.wiring.command import run_command
+
+
+def run(task: Task, clock: Clock, experiment: str) -> float:
+    """Run `python -m qtrl.train` up to the end of the window, and a test of one episode after it."""
+    megabytes: list[float] = []
+
+    def train(cfg: Any) -> float:
+        from qtrl.train import train
+
+        megabytes.append(replay_megabytes(cfg))
+        with clock_among_callbacks(clock):
+            return train(cfg)
+
+    with TemporaryDirectory() as folder:
+        sys.argv = ["qtrl", *overrides(task, experiment, Path(folder) / "run")]
+        run_command(train, "train")
+    return megabytes[0]
+
+
+def overrides(task: Task, experiment: str, run_dir: Path) -> list[str]:
+    """Write a task as a user would on the command line; what is not named stays as the experiment has it."""
+    return [
+        f"experiment={experiment}",
+        f"env.id={task.env_id}",
+        f"num_envs={task.envs}",
+        f"total_env_steps={task.total}",
+        f"warmup_env_steps={task.warmup}",
+        f"data.batch_size={task.batch}",
+        f"data.capacity={task.capacity}",
+        f"algo.hidden={task.hidden}",
+        "callbacks.test_episodes=1",
+        "callbacks.test_max_episode_steps=2",
+        "logger=csv",
+        f"run_dir={run_dir}",
+    ]
+
+
+@contextlib.contextmanager
+def clock_among_callbacks(clock: Clock) -> Any:
+    """Let the clock tick after every update of the runs that are made meanwhile."""
+    from lightning.pytorch import Callback
+
+    from qtrl.wiring import build
+
+    class Ticks(Callback):
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+            clock.tick(pl_module.env_steps)
+
+    make = build.build_callbacks
+    build.build_callbacks = lambda *args: [*make(*args), Ticks()]
+    try:
+        yield
+    finally:
+        build.build_callbacks = make
+
+
+def replay_megabytes(cfg: Any) -> float:
+    """Return the size of a full replay."""
+    from qtrl.data import transition_columns
+    from qtrl.envs import env_spec
+    from qtrl.wiring import build
+
+    columns = transition_columns(env_spec(cfg.env.id), *build.build_circuit_sizes(cfg))
+    return 1e-6 * cfg.data.capacity * sum(column.row_bytes for column in columns)
