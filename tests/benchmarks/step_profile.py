@@ -14,12 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
 from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
 from records import conditions, gflops
 
+from qtrl.algos import FusedAdam
 from qtrl.callbacks import MetricRows, RunProgress
 from qtrl.data import CollectingPolicy, Stream
 from qtrl.envs import VectorEnv, env_spec
@@ -62,13 +62,13 @@ class Shares:
         self.seconds[self._stack[-1]] += now - self._since
         self._since = now
 
-    def wrap(self, owner: Any, name: str, part: str) -> None:
-        """Time a method of an object or a class."""
+    def wrap(self, owner: Any, name: str, part: str, within: str | None = None) -> None:
+        """Time a method of an object or a class; with `within`, book it only where that part calls it."""
         method = getattr(owner, name)
 
         def timed_method(*args: Any, **kwargs: Any) -> Any:
             self.switch()
-            self._stack.append(part)
+            self._stack.append(part if within in (None, self._stack[-1]) else self._stack[-1])
             try:
                 return method(*args, **kwargs)
             finally:
@@ -114,13 +114,12 @@ def watch(shares: Shares, module: Any, stream: Stream, callbacks: list[Callback]
     shares.wrap(stream.replay, "sample", "sample")
     shares.wrap(module, "_fit_surrogate", "fit")
     shares.wrap(module, "_update_critic", "critic")
-    shares.wrap(module.actor_target, "encode", "target")
-    shares.wrap(module.critic_target, "forward", "target")
+    shares.wrap(module, "_target_values", "target")
+    shares.wrap(module, "_tangent_action", "target", within="critic")
     shares.wrap(module, "_update_actor", "actor")
     shares.wrap(module, "_update_targets", "polyak")
-    for optimizer in (torch.optim.Adam,):
-        shares.wrap(optimizer, "step", "optimizer")
-        shares.wrap(optimizer, "zero_grad", "optimizer")
+    shares.wrap(FusedAdam, "step", "optimizer")
+    shares.wrap(FusedAdam, "zero_grad", "optimizer")
     for callback in callbacks:
         shares.wrap(callback, "on_train_batch_end", "logging")
 
