@@ -50,8 +50,8 @@ def entries(contenders: list[Contender]) -> Iterator[tuple[Contender, str]]:
     return ((contender, variant) for contender in contenders for variant in contender.variants)
 
 
-def measure(contenders: list[Contender], envs: list[int], rounds: int, measured: int) -> dict[str, Any]:
-    """Run everything in turns."""
+def measure(contenders: list[Contender], envs: list[int], rounds: int, measured: int) -> Iterator[dict[str, Any]]:
+    """Run everything in turns, and yield what was measured so far after each round."""
     runs, speeds = [], []
     for turn in range(rounds):
         speeds.append(run_child(GFLOPS, WITH_SPIN)["gflops"])
@@ -60,7 +60,7 @@ def measure(contenders: list[Contender], envs: list[int], rounds: int, measured:
             found = run_child(contender.name, variant, Task(envs=count, measured=measured))
             runs.append({"contender": contender.name, "variant": variant, "envs": count, "round": turn} | found)
             print(f"  {count:3d} envs  {contender.name}, {variant}: {found['env_steps_per_second']:.1f}", flush=True)
-    return {"gflops": speeds, "runs": runs}
+        yield {"gflops": speeds, "runs": runs, "load_average_after": os.getloadavg()}
 
 
 def main() -> None:
@@ -80,9 +80,9 @@ def main() -> None:
         chosen = [one for one in CONTENDERS.values() if any(word in one.name for word in options.only)]
         record = conditions(sorted({package for one in chosen for package in one.packages}))
         record |= {"task": asdict(Task(measured=options.steps)), "how": {one.name: one.how for one in chosen}}
-        record |= measure(chosen, options.envs, options.rounds, options.steps)
-        record["load_average_after"] = os.getloadavg()
-        file.write_text(json.dumps(record, indent=2) + "\n")
+        for measured in measure(chosen, options.envs, options.rounds, options.steps):
+            record |= measured
+            file.write_text(json.dumps(record, indent=2) + "\n")
     text = page(record)
     (options.out / "side_by_side.md").write_text(text)
     draw(record, options.out / "side_by_side.png")

@@ -18,6 +18,7 @@ from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
 from records import conditions, gflops
+from step_profile_report import draw, page
 
 from qtrl.algos import FusedAdam
 from qtrl.callbacks import MetricRows, RunProgress
@@ -159,7 +160,7 @@ def measure(steps: int, rounds: int, overrides: list[str]) -> dict[str, Any]:
 def main() -> None:
     """Profile, and write the record under a label."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/step_profile.json"))
+    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"))
     parser.add_argument("--label", default="after", help="name of this record in the file")
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=3)
@@ -170,8 +171,12 @@ def main() -> None:
     about = conditions()
     record = about | measure(options.steps, options.rounds, options.overrides)
     record["load_average_after"] = os.getloadavg()
-    records = json.loads(options.out.read_text()) if options.out.exists() else {}
-    options.out.write_text(json.dumps(records | {options.label: record}, indent=2) + "\n")
+    path = options.out / "step_profile.json"
+    records = json.loads(path.read_text()) if path.exists() else {}
+    records |= {options.label: record}
+    path.write_text(json.dumps(records, indent=2) + "\n")
+    path.with_suffix(".md").write_text(page(records, PARTS))
+    draw(records, path.with_suffix(".png"))
     for block, parts in record["milliseconds"].items():
         print(block, {part: round(value, 2) for part, value in parts.items()}, f"sum {sum(parts.values()):.1f} ms")
     print(f"{record['gflops']:.0f} GFLOP/s")
