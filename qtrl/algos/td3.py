@@ -94,6 +94,7 @@ class TD3(LightningModule):
         self._approximate_action = tangent_action if runs_circuits else compiled(tangent_action)
         self._values, self._target_values = compiled(self.critic.forward), compiled(self.critic_target.forward)
         self._first_value = compiled(self.critic.first)
+        self._compiled = mode is not None
         if mode:
             for net in self.estimator.children():
                 net.compile(mode=mode)
@@ -108,6 +109,8 @@ class TD3(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Make one update from one minibatch."""
+        if self._compiled:
+            torch.compiler.cudagraph_mark_step_begin()  # a replayed graph may write over the last update's tensors
         self.env_steps = batch.env_steps
         self.updates += 1
         stopwatch, rows = self.meters.stopwatch, batch.transitions

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 from contenders import SB3, WITH_SPIN
+from flops import Sizes, update_flops
 from records import filled, heading, number, table
 
 PQC, FC = "qtrl humanoid_pqc", "qtrl humanoid_fc"
 AIMS = {PQC: (1.5, 1.2), FC: (2.5, 2.0)}
 """Target and floor of a contender, in units of Stable-Baselines3's env steps per second."""
+SIZES = {PQC: Sizes(), FC: Sizes(surrogate=None)}
+"""Of the networks of a contender."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ def page(record: dict[str, Any]) -> str:
         "![Env steps per second while learning, and peak memory](side_by_side.png)",
         "## Targets",
         _targets(cells, numbers_of_envs(record)),
+        filled(_bound(record, cells)),
         "## Env steps per second while learning",
         filled("Medians over the rounds, with the quartiles in brackets."),
         _rows(record, lambda name, envs: _rate(cells[name, envs])),
@@ -140,6 +144,24 @@ def _targets(cells: Cells, envs: list[int]) -> str:
                 aims = [f"{target:g}", f"{floor:g}", f"{value:.2f}", verdict(value, target, floor)]
                 rows.append([f"`{name.split()[-1]}`, {count} env{'s' * (count > 1)}", *aims])
     return table(["times Stable-Baselines3", "target", "floor", "measured", ""], rows) if rows else ""
+
+
+def _bound(record: dict[str, Any], cells: Cells) -> str:
+    """Say what the matrix products of an update alone would allow on this machine."""
+    gflops, envs = statistics.median(record["gflops"]), numbers_of_envs(record)[0]
+    if (SB3, envs) not in cells:
+        return ""
+    words = [
+        f"In these rounds the machine made {number(gflops)} GFLOP/s in the qtDNN's largest product. If an update and "
+        "its env step were nothing but their products at that rate, then"
+    ]
+    for name, sizes in SIZES.items():
+        rate = gflops / (sum(update_flops(sizes, record["task"]["batch"]).values()) / 1e9)
+        times = rate / cells[SB3, envs].quartiles[1]
+        words.append(
+            f"`{name.split()[-1]}` would make {number(rate)} env steps/s, {times:.2f} times Stable-Baselines3;"
+        )
+    return " ".join(words)[:-1] + ". [Where a step goes](step_profile.md) shows the rest."
 
 
 def _memory(record: dict[str, Any], cells: Cells) -> str:
