@@ -67,11 +67,15 @@ def measure_paths(device: torch.device | str = "cpu") -> list[MatmulPath]:
 
 
 def fastest_accurate(paths: list[MatmulPath]) -> MatmulPath:
-    """Return the fastest path about as accurate as `highest`, and `highest` itself unless another is clearly faster."""
+    """Return the first of the paths about as accurate as `highest` than which none of them is clearly faster.
+
+    Args:
+        paths: In the order of `PRECISIONS`, so that noise does not choose between paths that are the same.
+    """
     highest = next(path for path in paths if path.precision == "highest")
     accurate = [path for path in paths if path.error <= LARGER_ERROR * highest.error]
-    fastest = max(accurate, key=lambda path: path.gflops)
-    return fastest if fastest.gflops >= FASTER * highest.gflops else highest
+    fastest = max(path.gflops for path in accurate)
+    return next(path for path in accurate if FASTER * path.gflops > fastest)
 
 
 def _error(product: Tensor, exact: Tensor) -> float:

@@ -15,6 +15,7 @@ def paths(high, medium):
         ((101, 1e-6), (102, 1e-6), "highest"),  # no faster than noise
         ((100, 1e-6), (230, 1.4e-6), "medium"),
         ((180, 1e-6), (230, 1e-6), "medium"),
+        ((225, 1e-6), (230, 1e-6), "high"),  # two names of the same path
         ((180, 1e-6), (400, 1e-2), "high"),  # the fastest rounds its factors
         ((300, 1e-3), (400, 1e-2), "highest"),
     ],

@@ -42,7 +42,7 @@ class FusedAdam(Adam):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient; call `closure` before, where one is given, and return its value."""
-        if getattr(self, "grad_scale", None) is not None:
+        if getattr(self, "grad_scale", None) is not None or getattr(self, "found_inf", None) is not None:
             return super().step(closure)
         loss = None
         if closure is not None:

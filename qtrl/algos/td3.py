@@ -208,6 +208,10 @@ class TD3(LightningModule):
         self._losses.add(name, loss)
         self.manual_backward(loss)
 
+    def look_at_losses(self) -> None:
+        """Read losses that were not waited for; see `FiniteLosses.look`."""
+        self._losses.look()
+
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move the transitions, without Lightning's walk through every leaf."""
         if device.type == "cpu":

@@ -33,6 +33,8 @@ class VectorEnv(gym.vector.VectorEnv):
     """
 
     autoreset_mode = AutoresetMode.DISABLED
+    steps_beside = True
+    """Whether environments step while this thread does something else."""
 
     def __init__(self, make: Callable[[], gym.Env], num_envs: int, spec: EnvSpec, *, workers: int) -> None:
         self.num_envs = num_envs

@@ -13,6 +13,8 @@ from qtrl.envs.lanes import Lane, Starts, make_lane
 class SerialVectorEnv(VectorEnv):
     """All environments one after the other, in the thread that waits for them."""
 
+    steps_beside = False
+
     def _open(self, make: Callable[[], gym.Env], parts: list[list[int]]) -> None:
         self._lane = make_lane(make, range(self.num_envs), self._columns)
 

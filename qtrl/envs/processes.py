@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.util import Finalize
 from typing import Any
 
 import gymnasium as gym
@@ -84,6 +85,8 @@ class _Worker:
         self._process = context.Process(target=_work, args=(theirs, *job), daemon=True, name=f"environments {name}")
         self._process.start()
         theirs.close()  # so that its end is noticed
+        # Python ends daemons by a SIGTERM, which a worker ignores, and waits for them.
+        Finalize(self, self._process.kill, exitpriority=10)
 
     def send(self, command: str, starts: Starts = ()) -> None:
         """Let it do something."""
@@ -130,7 +133,8 @@ def _work(
     buffers: Sequence[Any],
 ) -> None:
     """Make a lane and obey: the other side hears of each command when it is done, None or what went wrong."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the other side decides
+    for number in (signal.SIGINT, signal.SIGTERM):  # they go to all processes of a job; the other side decides
+        signal.signal(number, signal.SIG_IGN)
     remaining = iter(buffers)
     lane = None
     try:

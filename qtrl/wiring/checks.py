@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig, OmegaConf
 
-from qtrl.data import Schedule, check_collector
+from qtrl.data import COLLECTORS, Schedule, check_collector
 from qtrl.envs import VECTORS
 from qtrl.errors import ConfigError
 from qtrl.wiring import matmul
@@ -92,6 +92,8 @@ CHOICES = {
     "matmul_precision": matmul.CHOICES,
     "algo.compile_mode": (None, "default", "reduce-overhead", "max-autotune"),
     "env.vector": tuple(VECTORS),
+    "data.overlap": (False, True),
+    "data.collector": tuple(COLLECTORS),
 }
 """Words by key, as above."""
 
@@ -111,7 +113,16 @@ def check_config(cfg: DictConfig) -> None:
     for key, words in CHOICES.items():
         word = OmegaConf.select(cfg, key, default=words[0])
         if word not in words:
-            choices = ", ".join("null" if choice is None else choice for choice in words)
+            choices = ", ".join("null" if choice is None else str(choice).lower() for choice in words)
             raise ConfigError(f"{key}={word} is unknown: choices are {choices}")
-    check_collector(cfg.data.get("collector", "direct"), overlap=cfg.data.get("overlap", False))
+    _check_overlap(cfg)
     Schedule(cfg.total_env_steps, cfg.warmup_env_steps, cfg.updates_per_env_step)
+
+
+def _check_overlap(cfg: DictConfig) -> None:
+    """Refuse overlap where nothing would overlap; a run folder of an earlier version has none of these keys."""
+    overlap, vector = cfg.data.get("overlap", False), cfg.env.get("vector", "serial")
+    check_collector(cfg.data.get("collector", "direct"), overlap=overlap)
+    if overlap and not VECTORS[vector].steps_beside:
+        others = " or ".join(name for name, kind in VECTORS.items() if kind.steps_beside)
+        raise ConfigError(f"data.overlap=true needs environments beside the learner: set env.vector={others}")

@@ -8,14 +8,15 @@ AUTO = "auto"
 CHOICES = (AUTO, *PRECISIONS)
 
 
-def settle_matmul_precision(cfg: DictConfig) -> str:
+def settle_matmul_precision(cfg: DictConfig, world_size: int) -> str:
     """Return the precision that the config names; for `auto` on a CPU the fastest accurate one, as measured now.
 
-    A run with `deterministic=true`, or on an accelerator, does not measure: there `auto` is `highest`.
+    A run with `deterministic=true`, on an accelerator or in several processes, which might not choose alike, does not
+    measure: there `auto` is `highest`.
     """
     asked = cfg.get("matmul_precision", "highest")  # a run folder of an earlier version has no such key
     if asked != AUTO:
         return asked
-    if cfg.deterministic or cfg.trainer.accelerator != "cpu":
+    if cfg.deterministic or cfg.trainer.accelerator != "cpu" or world_size > 1:
         return "highest"
     return fastest_accurate(measure_paths()).precision

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, open_dict
 from qtrl.algos import TD3
 from qtrl.callbacks import TestResult, read_checkpoint
 from qtrl.envs import env_spec
-from qtrl.errors import ConfigError
+from qtrl.errors import ConfigError, EnvError
 from qtrl.matmul import matmul_precision
 from qtrl.meters import RunMeters
 from qtrl.report import draw_learning_curve
@@ -88,9 +88,7 @@ def run_training(cfg: DictConfig) -> float:
     trainer = build.build_trainer(cfg, run_dir, callbacks=callbacks, logger=loggers)
     ranks = build.Ranks(trainer.global_rank, trainer.world_size)
     set_threads(cfg.num_threads, ranks.world_size)
-    precision = facts["matmul_precision"] = settle_matmul_precision(cfg)
-    with open_dict(cfg):
-        cfg.matmul_precision = precision  # what a resumed run goes on with
+    precision = facts["matmul_precision"] = settle_matmul_precision(cfg, ranks.world_size)
     module = build.build_module(cfg, spec, meters=RunMeters(), ranks=ranks)
     checkpoint = _start_weights(cfg, module)
     if handed_down() is None:
@@ -102,7 +100,7 @@ def run_training(cfg: DictConfig) -> float:
     engine = _engine(module, trainer.strategy.root_device)
     _say(trainer, f"run folder {run_dir}, engine {engine}, matrix products by torch's path {precision!r}")
     with matmul_precision(precision):
-        _fit(trainer, module, stream, checkpoint)
+        _fit(cfg, trainer, module, stream, checkpoint)
     testing = next(callback for callback in callbacks if isinstance(callback, build.Testing))
     if trainer.is_global_zero:
         draw_learning_curve(run_dir / "metrics.csv", run_dir / "learning_curve.png", title=run_dir.name)
@@ -149,9 +147,17 @@ def _open_run_dir(cfg: DictConfig) -> None:
     hand_down(run_dir)
 
 
-def _fit(trainer: Trainer, module: TD3, stream: Any, checkpoint: Path | None) -> None:
+def _fit(cfg: DictConfig, trainer: Trainer, module: TD3, stream: Any, checkpoint: Path | None) -> None:
     try:
         trainer.fit(module, stream, ckpt_path=str(checkpoint) if checkpoint else None, weights_only=True)
+    except EnvError:
+        module.look_at_losses()  # a loss that went unseen on an accelerator is the better reason
+        raise
+    except Exception as error:
+        if cfg.algo.get("compile_mode") and type(error).__module__.startswith("torch._"):
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigError(f"algo.compile_mode={cfg.algo.compile_mode} failed, set it to null: {reason}") from error
+        raise
     except SIGTERMException:
         sys.exit(SIGTERM_STATUS)  # its own status is 0, which a job script takes for success
     finally:

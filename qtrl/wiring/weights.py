@@ -7,6 +7,9 @@ from torch import nn
 
 from qtrl.errors import CheckpointError
 
+SEPARATE_CRITICS = "critic.q1."
+"""So begin names in checkpoints made before both critics became one batched network."""
+
 
 def load_weights(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
     """Fill a module with a checkpoint's weights.
@@ -20,6 +23,10 @@ def load_weights(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> N
         CheckpointError: It belongs to another architecture; names the first tensor that differs.
     """
     found, expected = checkpoint["state_dict"], module.state_dict()
+    if any(name.startswith(SEPARATE_CRITICS) for name in found):
+        raise CheckpointError(
+            f"{path} was made by an earlier version of qtrl, whose critics were two networks; use that"
+        )
     for name in sorted(found.keys() | expected.keys()):
         has, wants = (tuple(state[name].shape) if name in state else "no such tensor" for state in (found, expected))
         if has != wants:

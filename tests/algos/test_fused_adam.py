@@ -75,11 +75,12 @@ def test_a_closure_is_called_with_gradients_and_its_value_returned():
     assert not torch.equal(parameter, before)
 
 
-def test_gradients_of_a_scaler_are_unscaled_and_dropped_where_infinite():
+@pytest.mark.parametrize("scale", [torch.tensor(8.0), None])  # None: unscaled before
+def test_gradients_of_a_scaler_are_unscaled_and_dropped_where_infinite(scale):
     ours, theirs = make_parameters(), make_parameters()
     for found_inf in (0.0, 1.0):
         for optimizer, parameters in ((FusedAdam(ours), ours), (Adam(theirs, fused=True), theirs)):
-            optimizer.grad_scale, optimizer.found_inf = torch.tensor(8.0), torch.tensor(found_inf)
+            optimizer.grad_scale, optimizer.found_inf = scale, torch.tensor(found_inf)
             step(optimizer, parameters, 0)
     for one, other in zip(ours, theirs, strict=True):
         assert torch.equal(one, other)

@@ -201,22 +201,38 @@ def test_closing_leaves_no_process_behind_also_in_the_middle_of_a_step():
     assert [process.exitcode for process in processes] == [0, 0]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_worker_processes_leave_signals_to_the_process_that_made_them(number):
+    envs = make_vector_env(COUNTING, 2, 0, vector="processes", workers=2)
+    try:
+        envs.reset(seed=[0, 1])
+        for worker in envs._workers:
+            os.kill(worker._process.pid, number)
+        time.sleep(0.1)
+        assert envs.step(np.zeros((2, 1), np.float32))[0].shape == (2, 3)
+    finally:
+        envs.close()
+
+
 ORPHANS = """
 import os, signal, sys
 from qtrl.envs import make_vector_env
 if __name__ == "__main__":
     envs = make_vector_env("Pendulum-v1", 2, 0, vector="processes", workers=2)
     print(*(worker._process.pid for worker in envs._workers), flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
+    {end}
 """
 
 
-def test_worker_processes_end_with_a_process_that_is_killed(tmp_path):
-    script = tmp_path / "killed.py"
-    script.write_text(ORPHANS)
+@pytest.mark.parametrize(
+    ("end", "status"), [("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL), ("raise ValueError", 1), ("", 0)]
+)
+def test_worker_processes_end_with_a_process_that_does_not_close_them(tmp_path, end, status):
+    script = tmp_path / "forgetful.py"
+    script.write_text(ORPHANS.replace("{end}", end))
     environ = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environ, timeout=60)
-    assert run.returncode == -signal.SIGKILL
+    assert run.returncode == status
     pids = [int(word) for word in run.stdout.split()]
     assert len(pids) == 2
     for _ in range(100):

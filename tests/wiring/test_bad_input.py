@@ -40,6 +40,11 @@ CONFIG_MISTAKES = {
     "unknown checkpoint_replay": ((*PENDULUM, "checkpoint_replay=all"), ["all", "last, none"]),
     "unknown vector": ((*PENDULUM, "env.vector=cloud"), ["env.vector=cloud", "serial, threads, processes"]),
     "unknown collector": ((*PENDULUM, "data.collector=net"), ["data.collector='net'", "direct, torchrl"]),
+    "overlap of nothing": ((*PENDULUM, "data.overlap=true"), ["data.overlap=true", "env.vector=threads or processes"]),
+    "overlap that is no truth value": ((*PENDULUM, "data.overlap=no"), ["data.overlap=no", "false, true"]),
+    "collector that is a list": ((*PENDULUM, "data.collector=[direct]"), ["data.collector", "direct, torchrl"]),
+    "unknown matmul precision": ((*PENDULUM, "matmul_precision=low"), ["low", "auto", "highest", "high", "medium"]),
+    "unknown compile mode": ((*PENDULUM, "algo.compile_mode=fast"), ["fast", "null", "default", "reduce-overhead"]),
     "overlap that the collector has not": (
         (*PENDULUM, "data.collector=torchrl", "data.overlap=true"),
         ["data.overlap=true", "data.collector=direct"],

@@ -13,15 +13,16 @@ def fast_medium(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("overrides", "taken"),
+    ("overrides", "ranks", "taken"),
     [
-        ([], "medium"),
-        (["deterministic=true"], "highest"),
-        (["trainer=gpu"], "highest"),
-        (["matmul_precision=high"], "high"),
-        (["matmul_precision=medium", "deterministic=true"], "medium"),
+        ([], 1, "medium"),
+        ([], 2, "highest"),
+        (["deterministic=true"], 1, "highest"),
+        (["trainer=gpu"], 1, "highest"),
+        (["matmul_precision=high"], 2, "high"),
+        (["matmul_precision=medium", "deterministic=true"], 1, "medium"),
     ],
 )
-def test_auto_measures_on_a_cpu_unless_the_run_must_repeat(compose, fast_medium, overrides, taken):
+def test_auto_measures_on_a_cpu_unless_the_run_must_repeat(compose, fast_medium, overrides, ranks, taken):
     cfg = compose("experiment=pendulum_pqc", *overrides)
-    assert settle_matmul_precision(cfg) == taken
+    assert settle_matmul_precision(cfg, ranks) == taken
