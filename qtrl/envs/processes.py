@@ -2,6 +2,7 @@
 
 import ctypes
 import signal
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import get_context
@@ -18,7 +19,7 @@ from qtrl.specs import EnvSpec
 
 STEP, RESET, CLOSE = "step", "reset", "close"
 PATIENCE_SECONDS = 5.0
-"""How long a worker may take to end by itself."""
+"""How long workers may take to end by themselves."""
 
 
 class ProcessVectorEnv(VectorEnv):
@@ -72,8 +73,9 @@ class ProcessVectorEnv(VectorEnv):
         """End the workers."""
         for worker in self._workers:
             worker.send_close()
+        deadline = time.monotonic() + PATIENCE_SECONDS
         for worker in self._workers:
-            worker.join()
+            worker.join(max(0.0, deadline - time.monotonic()))
 
 
 class _Worker:
@@ -109,9 +111,9 @@ class _Worker:
         with suppress(OSError):  # it has ended already
             self._connection.send((CLOSE, ()))
 
-    def join(self) -> None:
-        """Wait for the process to end, or end it."""
-        self._process.join(PATIENCE_SECONDS)
+    def join(self, seconds: float) -> None:
+        """Wait so long for the process to end, or end it."""
+        self._process.join(seconds)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()

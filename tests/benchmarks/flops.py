@@ -69,20 +69,24 @@ def trained(layers: Layers) -> int:
     return 3 * products(layers) - products(layers[:1])
 
 
-def update_flops(sizes: Sizes, batch: int) -> dict[str, float]:
+def update_flops(sizes: Sizes, batch: int, *, values: bool = True) -> dict[str, float]:
     """Return the operations of one update by part; the actor's, made at every `policy_delay`-th, are shared out.
 
     Args:
         sizes: Of the networks.
         batch: Rows of the minibatch.
+        values: Count the critics' last layers too, which are no matrix products, and which torch does not count.
     """
-    pre, middle, post, critic = sizes.pre, sizes.middle, sizes.post, sizes.critic
-    through_critic = products(critic) + products(critic[1:])  # fixed weights; the observation needs no gradient
+    pre, middle, post = sizes.pre, sizes.middle, sizes.post
+    value = sizes.hidden if values else 0
+    outer = (sizes.observation + sizes.action) * sizes.hidden  # their inputs need no gradient in the critics' update
+    inner = sizes.hidden**2 + value
+    through_critic = outer + inner + sizes.action * sizes.hidden + value  # fixed weights; the action's gradient alone
     through_middle = (3 if sizes.surrogate is None else 2) * products(middle)  # a qtDNN's weights are fixed here
     per_row = {
         "fit": 0 if sizes.surrogate is None else trained(middle),
-        "target": products(pre) + products(middle) + products(post) + 2 * products(critic),
-        "critic": 2 * trained(critic),
+        "target": products(pre) + products(middle) + products(post) + 2 * (outer + inner),
+        "critic": 2 * (2 * outer + 3 * inner),
         "actor": (trained(pre) + through_middle + 3 * products(post) + through_critic) / sizes.policy_delay,
     }
     return {part: 2.0 * batch * count for part, count in per_row.items()}

@@ -58,7 +58,7 @@ def counted(cfg, updates, folder):
 def test_torch_counts_the_same_operations_in_real_updates(block, compose, tmp_path):
     quiet_libraries()
     cfg = compose(f"experiment=humanoid_{block}", *SMALL, *BLOCKS[block])
-    parts = update_flops(sizes_of(block), ROWS)
+    parts = update_flops(sizes_of(block), ROWS, values=False)
     without_actor = sum(parts.values()) - parts["actor"]
     assert counted(cfg, 1, tmp_path) == without_actor
     assert counted(cfg, 2, tmp_path) == 2 * sum(parts.values())
@@ -82,8 +82,8 @@ def test_the_papers_sizes_take_what_is_counted_by_hand():
     actor, critic = 376 * 256 + 256 * 230 + 20 * 256 + 256 * 17, 376 * 256 + 273 * 256 + 256
     assert pqc["fit"] == rows * (2 * 220 * 2048 + 3 * 2048 * 10)
     assert pqc["target"] == rows * (actor + 220 * 2048 + 2048 * 10 + 2 * critic)
-    assert pqc["critic"] == rows * 2 * (2 * 376 * 256 + 3 * (273 * 256 + 256))
-    assert sum(pqc.values()) == pytest.approx(1.80e9, rel=0.01)
+    assert pqc["critic"] == rows * 2 * (2 * (376 + 17) * 256 + 3 * (256 * 256 + 256))
+    assert sum(pqc.values()) == pytest.approx(1.78e9, rel=0.01)
 
 
 def test_a_backward_pass_skips_the_gradient_of_the_first_input():
