@@ -39,7 +39,7 @@ CONFIG_MISTAKES = {
     "unknown rotation": ((*PENDULUM, "circuit.rotations=[rq]"), ["rq", "ry"]),
     "unknown checkpoint_replay": ((*PENDULUM, "checkpoint_replay=all"), ["all", "last, none"]),
     "unknown vector": ((*PENDULUM, "env.vector=cloud"), ["env.vector=cloud", "serial, threads, processes"]),
-    "unknown collector": ((*PENDULUM, "data.collector=net"), ["data.collector='net'", "direct, torchrl"]),
+    "unknown collector": ((*PENDULUM, "data.collector=net"), ["data.collector=net", "direct, torchrl"]),
     "overlap of nothing": ((*PENDULUM, "data.overlap=true"), ["data.overlap=true", "env.vector=threads or processes"]),
     "overlap that is no truth value": ((*PENDULUM, "data.overlap=no"), ["data.overlap=no", "false, true"]),
     "collector that is a list": ((*PENDULUM, "data.collector=[direct]"), ["data.collector", "direct, torchrl"]),
