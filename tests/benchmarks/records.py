@@ -78,6 +78,19 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def write_page(
+    record: dict[str, Any],
+    file: Path,
+    page: Callable[[dict[str, Any]], str],
+    draw: Callable[[dict[str, Any], Path], None],
+) -> None:
+    """Write page and picture of a record beside its JSON file, and print the page."""
+    text = page(record)
+    file.with_suffix(".md").write_text(text)
+    draw(record, file.with_suffix(".png"))
+    print(text)
+
+
 def number(value: float | None) -> str:
     """Write three digits, or a dash where there is no number."""
     if value is None or not math.isfinite(value):

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from records import conditions, gflops
+from records import conditions, gflops, write_page
 from scaling_picture import draw
 from scaling_points import (
     Point,
@@ -101,10 +101,7 @@ def main() -> None:
         record = conditions(["numba"]) | measure(options.axes, options.rounds)
         record["load_average_after"] = os.getloadavg()
         file.write_text(json.dumps(record, indent=2) + "\n")
-    text = page(record)
-    (options.out / "scaling.md").write_text(text)
-    draw(record, options.out / "scaling.png")
-    print(text)
+    write_page(record, file, page, draw)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any
 
 from contender import GFLOPS
 from contenders import CONTENDERS, WITH_SPIN, Contender, Task
-from records import conditions
+from records import conditions, write_page
 from side_by_side_picture import draw
 from side_by_side_report import page
 
@@ -83,10 +83,7 @@ def main() -> None:
         for measured in measure(chosen, options.envs, options.rounds, options.steps):
             record |= measured
             file.write_text(json.dumps(record, indent=2) + "\n")
-    text = page(record)
-    (options.out / "side_by_side.md").write_text(text)
-    draw(record, options.out / "side_by_side.png")
-    print(text)
+    write_page(record, file, page, draw)
 
 
 if __name__ == "__main__":
