@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium as gym
 
 from qtrl.envs.base import VectorEnv
+from qtrl.envs.episode import Record
 from qtrl.envs.lanes import Lane, Starts, make_lane
 
 
@@ -26,6 +27,12 @@ class SerialVectorEnv(VectorEnv):
 
     def _reset(self, starts: Starts) -> None:
         self._lane.reset(starts)
+
+    def _records(self) -> list[Record | None]:
+        return self._lane.records()
+
+    def _resume(self, records: list[Record | None], *, step_given: bool) -> list[bool]:
+        return self._lane.resume_all(records, step_given=step_given)
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close the environments."""
@@ -56,6 +63,13 @@ class ThreadVectorEnv(VectorEnv):
     def _reset(self, starts: Starts) -> None:
         for lane in self._lanes:
             lane.reset(starts)
+
+    def _records(self) -> list[Record | None]:
+        return [record for lane in self._lanes for record in lane.records()]
+
+    def _resume(self, records: list[Record | None], *, step_given: bool) -> list[bool]:
+        parts = self._pool.map(lambda lane: lane.resume_all(records, step_given=step_given), self._lanes)
+        return [went_on for part in parts for went_on in part]
 
     def close_extras(self, **kwargs: Any) -> None:
         """Wait for a step under way, and close the environments."""

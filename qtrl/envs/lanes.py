@@ -5,14 +5,32 @@ Shapes: N environments, O observation, A action.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from qtrl.envs.episode import Array, Episode, Record, Step
+from qtrl.envs.simulator import LOST
+
 Starts = Sequence[tuple[int, int | None]]
 """The environments that begin an episode, each with a seed or None."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What steps the environments.
+
+    Attributes:
+        count: How many environments are stepped at the same time, at most.
+        timeout: Seconds that a step or reset may take before a worker process counts as hung.
+        max_restarts: Lost worker processes that are started again within an hour.
+    """
+
+    count: int
+    timeout: float = 30.0
+    max_restarts: int = 3
 
 
 class Columns(NamedTuple):
@@ -24,6 +42,8 @@ class Columns(NamedTuple):
         reward: Of the last step, shape (N,), float64.
         terminated: Whether the last step ended the episode, shape (N,).
         truncated: Whether the last step met a time limit, shape (N,).
+        lost: Whether the last step is no transition, shape (N,); the observation is then the one before, and the
+            episode counts as truncated.
     """
 
     action: Array
@@ -31,6 +51,7 @@ class Columns(NamedTuple):
     reward: Array
     terminated: Array
     truncated: Array
+    lost: Array
 
 
 def make_columns(num_envs: int, observation_size: int, action_size: int, allocate: Callable[[int], Any]) -> Columns:
@@ -53,6 +74,7 @@ def make_columns(num_envs: int, observation_size: int, action_size: int, allocat
         reward=column(num_envs, dtype=np.float64),
         terminated=column(num_envs, dtype=np.bool_),
         truncated=column(num_envs, dtype=np.bool_),
+        lost=column(num_envs, dtype=np.bool_),
     )
 
 
@@ -60,42 +82,75 @@ class Lane:
     """Environments that one worker steps one after the other.
 
     Args:
-        envs: The environments.
-        first: The row of the first of them; the others follow.
+        episodes: The environments.
+        rows: Their rows, which follow each other.
         columns: The rows of all lanes.
     """
 
-    def __init__(self, envs: Sequence[gym.Env], first: int, columns: Columns) -> None:
-        self._envs, self._first, self._columns = envs, first, columns
+    def __init__(self, episodes: Sequence[Episode], rows: Sequence[int], columns: Columns) -> None:
+        self.rows = rows
+        self._episodes, self._columns = dict(zip(rows, episodes, strict=True)), columns
 
     def step(self) -> None:
         """Take the actions and write what they led to, at the end of an episode its true last observation."""
-        action, observation, reward, terminated, truncated = self._columns
-        for row, env in enumerate(self._envs, self._first):
-            observation[row], reward[row], terminated[row], truncated[row], _ = env.step(action[row])
+        action, observation, reward, terminated, truncated, lost = self._columns
+        for row, episode in self._episodes.items():
+            observation[row], reward[row], terminated[row], truncated[row], info = episode.step(action[row])
+            lost[row] = LOST in info
 
     def reset(self, starts: Starts) -> None:
         """Begin an episode in those of the environments that belong here, and write its observation."""
         for row, seed in starts:
-            if 0 <= row - self._first < len(self._envs):
-                self._columns.observation[row] = self._envs[row - self._first].reset(seed=seed)[0]
+            if row in self._episodes:
+                self._columns.observation[row] = self._episodes[row].reset(seed)
+
+    def records(self) -> list[Record | None]:
+        """Return the episodes so far; None for each that cannot be taken up again."""
+        return [episode.record() for episode in self._episodes.values()]
+
+    def resume(self, row: int, record: Record | None, step_given: bool) -> bool:
+        """Take up an episode, of which the columns hold the last step.
+
+        Args:
+            row: One of this lane's.
+            record: The episode, or None where it cannot be taken up.
+            step_given: Whether somebody was given that step. If so, a new episode begins where this one cannot be
+                taken up; else that step truncates it.
+
+        Returns:
+            Whether the environment goes on where it was.
+        """
+        _, observation, reward, terminated, truncated, _ = self._columns
+        newest: Step = (observation[row], reward[row], terminated[row], truncated[row], {})
+        if record is not None and self._episodes[row].resume(record, newest):
+            return True
+        if step_given:
+            self.reset([(row, None)])
+        else:
+            truncated[row] = True
+        return False
+
+    def resume_all(self, records: Sequence[Record | None], *, step_given: bool) -> list[bool]:
+        """Do `resume` for all environments of this lane; the records are those of all lanes."""
+        return [self.resume(row, records[row], step_given) for row in self.rows]
 
     def close(self) -> None:
         """Close the environments."""
-        for env in self._envs:
-            env.close()
+        for episode in self._episodes.values():
+            episode.close()
 
 
 def make_lane(make: Callable[[], gym.Env], rows: Sequence[int], columns: Columns) -> Lane:
     """Make the environments of some rows; where one fails, those before it are closed."""
-    envs: list[gym.Env] = []
+    episodes: list[Episode] = []
     try:
         for _ in rows:
-            envs.append(make())
+            episodes.append(Episode(make()))
     except BaseException:
-        Lane(envs, 0, columns).close()
+        for episode in episodes:
+            episode.close()
         raise
-    return Lane(envs, rows[0], columns)
+    return Lane(episodes, rows, columns)
 
 
 def split_rows(num_envs: int, workers: int) -> list[list[int]]:

@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 
 from qtrl.envs.render import check_renderer, pick_renderer
+from qtrl.envs.simulator import guard_simulator
 from qtrl.envs.wrappers import VectorGuard
 from qtrl.errors import ConfigError, EnvError
 from qtrl.specs import EnvSpec
@@ -16,7 +17,8 @@ def make_env(env_id: str, *, max_episode_steps: int | None = None, render: bool 
     """Make one environment.
 
     Its observation is a flat float32 vector, whatever space the environment has; its action is a flat float32 vector
-    in [-1, 1], clamped and rescaled to the environment's bounds. Actions, observations and rewards are checked finite.
+    in [-1, 1], clamped and rescaled to the environment's bounds. Actions, observations and rewards are checked finite,
+    and a step in which MuJoCo reset an unstable simulation truncates the episode, see `SimulatorGuard`.
 
     Args:
         env_id: Anything that Gymnasium's `make` accepts, `module:Id-v0` included; the module is imported.
@@ -35,7 +37,7 @@ def make_env(env_id: str, *, max_episode_steps: int | None = None, render: bool 
     env = _make_raw(env_id, max_episode_steps, render)
     try:
         _check_action_space(env_id, env.action_space)
-        return VectorGuard(_flatten_observation(env_id, env), env_id)
+        return VectorGuard(_flatten_observation(env_id, guard_simulator(env, env_id)), env_id)
     except EnvError:
         env.close()
         raise

@@ -9,6 +9,7 @@ import numpy as np
 
 from qtrl.envs.base import VectorEnv
 from qtrl.envs.in_process import SerialVectorEnv, ThreadVectorEnv
+from qtrl.envs.lanes import Workers
 from qtrl.envs.make import env_spec, make_env
 from qtrl.envs.processes import ProcessVectorEnv
 from qtrl.errors import ConfigError
@@ -17,6 +18,8 @@ VECTORS: Mapping[str, type[VectorEnv]] = MappingProxyType(
     {"serial": SerialVectorEnv, "threads": ThreadVectorEnv, "processes": ProcessVectorEnv}
 )
 """What `env.vector` may be."""
+LONGEST_TIMEOUT = 86_400.0
+"""Seconds in a day."""
 
 
 def make_vector_env(
@@ -27,6 +30,8 @@ def make_vector_env(
     max_episode_steps: int | None = None,
     vector: str = "serial",
     workers: int | None = None,
+    timeout: float = 30.0,
+    max_restarts: int = 3,
 ) -> VectorEnv:
     """Make `num_envs` seeded copies of an environment; the numbers do not depend on how they are stepped.
 
@@ -37,21 +42,26 @@ def make_vector_env(
         max_episode_steps: Time limit in env steps in place of the environment's own.
         vector: A name in `VECTORS`.
         workers: Threads or processes, at most one for each copy; None for as many as cores may be used.
+        timeout: Seconds that a step or reset may take in a worker process before that is killed and started again; ten
+            times as many for making environments. Above 0.
+        max_restarts: Worker processes that are started again within an hour; 0 or more.
 
     Raises:
-        ConfigError: `num_envs` or `workers` is below 1, `seed` is negative, or `vector` is unknown.
-        EnvError: As in `make_env`, or a worker died.
+        ConfigError: A number is out of range, or `vector` is unknown.
+        EnvError: As in `make_env`, or a worker died when it started.
     """
     if vector not in VECTORS:
         raise ConfigError(f"env.vector={vector!r} is unknown; choose one of {', '.join(VECTORS)}")
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
-    for name, value in (("num_envs", num_envs), ("workers", workers)):
-        if value < 1:
-            raise ConfigError(f"{name} is {value}, expected at least 1")
+    for name, value, least in (("num_envs", num_envs, 1), ("workers", workers, 1), ("max_restarts", max_restarts, 0)):
+        if value < least:
+            raise ConfigError(f"{name} is {value}, expected at least {least}")
+    if not 0 < timeout <= LONGEST_TIMEOUT:
+        raise ConfigError(f"timeout is {timeout}, expected above 0 and up to {LONGEST_TIMEOUT:g} seconds")
     seeds = start_seeds(seed, num_envs)
     make = partial(make_env, env_id, max_episode_steps=max_episode_steps)
     spec = env_spec(env_id, max_episode_steps=max_episode_steps)
-    envs = VECTORS[vector](make, num_envs, spec, workers=workers)
+    envs = VECTORS[vector](make, num_envs, spec, Workers(workers, timeout, max_restarts))
     # Seeds each copy's generator. A collector resets once more, so a run begins with the second start of each seed.
     try:
         envs.reset(seed=seeds)

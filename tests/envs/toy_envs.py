@@ -1,5 +1,9 @@
 """Environments whose numbers a test can tell by hand; importing this registers them, as a user's package would."""
 
+import os
+import signal
+import time
+
 import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, Sequence
@@ -78,6 +82,70 @@ class Crashing(Broken):
         return self._observation(False), 1 / (2 - self.count), False, False, {}
 
 
+class Faulty(Counting):
+    """Has a fault in the step of an action of 1, or in the reset that follows a step of an action of 0.5."""
+
+    def __init__(self, fault):
+        super().__init__(longest=10**9)
+        self.fault, self.armed = fault, False
+
+    def reset(self, *, seed=None, options=None):
+        if self.armed:
+            self._fail()
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        self.armed = action[0] == 0.5
+        if action[0] == 1.0:
+            self._fail()
+        return super().step(action)
+
+    def _fail(self):
+        match self.fault:
+            case "die":
+                os._exit(7)
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "raise":
+                raise ValueError("a fault")
+            case "hang":
+                time.sleep(600)
+
+
+class Unruly(Counting):
+    """Starts where its own dice say, which nobody can seed."""
+
+    def reset(self, *, seed=None, options=None):
+        _, info = super().reset(seed=seed)
+        self.start = np.random.default_rng().uniform()
+        return self._observation(), info
+
+
+class OldDice(Counting):
+    """Has a generator whose state is not a few integers."""
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None:
+            self.np_random = np.random.Generator(np.random.MT19937(seed))
+        return super().reset()
+
+
+def unstable(every):
+    """Make a Humanoid whose body is thrown about in every so many env steps."""
+    from gymnasium.envs.mujoco.humanoid_v4 import HumanoidEnv
+
+    class Unstable(HumanoidEnv):
+        taken = 0
+
+        def step(self, action):
+            self.taken += 1
+            if self.taken % every == 0:
+                self.data.qvel[0] = 1e12
+            return super().step(action)
+
+    return Unstable()
+
+
 class Spaces(gym.Env):
     """Whatever spaces are asked for, sampled."""
 
@@ -125,6 +193,18 @@ _register("EchoNothing", Echo, action_space=Box(-1.0, 1.0, (0,), np.float32))
 for _where in ("reset", "observation", "reward"):
     _register(f"Broken_{_where}", Broken, where=_where)
 _register("Crashing", Crashing, where="step")
+for _fault in ("die", "kill", "raise", "hang"):
+    _register(f"Faulty_{_fault}", Faulty, fault=_fault)
+_register("Unruly", Unruly, longest=10**9)
+_register("OldDice", OldDice, longest=10**9)
+_register(
+    "FallenHumanoid",
+    "gymnasium.envs.mujoco.humanoid_v4:HumanoidEnv",
+    max_episode_steps=150,
+    terminate_when_unhealthy=False,
+)
+_register("Unstable3", unstable, max_episode_steps=1000, every=3)
+_register("Unstable1", unstable, max_episode_steps=1000, every=1)
 _register("DictAction", Spaces, action_space=Dict(a=Box(-1.0, 1.0, (1,), np.float32)))
 _register("DictObservation", Spaces, observation_space=Dict(place=Box(-1.0, 1.0, (2, 2)), gear=Discrete(3)))
 _register("ImageObservation", Spaces, observation_space=Box(0, 255, (4, 5, 3), np.uint8))

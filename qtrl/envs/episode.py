@@ -1,0 +1,111 @@
+"""One environment, and the record from which another process can take its episode up again.
+
+Shapes: T actions taken, A action.
+"""
+
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Record = dict[str, Any]
+"""An episode so far: `generator` and `seed` it was begun with, `actions` since, `generator_after` them."""
+Step = tuple[Array, float, bool, bool, dict[str, Any]]
+
+MOST_ACTIONS = 100_000
+"""Actions that are kept of an episode; a longer one cannot be taken up again."""
+
+
+class Episode:
+    """One environment that remembers how it came to be where it is.
+
+    What a simulator is in is not saved but made again: its random generator as it was before the episode began, that
+    reset, and the actions since. This is exact for every environment whose numbers follow from its generator and the
+    actions, MuJoCo's among them, whose restored state would not give the same rewards.
+
+    Args:
+        env: An environment with flat float32 actions.
+    """
+
+    def __init__(self, env: gym.Env) -> None:
+        self._env = env
+        self._generator: dict[str, Any] | None = None
+        self._seed: int | None = None
+        self._actions: deque[bytes] = deque(maxlen=MOST_ACTIONS + 1)
+
+    def reset(self, seed: int | None = None) -> Array:
+        """Begin an episode and return its observation."""
+        self._generator, self._seed = self._generator_state(), seed
+        self._actions.clear()
+        return self._env.reset(seed=seed)[0]
+
+    def step(self, action: Array) -> Step:
+        """Take one env step, as the environment does; the action is float32 of shape (A,)."""
+        self._actions.append(action.tobytes())
+        return self._env.step(action)
+
+    def record(self) -> Record | None:
+        """Return the episode so far, or None where it cannot be taken up again.
+
+        That is so before the first reset, after more than `MOST_ACTIONS` actions, and where `np_random` is no numpy
+        Generator whose state is a few integers, as that of Gymnasium's own is.
+        """
+        after = self._generator_state()
+        if self._generator is None or after is None or len(self._actions) > MOST_ACTIONS:
+            return None
+        actions = np.frombuffer(bytearray().join(self._actions), np.float32)
+        actions = actions.reshape(len(self._actions), self._env.action_space.shape[0])
+        return {"generator": self._generator, "seed": self._seed, "actions": actions, "generator_after": after}
+
+    def resume(self, record: Record, newest: Step) -> bool:
+        """Play a recorded episode again.
+
+        Args:
+            record: What `record` returned, of any copy of the environment.
+            newest: What the last of its steps gave, or the reset where no action was taken; of the latter only the
+                observation counts. The info is not looked at.
+
+        Returns:
+            Whether this environment, bit for bit, is where that one was. If not, its next episode is the one that the
+            other environment would have begun next, as far as its generator decides.
+        """
+        try:
+            self._set_generator(record["generator"])
+            same = self._play(record, newest) and self._generator_state() == record["generator_after"]
+        except Exception:  # whatever a changed environment, or another version of it, says of these actions
+            same = False
+        if not same:
+            self._generator = None  # what was played is no episode of this run
+            with suppress(AttributeError, TypeError, ValueError):  # a generator of another kind
+                self._set_generator(record["generator_after"])
+        return same
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+    def _play(self, record: Record, newest: Step) -> bool:
+        observation = self.reset(record["seed"])
+        reward, terminated, truncated = newest[1:4]
+        if len(record["actions"]):
+            terminated = truncated = False
+        for action in record["actions"]:
+            if terminated or truncated:  # over before all actions are taken
+                return False
+            observation, reward, terminated, truncated, _ = self.step(action)
+        return observation.tobytes() == newest[0].tobytes() and (reward, terminated, truncated) == newest[1:4]
+
+    def _generator_state(self) -> dict[str, Any] | None:
+        state = getattr(getattr(getattr(self._env.unwrapped, "np_random", None), "bit_generator", None), "state", None)
+        return state if _is_plain(state) else None
+
+    def _set_generator(self, state: dict[str, Any]) -> None:
+        self._env.unwrapped.np_random.bit_generator.state = state
+
+
+def _is_plain(state: Any) -> bool:
+    """Tell whether a generator's state is made of numbers and words alone."""
+    return isinstance(state, dict) and all(isinstance(value, int | str) or _is_plain(value) for value in state.values())
