@@ -3,9 +3,11 @@
 from qtrl.data.collector import COLLECTORS, Collector, DirectCollector, TorchRLCollector, check_collector
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.replay import Replay
-from qtrl.data.rows import STORAGES
+from qtrl.data.rows import STORAGES, storage_named
+from qtrl.data.schedule import Schedule
 from qtrl.data.schema import Column, transition_columns
-from qtrl.data.stream import Schedule, Stream
+from qtrl.data.space import check_space
+from qtrl.data.stream import Stream
 
 __all__ = [
     "COLLECTORS",
@@ -19,5 +21,7 @@ __all__ = [
     "Stream",
     "TorchRLCollector",
     "check_collector",
+    "check_space",
+    "storage_named",
     "transition_columns",
 ]

@@ -6,16 +6,22 @@ Shapes: N environments, O observation, A action.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from tensordict import TensorDict
+from torch import Tensor
 
 from qtrl.data.policy import CollectingPolicy
 from qtrl.envs import VectorEnv
-from qtrl.errors import ConfigError
+from qtrl.envs.state import check_dict, check_tensor
+from qtrl.errors import CheckpointError, ConfigError
 from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED, TRUNCATED
 from qtrl.nn import ActorOutput
+
+STEP = (OBSERVATION, ACTION, Q_IN, Q_OUT)
+"""What is kept of a step under way."""
 
 
 class Collector(ABC):
@@ -26,17 +32,46 @@ class Collector(ABC):
     observation; the next row has the first one of a new episode as its `observation`.
 
     Args:
-        envs: The environments, seeded; the collector resets them once more.
+        envs: The environments, seeded; the collector resets them once more, unless there is a state.
         policy: Chooses actions and records q_in and q_out.
+        state: What `state_dict` of another collector returned, to go on from there; with the same random states the
+            policy then gives the same rows as that one's, bit for bit.
+
+    Raises:
+        CheckpointError: The state is malformed, of other environments or of another policy.
     """
 
     can_overlap: ClassVar[bool]
     """Whether the environments step between `begin` and `end`."""
 
-    def __init__(self, envs: VectorEnv, policy: CollectingPolicy) -> None:
+    def __init__(self, envs: VectorEnv, policy: CollectingPolicy, state: dict[str, Any] | None = None) -> None:
         self.envs, self.policy = envs, policy
         self.begun = False
         """Whether a step is under way."""
+        self.discontinued: np.ndarray = np.zeros(envs.num_envs, dtype=np.bool_)
+        """Environments whose episode could not be gone on with from `state`, shape (N,); see `VectorEnv`."""
+        step = None
+        if state is not None:
+            checked = check_dict(state, "collector", ("envs", "step"))
+            self.discontinued = envs.load_state_dict(checked["envs"])
+            step = checked["step"]
+            if checked["envs"]["step_given"] is not (step is None):
+                raise CheckpointError("the checkpoint's collector and its environments disagree about a step under way")
+        self._start(step)
+        self.begun = step is not None
+
+    @property
+    def lost(self) -> np.ndarray:
+        """Rows of the last step that are no transition, shape (N,); see `VectorEnv.lost`."""
+        return self.envs.lost
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the environments are, and the step under way; plain data and tensors.
+
+        Raises:
+            EnvError: The environments failed, also if that was said before.
+        """
+        return {"envs": self.envs.state_dict(), "step": self._step_state() if self.begun else None}
 
     def begin(self) -> None:
         """Choose actions with the policy as it is now, and let the environments step."""
@@ -48,6 +83,14 @@ class Collector(ABC):
         rows = self._end()
         self.begun = False
         return rows
+
+    def _step_state(self) -> dict[str, Tensor]:
+        """Return what is kept of a step under way."""
+        return {}
+
+    @abstractmethod
+    def _start(self, step: dict[str, Tensor] | None) -> None:
+        """Begin with the environments' newest observations, or with a step under way that another one had begun."""
 
     @abstractmethod
     def _begin(self) -> None:
@@ -63,12 +106,27 @@ class DirectCollector(Collector):
 
     can_overlap = True
 
-    def __init__(self, envs: VectorEnv, policy: CollectingPolicy) -> None:
-        super().__init__(envs, policy)
-        self._observation = torch.from_numpy(envs.reset()[0])  # (N, O)
-        never = torch.zeros(envs.num_envs, 1, dtype=torch.bool)
+    def _start(self, step: dict[str, Tensor] | None) -> None:
+        self._observation = torch.from_numpy(self.envs.reset()[0])  # (N, O)
+        never = torch.zeros(self.envs.num_envs, 1, dtype=torch.bool)
         self._ended_before = dict.fromkeys(("done", "terminated", "truncated"), never)
         self._chosen: ActorOutput
+        if step is not None:
+            self._observation, *chosen = self._checked(step)
+            self._chosen = ActorOutput(*chosen)
+
+    def _checked(self, step: object) -> list[Tensor]:
+        """Return the observation, action, q_in and q_out of a step, if they fit."""
+        envs, block = self.envs, self.policy.actor.block
+        widths = (*envs.single_observation_space.shape, *envs.single_action_space.shape, block.n_in, block.n_out)
+        parts = check_dict(step, "collector.step", STEP)
+        return [
+            check_tensor(parts[name], f"collector.step.{name}", envs.num_envs, width)
+            for name, width in zip(STEP, widths, strict=True)
+        ]
+
+    def _step_state(self) -> dict[str, Tensor]:
+        return dict(zip(STEP, (self._observation, *self._chosen), strict=True))
 
     def _begin(self) -> None:
         self._chosen = self.policy.act(self._observation)
@@ -99,16 +157,17 @@ class TorchRLCollector(Collector):
 
     can_overlap = False
 
-    def __init__(self, envs: VectorEnv, policy: CollectingPolicy) -> None:
-        super().__init__(envs, policy)
+    def _start(self, step: dict[str, Tensor] | None) -> None:
+        if step is not None:
+            raise CheckpointError("the checkpoint has a step under way, which needs data.collector=direct to go on")
         # TorchRL takes seconds to import and sets the start method of processes, so only who needs this pays for it.
         from torchrl.collectors import Collector as Frames
         from torchrl.envs import GymWrapper
 
         frames = Frames(
-            GymWrapper(envs),
-            policy,
-            frames_per_batch=envs.num_envs,
+            GymWrapper(self.envs),
+            self.policy,
+            frames_per_batch=self.envs.num_envs,
             total_frames=-1,
             trust_policy=True,
             track_traj_ids=False,

@@ -1,48 +1,29 @@
 """The path of the data: collect, extend the replay, yield minibatches; Lightning's `fit` consumes it."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from torch import Tensor
+import torch
+from tensordict import TensorDict
 
 from qtrl.data.collector import COLLECTORS, Collector, check_collector
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.replay import Replay
+from qtrl.data.returns import EpisodeReturns
+from qtrl.data.schedule import Schedule
 from qtrl.envs import VectorEnv
-from qtrl.errors import ConfigError
+from qtrl.errors import QtrlError
 from qtrl.keys import DONE, REWARD
 from qtrl.meters import RunMeters
 from qtrl.ranks import from_all_ranks
 from qtrl.specs import Batch
+from qtrl.stopping import Stop
 
 BEYOND = 10**12
 """More minibatches than any run has."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How env steps and updates follow each other; all counts are sums over ranks.
-
-    Attributes:
-        total_env_steps: Env steps after which the stream ends.
-        warmup_env_steps: Env steps with random actions before the first update.
-        updates_per_env_step: Updates owed for each env step after warm-up; may be a fraction.
-    """
-
-    total_env_steps: int
-    warmup_env_steps: int
-    updates_per_env_step: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.warmup_env_steps < self.total_env_steps:
-            raise ConfigError(
-                f"warmup_env_steps={self.warmup_env_steps} must be at least 0 and below "
-                f"total_env_steps={self.total_env_steps}; lower the one or raise the other"
-            )
-        if self.updates_per_env_step <= 0:
-            raise ConfigError(f"updates_per_env_step={self.updates_per_env_step} must be above 0")
 
 
 class Stream:
@@ -51,12 +32,15 @@ class Stream:
     Every rank steps as many environments and yields as many minibatches as every other.
 
     An action is chosen with the weights after all updates that are owed for the step before. With `overlap` it is
-    chosen one turn earlier, before those updates, and the environments step while they are made. A step that is under
-    way when a checkpoint is written is not in it: a resumed run begins new episodes anyway.
+    chosen one turn earlier, before those updates, and the environments step while they are made.
+
+    What a checkpoint holds of it goes on bit for bit: random states, counters, the replay, and the environments in the
+    middle of their episodes. An environment that cannot be brought back to where it was begins a new episode, which is
+    said.
 
     Args:
         make_env: Makes the vector environment; called when iteration starts, with the env steps already made, so that
-            a resumed run does not meet the same start states again.
+            an environment that cannot go on does not meet the same start states again.
         policy: Chooses actions and records q_in and q_out.
         replay: Receives the transitions and gives the minibatches.
         schedule: When to act at random, when to learn, when to end.
@@ -67,6 +51,7 @@ class Stream:
             many rows as warm-up does, with its own policy.
         collector: A name in `COLLECTORS`.
         overlap: Whether environments step while updates are made.
+        stop: Looked at wherever a run can end and go on later.
 
     Raises:
         ConfigError: `collector` is unknown, or cannot overlap.
@@ -85,18 +70,28 @@ class Stream:
         save_replay: bool = True,
         collector: str = "direct",
         overlap: bool = False,
+        stop: Stop | None = None,
     ) -> None:
         check_collector(collector, overlap=overlap)
         self._make_collector, self._overlap = COLLECTORS[collector], overlap
         self._make_env, self._policy, self.replay = make_env, policy, replay
         self._schedule, self._meters = schedule, meters
         self._rank, self._world_size, self._save_replay = rank, world_size, save_replay
+        self._stop = stop or Stop()
         self.env_steps = 0
         self.episodes = EpisodeReturns()
         self.on_collect: Callable[[int], None] | None = None
         """Called with `env_steps` after every collected step, warm-up included."""
+        self.lost_steps = 0
+        """Env steps of this rank that gave no transition: the simulation was unstable, or a worker died."""
+        self.largest_reward = 0.0
+        """Largest magnitude of a reward so far, on this rank."""
+        self.begun = False
+        """Whether iteration has started."""
         self._owed = 0.0
         self._rows_before_learning = 0
+        self._collector: Collector | None = None
+        self._collector_state: dict[str, Any] | None = None
 
     def __len__(self) -> int:
         """Give a number that is never reached.
@@ -107,25 +102,31 @@ class Stream:
         return BEYOND
 
     def __iter__(self) -> Iterator[Batch]:
+        self.begun = True
         envs = self._make_env(self.env_steps)
         try:
-            collector = self._make_collector(envs, self._policy)
-            yield from self._run(collector, envs.num_envs)
+            self._collector = self._make_collector(envs, self._policy, state=self._collector_state)
+            self._say_discontinued(self._collector.discontinued)
+            yield from self._run(self._collector, envs.num_envs)
         finally:
+            self._collector_state, self._collector = self._state_of_collector(), None
             envs.close()
 
     def _run(self, collector: Collector, num_envs: int) -> Iterator[Batch]:
         stopwatch, steps = self._meters.stopwatch, num_envs * self._world_size
-        while self.env_steps < self._schedule.total_env_steps:
+        while self._owed >= 1 or self.env_steps < self._schedule.total_env_steps:
             learns = self._learns()
             with stopwatch.section("learning" if learns else "warmup"):
-                self._collect(collector, num_envs)
-                self._owed += learns * steps * self._schedule.updates_per_env_step
+                if self._owed < 1:  # else a run goes on that stopped between two updates
+                    self._stop.check()
+                    self._collect(collector, num_envs)
+                    self._owed += learns * steps * self._schedule.updates_per_env_step
                 while self._owed >= 1:
                     self._owed -= 1
                     with stopwatch.section("replay"):
                         batch = Batch(self.replay.sample(), self.env_steps)
                     yield batch
+                    self._stop.check()
 
     def _learns(self) -> bool:
         return self.env_steps >= self._schedule.warmup_env_steps and len(self.replay) >= self._rows_before_learning
@@ -136,14 +137,25 @@ class Stream:
             self._begin(collector, num_envs)
         with self._stepping():
             rows = collector.end()
-        with self._meters.stopwatch.section("replay"):
-            self.replay.extend(rows)
+        self._keep(rows, collector.lost)
         self.env_steps += num_envs * self._world_size
-        self.episodes.add(rows[REWARD].reshape(-1), rows[DONE].reshape(-1))
         if self.on_collect is not None:
             self.on_collect(self.env_steps)
-        if self._overlap and self.env_steps < self._schedule.total_env_steps:
+        if self._overlap:  # at the end as well: the run may be gone on with
             self._begin(collector, num_envs)
+
+    def _keep(self, rows: TensorDict, lost: np.ndarray) -> None:
+        """Add rows (N,) to the replay and to the running episodes, but for those that the mask `lost` (N,) names."""
+        reward, done = rows[REWARD].reshape(-1), rows[DONE].reshape(-1)
+        if lost.any():
+            self.lost_steps += int(lost.sum())
+            self.episodes.forget(lost)
+            kept = torch.from_numpy(~lost)
+            rows, reward, done = rows[kept], reward * kept, done & kept
+        self.episodes.add(reward, done)
+        self.largest_reward = max(self.largest_reward, reward.abs().max().item())
+        with self._meters.stopwatch.section("replay"):
+            self.replay.extend(rows)
 
     def _begin(self, collector: Collector, num_envs: int) -> None:
         self._policy.random_actions = self.env_steps < self._schedule.warmup_env_steps
@@ -167,50 +179,53 @@ class Stream:
             self.replay.commit()
 
     def state_dict(self) -> dict[str, object]:
-        """Return counters and every rank's random states; environments restart at an episode boundary."""
+        """Return counters, and of every rank random states, environments and running episodes."""
+        state = self._state_of_collector()
         return {
             "env_steps": self.env_steps,
             "owed": self._owed,
-            "episodes": self.episodes.count,
             "replay_saved": self._save_replay,
             "ranks": from_all_ranks(
-                {"replay": self.replay.state_dict(), "policy": self._policy.generators.state_dict()}
+                {
+                    "replay": self.replay.state_dict(),
+                    "policy": self._policy.generators.state_dict(),
+                    "collector": state,
+                    "episodes": self.episodes.state_dict(),
+                    "lost_steps": self.lost_steps,
+                    "largest_reward": self.largest_reward,
+                }
             ),
         }
 
+    def _state_of_collector(self) -> dict[str, Any] | None:
+        """Return the collector's state, the last one where none is at work, None where it is beyond reach."""
+        if self._collector is None:
+            return self._collector_state
+        try:
+            return self._collector.state_dict()
+        except QtrlError:  # environments that failed: the run is about to end for that reason
+            return None
+
     def load_state_dict(self, state: dict) -> None:
         """Take back what `state_dict` returned; Lightning calls it before iteration starts."""
-        self.env_steps, self._owed, self.episodes.count = state["env_steps"], state["owed"], state["episodes"]
-        own = state["ranks"][self._rank]
-        self.replay.load_state_dict(own["replay"], rows=state["replay_saved"])
-        if not state["replay_saved"]:
+        own, saved = state["ranks"][self._rank], state["replay_saved"] and self._save_replay
+        self.env_steps, self._owed = state["env_steps"], state["owed"]
+        self.replay.load_state_dict(own["replay"], rows=saved)
+        if not saved:
             rows = self._schedule.warmup_env_steps // self._world_size
             self._rows_before_learning = max(1, min(rows, self.replay.capacity))
         self._policy.generators.load_state_dict(own["policy"])
+        self._collector_state = own["collector"]
+        self.episodes.load_state_dict(own["episodes"])
+        self.lost_steps, self.largest_reward = own["lost_steps"], own["largest_reward"]
 
-
-class EpisodeReturns:
-    """Undiscounted returns and lengths of the episodes that ended, in several environments at once."""
-
-    def __init__(self) -> None:
-        self._running: np.ndarray | None = None
-        self.ended: list[tuple[float, int]] = []
-        self.count = 0
-
-    def add(self, reward: Tensor, done: Tensor) -> None:
-        """Add one step of every environment; `reward` and `done` have shape (N,)."""
-        ended = done.numpy()
-        if self._running is None:
-            self._running = np.zeros((2, len(reward)), np.float32)
-        self._running[0] += reward.numpy()
-        self._running[1] += 1
-        if ended.any():
-            for total, length in self._running[:, ended].T.tolist():
-                self.ended.append((total, int(length)))
-                self.count += 1
-            self._running[:, ended] = 0.0
-
-    def pop(self) -> list[tuple[float, int]]:
-        """Return the episodes ended since the last call as (return, length)."""
-        ended, self.ended = self.ended, []
-        return ended
+    def _say_discontinued(self, discontinued: np.ndarray) -> None:
+        """Name the environments that begin a new episode although they were in the middle of one."""
+        if discontinued.any():
+            if self._collector is None or not self._collector.begun:  # else the step under way ends the old episode
+                self.episodes.forget(discontinued)
+            numbers = ", ".join(str(number) for number in np.flatnonzero(discontinued))
+            line = (
+                f"qtrl: rank {self._rank} cannot bring environments {numbers} back into their episodes: they begin new"
+            )
+            print(f"{line} ones, so the run is not bit for bit the one without a break", file=sys.stderr, flush=True)

@@ -1,9 +1,11 @@
+import copy
+
 import pytest
 import torch
 
 from qtrl.data import COLLECTORS, CollectingPolicy
 from qtrl.envs import VECTORS, make_vector_env
-from qtrl.errors import EnvError
+from qtrl.errors import CheckpointError, EnvError
 from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED, TRUNCATED
 from qtrl.meters import Stopwatch
 from qtrl.nn import PQC, HybridActor
@@ -13,15 +15,19 @@ pytestmark = pytest.mark.usefixtures("toy_envs")
 COUNTING = "toy_envs:Counting-v0"
 
 
+def make_policy(envs, noise=0.1):
+    """A hybrid actor that explores, whose every draw has the same seed."""
+    torch.manual_seed(0)
+    spaces = envs.single_observation_space.shape[0], envs.single_action_space.shape[0]
+    block = PQC(8, 2, circuit=efficient_su2(2, reps=1), engine=make_engine("statevector"), shots=7)
+    return CollectingPolicy(HybridActor(*spaces, block, hidden=4, links=1), noise=noise, seed=0, stopwatch=Stopwatch())
+
+
 def collect(collector, env_id=COUNTING, *, num_envs=3, steps=5, vector="serial", random_actions=0, noise=0.1):
     """The rows of some steps, (T, N), by a hybrid actor whose every draw has the same seed."""
     envs = make_vector_env(env_id, num_envs, 0, vector=vector, workers=2)
     try:
-        torch.manual_seed(0)
-        spaces = envs.single_observation_space.shape[0], envs.single_action_space.shape[0]
-        block = PQC(8, 2, circuit=efficient_su2(2, reps=1), engine=make_engine("statevector"), shots=7)
-        actor = HybridActor(*spaces, block, hidden=4, links=1)
-        policy = CollectingPolicy(actor, noise=noise, seed=0, stopwatch=Stopwatch())
+        policy = make_policy(envs, noise)
         collecting, rows = COLLECTORS[collector](envs, policy), []
         for step in range(steps):
             policy.random_actions = step < random_actions
@@ -106,3 +112,101 @@ def test_a_row_is_not_written_again(collector):
 def test_an_error_of_an_environment_comes_through(collector):
     with pytest.raises(EnvError, match="toy_envs:Broken_reward-v0: the environment gave the reward inf"):
         collect(collector, "toy_envs:Broken_reward-v0")
+
+
+def go_on(collector, envs, policy, steps, *, state=None, break_at=None, begun=False):
+    """The rows of some steps; at a break a copy of what a checkpoint needs, and with `begun` a step is under way."""
+    collecting, rows, kept = COLLECTORS[collector](envs, policy, state), [], None
+    for step in range(steps):
+        if not collecting.begun:
+            collecting.begin()
+        if step == break_at and begun:
+            kept = copy.deepcopy((collecting.state_dict(), policy.generators.state_dict()))
+        rows.append(collecting.end())
+        if step == break_at and not begun:
+            kept = copy.deepcopy((collecting.state_dict(), policy.generators.state_dict()))
+    return torch.stack(rows), kept, collecting
+
+
+@pytest.mark.parametrize("env_id", [COUNTING, "Humanoid-v4"])
+@pytest.mark.parametrize(
+    ("collector", "begun", "vector"),
+    [
+        ("direct", False, "serial"),
+        ("direct", True, "serial"),
+        ("direct", True, "processes"),
+        ("torchrl", False, "serial"),
+    ],
+)
+@pytest.mark.parametrize("break_at", [0, 13])
+def test_rows_after_a_break_are_those_of_an_unbroken_run(env_id, collector, begun, vector, break_at):
+    steps = 50
+    envs = make_vector_env(env_id, 2, 0, vector=vector, workers=2)
+    other = make_vector_env(env_id, 2, 9, vector=vector, workers=2)
+    try:
+        unbroken, (state, draws), _ = go_on(collector, envs, make_policy(envs), steps, break_at=break_at, begun=begun)
+        policy = make_policy(other)
+        policy.generators.load_state_dict(draws)
+        done = break_at + (not begun)
+        rows, _, collecting = go_on(collector, other, policy, steps - done, state=state)
+        assert not collecting.discontinued.any()
+        assert unbroken[DONE][done:].any()
+        assert_equal(rows, unbroken[done:])
+    finally:
+        envs.close()
+        other.close()
+
+
+def test_environments_that_cannot_go_on_are_named_and_begin_anew(collector):
+    envs, other = (make_vector_env("toy_envs:Unruly-v0", 2, seed) for seed in (0, 9))
+    _, (state, _), collecting = go_on(collector, envs, make_policy(envs), 3, break_at=2)
+    assert not collecting.discontinued.any()
+    rows, _, collecting = go_on(collector, other, make_policy(other), 2, state=state)
+    assert collecting.discontinued.all()
+    assert rows[OBSERVATION][:, :, 2].tolist() == [[0.0, 0.0], [1.0, 1.0]]
+
+
+def test_rows_that_are_no_transition_are_named_and_their_episode_ends(collector, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes a log there
+    envs = make_vector_env("toy_envs:Unstable3-v0", 2, 0)
+    collecting = COLLECTORS[collector](envs, make_policy(envs))
+    for step in range(1, 8):
+        collecting.begin()
+        rows = collecting.end()
+        assert collecting.lost.tolist() == rows[TRUNCATED][:, 0].tolist() == [step % 3 == 0] * 2
+        assert torch.equal(rows[OBSERVATION], rows[NEXT_OBSERVATION]) == (step % 3 == 0)
+        assert rows[REWARD].isfinite().all()
+
+
+@pytest.fixture
+def state():
+    envs = make_vector_env(COUNTING, 2, 0)
+    return go_on("direct", envs, make_policy(envs), 3, break_at=2, begun=True)[1][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda state: state.pop("step"), "the checkpoint's collector is a dict, expected a dict of envs, step"),
+        (lambda state: state.update(step=3), "collector.step is 3, expected a dict of observation, action, q_in"),
+        (lambda state: state.update(step=None), "disagree about a step under way"),
+        (lambda state: state["envs"].update(step_given=True), "disagree about a step under way"),
+        (lambda state: state["step"].pop("q_in"), "collector.step is a dict"),
+        (lambda state: state["step"].update(q_in=torch.zeros(2, 7)), r"q_in is .* \(2, 7\) on .*expected .* \(2, 8\)"),
+        (lambda state: state["step"].update(action=None), "collector.step.action is None"),
+        (lambda state: state["step"]["action"].fill_(torch.nan), "expected a finite tensor"),
+        (lambda state: state.update(envs=[]), "the checkpoint's envs is a list"),
+    ],
+)
+def test_a_malformed_state_is_refused_in_one_line(state, change, complaint):
+    change(state)
+    envs = make_vector_env(COUNTING, 2, 0)
+    with pytest.raises(CheckpointError, match=complaint) as error:
+        COLLECTORS["direct"](envs, make_policy(envs), state)
+    assert "\n" not in str(error.value)
+
+
+def test_a_step_under_way_cannot_be_handed_to_torchrls_collector(state):
+    envs = make_vector_env(COUNTING, 2, 0)
+    with pytest.raises(CheckpointError, match="a step under way, which needs data.collector=direct"):
+        COLLECTORS["torchrl"](envs, make_policy(envs), state)

@@ -5,11 +5,11 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-from qtrl.data import COLLECTORS, CollectingPolicy, Replay, Schedule, Stream, transition_columns
-from qtrl.data.stream import EpisodeReturns
+from qtrl.data import COLLECTORS, CollectingPolicy, DirectCollector, Replay, Schedule, Stream, transition_columns
+from qtrl.data.returns import EpisodeReturns
 from qtrl.envs import make_vector_env
 from qtrl.errors import ConfigError
-from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
+from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
 from qtrl.meters import Cost, RunMeters
 from qtrl.nn import PQC, HybridActor
 from qtrl.quantum import efficient_su2, make_engine
@@ -162,24 +162,27 @@ def test_with_overlap_only_the_age_of_the_weights_differs(tmp_path, num_envs, ve
     batches, others = run(plain), run(overlapped)  # nobody learns: all weights are equally old
     assert [batch.env_steps for batch in batches] == [batch.env_steps for batch in others]
     assert all((one.transitions == other.transitions).all() for one, other in zip(batches, others, strict=True))
-    assert plain._meters.ledger.total() == overlapped._meters.ledger.total()
+    one_more = overlapped._policy.actor.block.cost(num_envs)  # a step is under way at the end
+    for counts in ("circuits", "shots"):
+        beyond = getattr(overlapped._meters.ledger.total(), counts) - getattr(plain._meters.ledger.total(), counts)
+        assert beyond == getattr(one_more, counts)
     assert plain.episodes.pop() == overlapped.episodes.pop()
 
 
-def test_with_overlap_environments_step_while_the_consumer_learns_and_none_beyond_the_end(tmp_path, monkeypatch):
+def test_with_overlap_environments_step_while_the_consumer_learns_also_at_the_end(tmp_path, monkeypatch):
     import toy_envs
 
     steps, step = [], toy_envs.Counting.step
     monkeypatch.setattr(toy_envs.Counting, "step", lambda self, action: steps.append(1) or step(self, action))
     stream = make_stream(tmp_path, num_envs=2, total=20, warmup=12, vector="threads", overlap=True)
     for batch in stream:
-        expected = min(batch.env_steps + 2, 20)
+        expected = batch.env_steps + 2
         for _ in range(200):
             if len(steps) == expected:
                 break
             time.sleep(0.01)
         assert len(steps) == expected
-    assert len(steps) == len(stream.replay) == 20
+    assert (len(steps), len(stream.replay)) == (22, 20)
 
 
 def test_overlap_is_refused_where_the_collector_cannot(tmp_path):
@@ -284,15 +287,63 @@ def test_a_restored_stream_makes_the_updates_that_are_left(tmp_path, ratio, over
     assert (back.env_steps, len(back.replay)) == (36, 36)
 
 
-def test_restored_environments_start_elsewhere(tmp_path):
-    stream = make_stream(tmp_path)
-    run(stream)
+@pytest.mark.parametrize("collector", COLLECTORS)
+@pytest.mark.parametrize("num_envs", [1, 3])
+def test_a_restored_stream_goes_on_in_the_middle_of_its_episodes(tmp_path, num_envs, collector):
+    whole, stream = (
+        make_stream(tmp_path / name, num_envs=num_envs, total=72, collector=collector) for name in ("whole", "part")
+    )
+    run(whole)
+    iterator = iter(stream)
+    for _ in range(7):
+        next(iterator)
     stream.commit()
-    back = make_stream(tmp_path, total=72)
-    back.load_state_dict(stream.state_dict())
+    state = stream.state_dict()
+    iterator.close()
+    back = make_stream(tmp_path / "part", num_envs=num_envs, total=72, seed=5, collector=collector)
+    back.load_state_dict(state)
     run(back)
-    starts = rows_of(back)[OBSERVATION][:, 0]
-    assert not set(starts[:36].tolist()) & set(starts[36:].tolist())
+    assert (rows_of(back) == rows_of(whole)).all()
+    assert back.episodes.pop() == whole.episodes.pop()
+    assert back.largest_reward == whole.largest_reward > 0
+
+
+def test_an_environment_that_cannot_go_on_begins_anew_and_is_named(tmp_path, capsys):
+    whole, stream = (make_stream(tmp_path / name, num_envs=2, total=72) for name in ("whole", "part"))
+    run(whole)
+    take(stream, 6)
+    stream.commit()
+    state = stream.state_dict()
+    state["ranks"][0]["collector"]["envs"]["columns"]["observation"][1] += 1.0
+    back = make_stream(tmp_path / "part", num_envs=2, total=72)
+    back.load_state_dict(state)
+    run(back)
+    said = "qtrl: rank 0 cannot bring environments 1 back into their episodes: they begin new ones"
+    assert said in capsys.readouterr().err
+    (one, other), (same, anew) = (rows_of(made)[OBSERVATION][:, 0].view(-1, 2).T for made in (whole, back))
+    before = len(stream.replay) // 2
+    assert torch.equal(same, one)
+    assert torch.equal(anew[:before], other[:before])
+    assert anew[before] != other[before]
+
+
+def test_lost_rows_do_not_reach_the_replay_and_their_episodes_do_not_count(tmp_path, monkeypatch):
+    stream = make_stream(tmp_path, num_envs=2, total=12, warmup=10)
+    steps, end = [], DirectCollector.end
+
+    def lose(self):
+        rows = end(self)
+        steps.append(rows)
+        if len(steps) == 3:
+            self.envs.lost[1] = True
+            rows[DONE][1] = True
+        return rows
+
+    monkeypatch.setattr(DirectCollector, "end", lose)
+    run(stream)
+    assert (stream.env_steps, stream.lost_steps, len(stream.replay)) == (12, 1, 11)
+    kept = torch.cat([rows[OBSERVATION] if i != 2 else rows[OBSERVATION][:1] for i, rows in enumerate(steps)])
+    assert torch.equal(rows_of(stream)[OBSERVATION], kept)
 
 
 @pytest.mark.parametrize(("capacity", "rows"), [(100, 12), (5, 5)])

@@ -1,0 +1,153 @@
+"""Whether the replay fits where it is to lie: asked before anything is allocated, since both fill up hours later."""
+
+import bisect
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from qtrl.data.ring import MOST_ROWS, file_rows
+from qtrl.errors import ConfigError
+
+HEADROOM = 1.05
+"""Bytes asked for each byte of rows."""
+BLOCK_BYTES = 512
+"""What `st_blocks` counts in."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the rows take of one resource.
+
+    Attributes:
+        where: The resource, as it stands in the error.
+        available: Bytes that can be had.
+        needed: Bytes that a capacity needs.
+    """
+
+    where: str
+    available: int
+    needed: Callable[[int], int]
+
+    def largest(self, capacity: int) -> int:
+        """Return the largest capacity up to the given one that fits."""
+        sizes = range(min(capacity, MOST_ROWS) + 1)
+        return bisect.bisect_right(sizes, self.available, key=self.needed) - 1
+
+
+def check_space(
+    row_bytes: int,
+    *,
+    capacity: int,
+    slack: int,
+    rows_of_run: int,
+    in_memory: bool,
+    folder: Path | None,
+    processes: int = 1,
+) -> None:
+    """Refuse a replay that cannot be filled.
+
+    Args:
+        row_bytes: Bytes of a row.
+        capacity: Rows that may be sampled.
+        slack: As in `Replay`.
+        rows_of_run: Rows that the run writes on each rank; what it cannot fill is not counted.
+        in_memory: Whether the ring takes memory.
+        folder: Where the files lie; None for a replay without files. What they take already counts as available.
+        processes: Ranks that share the machine.
+
+    Raises:
+        ConfigError: Says what is needed, what there is, and the largest capacity that fits.
+    """
+    each = math.ceil(HEADROOM * row_bytes * processes)
+    demands = []
+    memory = available_memory() if in_memory else None
+    if memory is not None:
+        demands.append(Demand("of memory", memory, lambda size: each * min(size, rows_of_run)))
+    if folder is not None:
+        disk = available_disk(folder) + processes * present(folder)
+        rows = file_rows(rows_of_run, 0)
+        where = f"on the disk of {folder}"
+        demands.append(Demand(where, disk, lambda size: each * min(file_rows(size, slack), rows)))
+    largest = min((demand.largest(capacity) for demand in demands), default=capacity)
+    for demand in demands:
+        need = demand.needed(capacity)
+        if need > demand.available:
+            advice = f"set data.capacity to at most {largest} or make room" if largest > 0 else "make room"
+            raise ConfigError(
+                f"the replay of data.capacity={capacity} needs {need / 1e9:.3g} GB {demand.where}, "
+                f"there are {demand.available / 1e9:.3g} GB: {advice}"
+            )
+
+
+def available_disk(folder: Path) -> int:
+    """Return the free bytes where a folder is or will be."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(existing).free
+
+
+def present(folder: Path) -> int:
+    """Return the bytes that the files of a folder take on the disk."""
+    files = (path.lstat() for path in folder.glob("*.bin"))
+    return sum(BLOCK_BYTES * found.st_blocks for found in files)
+
+
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Return the bytes of memory that this process may still take, or None where the system does not say.
+
+    Args:
+        root: Where `proc` and `sys` lie.
+
+    Source: the kernel's pages on `/proc/meminfo` (MemAvailable) and on control groups, version 1 and 2. What a group
+    uses holds the pages of files, which the kernel gives up when memory runs short.
+    """
+    limits = [*_system(root / "proc/meminfo"), *_groups(root)]
+    return max(0, min(limits)) if limits else None
+
+
+def _system(meminfo: Path) -> Iterator[int]:
+    for name, value in _fields(meminfo):
+        if name == "MemAvailable:":
+            yield 1024 * value
+
+
+def _groups(root: Path) -> Iterator[int]:
+    """Give what each control group around this process leaves, the outer ones included."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            base, limit, used, prefix = root / "sys/fs/cgroup", "memory.max", "memory.current", ""
+        elif "memory" in controllers.split(","):
+            base, prefix = root / "sys/fs/cgroup/memory", "total_"
+            limit, used = "memory.limit_in_bytes", "memory.usage_in_bytes"
+        else:
+            continue
+        inner = base / path.strip("/")
+        for folder in (inner, *inner.parents[: len(inner.parts) - len(base.parts)]):
+            yield from _left(folder, limit, used, prefix)
+
+
+def _left(folder: Path, limit: str, used: str, prefix: str) -> Iterator[int]:
+    try:
+        most, now = (folder / limit).read_text().strip(), int((folder / used).read_text())
+    except OSError:
+        return
+    if most != "max":
+        files = (f"{prefix}inactive_file", f"{prefix}active_file")
+        yield int(most) - now + sum(value for name, value in _fields(folder / "memory.stat") if name in files)
+
+
+def _fields(path: Path) -> Iterator[tuple[str, int]]:
+    """Give the lines of a table of names and numbers; none where it cannot be read."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        name, value, *_ = line.split()
+        yield name, int(value)
