@@ -1,7 +1,14 @@
 """Files that appear whole or not at all."""
 
 import os
+import re
+import secrets
+import stat
+from contextlib import suppress
 from pathlib import Path
+
+PART = re.compile(r"\.[^/]+\.(?:[0-9a-f]{16}|link)\.part")
+"""Names of the files that `new_part` and `link` make, and that a kill leaves behind."""
 
 
 def fsync(path: Path) -> None:
@@ -19,9 +26,43 @@ def publish(part: Path, target: Path) -> None:
     fsync(target.parent)
 
 
+def new_part(target: Path) -> tuple[int, Path]:
+    """Make an empty file in the folder of `target`, under a name that nobody can have prepared.
+
+    Returns:
+        Its descriptor, open for reading and writing, and its path.
+    """
+    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+    return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), part
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name in the same folder, in place of whatever has that name."""
+    part = target.with_name(f".{target.name}.link.part")
+    part.unlink(missing_ok=True)
+    os.link(source, part, follow_symlinks=False)
+    try:
+        publish(part, target)
+    finally:
+        part.unlink(missing_ok=True)  # it is still there where both names were the same file's already
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace a text file; readers see the old text or the new one."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    fsync(part)
-    publish(part, path)
+    descriptor, part = new_part(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        publish(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed writers left in a folder; call it where no other process can be writing there."""
+    for path in folder.iterdir():
+        if PART.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
+            with suppress(FileNotFoundError):
+                path.unlink()

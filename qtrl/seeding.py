@@ -1,7 +1,10 @@
 """One seed in, an independent random stream out for each purpose and rank."""
 
 import hashlib
+import random
+from typing import Any
 
+import numpy as np
 import torch
 
 
@@ -52,3 +55,24 @@ class Generators:
         for purpose in list(self._made):
             if purpose in self._restored:
                 self._made[purpose].set_state(self._restored.pop(purpose))
+
+
+def random_states() -> dict[str, Any]:
+    """Return the states of the global generators of Python, NumPy and torch, as plain data and tensors."""
+    name, keys, position, has_gauss, gauss = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": (name, torch.from_numpy(np.asarray(keys, np.int64)), position, has_gauss, gauss),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_states(states: dict[str, Any]) -> None:
+    """Take back what `random_states` returned; states of GPUs that are not there are left out."""
+    random.setstate(states["python"])
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(states["torch"])
+    for index, state in enumerate(states["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(state, index)

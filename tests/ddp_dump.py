@@ -28,7 +28,7 @@ class Dump(Callback):
 
 
 def with_dump(make):
-    return lambda cfg, run_dir, facts: [*make(cfg, run_dir, facts), Dump(Path(run_dir).parent)]
+    return lambda cfg, run_dir, *more: [*make(cfg, run_dir, *more), Dump(Path(run_dir).parent)]
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,10 +15,8 @@ TESTS = Path(__file__).parent
 TOTAL, WARMUP, WORLD = 60, 20, 2
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run of two gloo processes: 40 env steps with learning, 20 on each rank, so 40 updates of each."""
-    folder = tmp_path_factory.mktemp("ddp")
+def train(folder, total, *overrides, **options):
+    """Start a run of two gloo processes in `folder`/run."""
     command = [
         sys.executable,
         str(TESTS / "ddp_dump.py"),
@@ -24,14 +25,30 @@ def run(tmp_path_factory):
         "trainer=ddp",
         f"trainer.devices={WORLD}",
         "trainer.accelerator=cpu",
-        f"total_env_steps={TOTAL}",
+        f"total_env_steps={total}",
         f"warmup_env_steps={WARMUP}",
         "checkpoint_every_env_steps=30",
         "callbacks.test_max_episode_steps=20",
         f"run_dir={folder / 'run'}",
+        *overrides,
     ]
     environment = {**os.environ, "PYTHONPATH": str(TESTS.parent), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def end(process):
+    """Wait for a run; return its status, what it printed and its errors."""
+    out, errors = process.communicate(timeout=300)
+    return SimpleNamespace(returncode=process.returncode, stdout=out, stderr=errors)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """40 env steps with learning, 20 on each rank, so 40 updates of each."""
+    folder = tmp_path_factory.mktemp("ddp")
+    done = end(train(folder, TOTAL))
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -102,3 +119,24 @@ def test_the_terminal_says_everything_once(run):
     lines = run[1].stdout.splitlines()
     assert [line for line in lines if "run folder" in line] == lines[:1]
     assert "Traceback" not in run[1].stderr
+
+
+@pytest.mark.slow
+def test_two_ranks_stopped_by_a_signal_to_one_of_them_go_on_bit_for_bit(run, tmp_path):
+    process = train(tmp_path, 10_000, "resume=auto")  # never reached
+    rows = tmp_path / "run" / "metrics.csv"
+    while not rows.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    stopped = end(process)
+    assert stopped.returncode == 143, stopped.stderr
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    assert WARMUP < torch.load(path, weights_only=True)["env_steps"] < 10_000
+    total = 400
+    assert end(train(tmp_path, total, "resume=auto")).returncode == 0
+    (tmp_path / "whole").mkdir()
+    assert end(train(tmp_path / "whole", total)).returncode == 0
+    split, whole = (torch.load(folder / "rank1.pt", weights_only=True) for folder in (tmp_path, tmp_path / "whole"))
+    assert split["updates"] == whole["updates"]
+    assert torch.equal(split["rows"], whole["rows"])
+    assert all(torch.equal(value, whole["weights"][name]) for name, value in split["weights"].items())

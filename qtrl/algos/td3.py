@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import LightningModule
 from tensordict import TensorDict
 from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from qtrl.algos.finite import FiniteLosses
@@ -47,6 +48,7 @@ class TD3(LightningModule):
         actor_optimizer: Makes the optimizer of PreDNN, PostDNN and a trainable block.
         critic_optimizer: Makes the optimizer of both critics.
         surrogate_optimizer: Makes the optimizer of the estimator, where it has parameters.
+        max_gradient_norm: Gradients of critics, actor and estimator are each scaled down to this norm; None lets them be.
         compile_mode: A mode of `torch.compile` for networks and gradients of the update; None runs them as they are.
         meters: Where time and circuits are booked.
         seed: The run's seed.
@@ -63,6 +65,7 @@ class TD3(LightningModule):
         actor_optimizer: MakeOptimizer,
         critic_optimizer: MakeOptimizer,
         surrogate_optimizer: MakeOptimizer,
+        max_gradient_norm: float | None = None,
         compile_mode: str | None = None,
         meters: RunMeters | None = None,
         seed: int = 0,
@@ -72,7 +75,7 @@ class TD3(LightningModule):
         self.automatic_optimization = False
         self.actor, self.critic, self.estimator = actor, critic, estimator
         self.actor_target, self.critic_target = frozen_copy(actor), frozen_copy(critic)
-        self.settings = settings
+        self.settings, self._max_gradient_norm = settings, max_gradient_norm
         self._compile(compile_mode)
         self._parameter_shift = _parameter_shift_circuits(actor.block)
         self._make_optimizers = (critic_optimizer, actor_optimizer, surrogate_optimizer)
@@ -107,6 +110,13 @@ class TD3(LightningModule):
             optimizers.append(make_surrogate(self.estimator.parameters()))
         return optimizers
 
+    def on_train_start(self) -> None:
+        """Let the config say how optimizers step, also where the run goes on with other learning rates."""
+        for index in range(len(self._optimizers())):
+            optimizer = self._optimizer(index)
+            for group in optimizer.param_groups:
+                group |= {name: value for name, value in optimizer.defaults.items() if name in group}
+
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Make one update from one minibatch."""
         if self._compiled:
@@ -134,7 +144,7 @@ class TD3(LightningModule):
             q_out,
             optimizer=optimizer,
             generator=self._generators.get("surrogate", q_in.device),
-            backward=lambda loss: self._backward(loss, "surrogate BCE"),
+            backward=lambda loss: self._backward(loss, "surrogate BCE", self.estimator, "surrogate"),
         )
         if result is not None:
             self.metrics["surrogate/bce_before"] = result.loss_before
@@ -154,7 +164,9 @@ class TD3(LightningModule):
             target = td_target(reward, terminated, next_q1, next_q2, settings.gamma)
         q1, q2 = self._values(rows[OBSERVATION], rows[ACTION])
         loss = critic_loss(q1, q2, target)
-        self._step(optimizer, loss, "critic loss")
+        optimizer.zero_grad()
+        self._backward(loss, "critic loss", self.critic, "critic")
+        optimizer.step()
         self.metrics["loss/critic"] = loss.detach()
         self.metrics |= {"train/q1": q1.detach(), "train/q2": q2.detach(), "train/target_q": target}
 
@@ -166,7 +178,9 @@ class TD3(LightningModule):
         with self.meters.ledger.timed("actor", self.actor.block):
             action = self._tangent_action(self.actor, rows[OBSERVATION], "actor")
             loss = actor_loss(self._first_value(rows[OBSERVATION], action))
-            self._step(optimizer, loss, "actor loss")
+            optimizer.zero_grad()
+            self._backward(loss, "actor loss", self.actor, "actor")
+            optimizer.step()
         for fixed in (self.critic, self.estimator):
             fixed.requires_grad_(True)
         self.metrics["loss/actor"] = loss.detach()
@@ -194,19 +208,25 @@ class TD3(LightningModule):
 
     def _optimizer(self, index: int) -> Any:
         """Return one of `configure_optimizers`, as Lightning wraps it."""
+        return self._optimizers()[index]
+
+    def _optimizers(self) -> list[Any]:
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
-        return optimizers[index]
+        return optimizers
 
-    def _step(self, optimizer: Any, loss: Tensor, name: str) -> None:
-        optimizer.zero_grad()
-        self._backward(loss, name)
-        optimizer.step()
-
-    def _backward(self, loss: Tensor, name: str) -> None:
-        """Take a loss's gradient, averaged over ranks, unless it is not finite."""
+    def _backward(self, loss: Tensor, name: str, net: nn.Module, part: str) -> None:
+        """Take a loss's gradient, averaged over ranks, and limit its norm, unless something is not finite."""
         self._losses.add(name, loss)
         self.manual_backward(loss)
+        if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
+            return  # gradients are scaled, and may overflow: the scaler sees to that
+        gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
+        norm = get_total_norm(gradients)
+        self._losses.add(f"the norm of the gradient of {name}", norm)
+        if self._max_gradient_norm is not None:
+            clip_grads_with_norm_(net.parameters(), self._max_gradient_norm, norm)
+        self.metrics[f"gradient/{part}"] = norm
 
     def look_at_losses(self) -> None:
         """Read losses that were not waited for; see `FiniteLosses.look`."""
@@ -229,6 +249,7 @@ class TD3(LightningModule):
         checkpoint["generators"] = from_all_ranks(self._generators.state_dict())
         checkpoint["stopwatch"] = self.meters.stopwatch.state_dict()
         checkpoint["ledger"] = self.meters.ledger.state_dict()
+        checkpoint["metrics"] = {name: value.mean() for name, value in self.metrics.items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the counters back, and let a run that had ended go on."""
@@ -236,5 +257,6 @@ class TD3(LightningModule):
         self._generators.load_state_dict(checkpoint["generators"][self._rank])
         self.meters.stopwatch.load_state_dict(checkpoint["stopwatch"])
         self.meters.ledger.load_state_dict(checkpoint["ledger"])
+        self.metrics = dict(checkpoint["metrics"])
         for part in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
             part["processed"] = part["completed"] = 0  # Lightning would take an ended epoch for an ended run

@@ -1,10 +1,13 @@
 """What happens beside the updates: tests, probes, checkpoints, rows of metrics, progress, summary."""
 
-from qtrl.callbacks.checkpoint_io import AtomicCheckpointIO, read_checkpoint
+from qtrl.callbacks.checkpoint_io import AtomicCheckpointIO, read_checkpoint, read_newest, recover_checkpoint
 from qtrl.callbacks.checkpoints import Checkpoints
 from qtrl.callbacks.metric_rows import MetricRows
+from qtrl.callbacks.preemption import Preemption
 from qtrl.callbacks.probe import Probe
 from qtrl.callbacks.progress import RunProgress
+from qtrl.callbacks.q_guard import QGuard
+from qtrl.callbacks.reproducibility import Reproducibility
 from qtrl.callbacks.summary import RunSummary
 from qtrl.callbacks.testing import Testing, TestResult, play, test_seeds
 
@@ -12,12 +15,17 @@ __all__ = [
     "AtomicCheckpointIO",
     "Checkpoints",
     "MetricRows",
+    "Preemption",
     "Probe",
+    "QGuard",
+    "Reproducibility",
     "RunProgress",
     "RunSummary",
     "TestResult",
     "Testing",
     "play",
     "read_checkpoint",
+    "read_newest",
+    "recover_checkpoint",
     "test_seeds",
 ]

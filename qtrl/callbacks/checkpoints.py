@@ -7,16 +7,15 @@ from lightning.pytorch import Callback, Trainer
 
 from qtrl.algos import TD3
 from qtrl.callbacks.every import Every
-from qtrl.callbacks.testing import Testing
+from qtrl.callbacks.testing import Testing, TestResult
 from qtrl.data import Stream
-
-INTERRUPTS = (KeyboardInterrupt, SystemExit)
+from qtrl.stopping import Interruption
 
 
 class Checkpoints(Callback):
-    """Save every so many env steps, at the end, when interrupted, and after each best test.
+    """Save every so many env steps, at the end, where a signal stopped the run, and after each best test.
 
-    After a loss that is not finite nothing is saved: the last checkpoint is the last good one.
+    After anything that went wrong nothing is saved: the last checkpoint is the last good one.
 
     Args:
         folder: Where the checkpoints lie.
@@ -27,27 +26,37 @@ class Checkpoints(Callback):
     def __init__(self, folder: Path, testing: Testing, *, every_env_steps: int) -> None:
         self.last_path, self.best_path = folder / "last.ckpt", folder / "best.ckpt"
         self._testing, self._every, self._best_env_steps = testing, Every(every_env_steps), -1
+        self._saved: tuple[int, TestResult | None] = (-1, None)
 
     def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
-        """Begin to count where the run begins or goes on."""
+        """Begin to count where the run begins or goes on, and save the test that was made up for."""
         self._every.start(pl_module.env_steps)
-        self._best_env_steps = self._testing.best.env_steps if self._testing.best else -1
+        self._save_best(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return which test `best.ckpt` is of."""
+        return {"best_env_steps": self._best_env_steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned."""
+        self._best_env_steps = state_dict["best_env_steps"]
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
         """Save what is due."""
         self._save_best(trainer)
         if self._every.due(pl_module.env_steps):
-            self._save_last(trainer)
+            self._save_last(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
-        """Save the end, to be gone on from with more env steps."""
+        """Save the end, to be gone on from with more env steps, unless that was just done."""
         self._save_best(trainer)
-        self._save_last(trainer)
+        if self._saved != (pl_module.updates, self._testing.last):
+            self._save_last(trainer, pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: TD3, exception: BaseException) -> None:  # type: ignore[override]
-        """Save what an interrupted run has, unless other ranks could not take part."""
-        if isinstance(exception, INTERRUPTS) and trainer.world_size == 1 and pl_module.updates:
-            self._save_last(trainer)
+        """Save what a run has that was asked to stop; it did so between two updates, on all ranks."""
+        if isinstance(exception, Interruption):
+            self._save_last(trainer, pl_module)
 
     def _save_best(self, trainer: Trainer) -> None:
         best = self._testing.best
@@ -55,8 +64,9 @@ class Checkpoints(Callback):
             self._best_env_steps = best.env_steps
             trainer.save_checkpoint(self.best_path, weights_only=False)
 
-    def _save_last(self, trainer: Trainer) -> None:
+    def _save_last(self, trainer: Trainer, module: TD3) -> None:
         stream = trainer.train_dataloader
         assert isinstance(stream, Stream)
         stream.commit()
         trainer.save_checkpoint(self.last_path, weights_only=False)
+        self._saved = (module.updates, self._testing.last)

@@ -32,6 +32,14 @@ class MetricRows(Callback):
         self._every.start(pl_module.env_steps)
         self._before = self._progress(pl_module)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the last row is, so that a run that is gone on with does not write it again."""
+        return {"written": self._written}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned."""
+        self._written = state_dict["written"]
+
     def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
         """Write a row where it is due."""
         if self._every.due(pl_module.env_steps):
@@ -57,7 +65,7 @@ class MetricRows(Callback):
         stream = trainer.train_dataloader
         assert isinstance(stream, Stream)
         ended = stream.episodes.pop()
-        row: dict[str, float] = {"train/episodes": stream.episodes.count}
+        row: dict[str, float] = {"train/episodes": stream.episodes.count, "train/lost_steps": stream.lost_steps}
         if ended:
             row["train/return"] = statistics.fmean(total for total, _ in ended)
             row["train/episode_length"] = statistics.fmean(length for _, length in ended)

@@ -122,6 +122,14 @@ class Probe(Callback):
         """Begin to count where the run begins or goes on."""
         self._every.start(pl_module.env_steps)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the last measurement is, so that a run that is gone on with does not make it again."""
+        return {"last": self._last}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned."""
+        self._last = state_dict["last"]
+
     def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
         """Measure where it is due; the time does not count as learning."""
         if self._every.due(pl_module.env_steps):

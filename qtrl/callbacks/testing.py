@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from qtrl.callbacks.every import Every
 from qtrl.envs import Episodes, run_episodes
 from qtrl.nn import HybridActor
 from qtrl.seeding import seed_for
+from qtrl.stopping import Stop
 from qtrl.threads import one_thread
 
 TEST_SEED_OFFSET = 10_000
@@ -26,7 +27,15 @@ def test_seeds(episodes: int, first: int = TEST_SEED_OFFSET) -> Sequence[int]:
     return range(first, first + episodes)
 
 
-def play(actor: HybridActor, env_id: str, seeds: Sequence[int], *, shots_seed: int, **options: Any) -> Episodes:
+def play(
+    actor: HybridActor,
+    env_id: str,
+    seeds: Sequence[int],
+    *,
+    shots_seed: int,
+    before_step: Callable[[], None] = lambda: None,
+    **options: Any,
+) -> Episodes:
     """Play test episodes with an actor and its real block.
 
     Args:
@@ -34,12 +43,14 @@ def play(actor: HybridActor, env_id: str, seeds: Sequence[int], *, shots_seed: i
         env_id: The environment.
         seeds: One start seed for each episode.
         shots_seed: Seeds the block's random draws, so that a test can be repeated.
+        before_step: Called before every env step; what it raises ends the test.
         options: Passed on to `qtrl.envs.run_episodes`.
     """
     device = next(actor.parameters()).device
     generator = torch.Generator(device).manual_seed(seed_for(shots_seed, "test"))
 
     def policy(observation: Tensor) -> Tensor:
+        before_step()
         return actor(observation.to(device), generator).action.cpu()
 
     with torch.no_grad(), one_thread():
@@ -81,19 +92,30 @@ class Testing(Callback):
         every_env_steps: Interval between tests.
         seed: Seeds the block's random draws.
         max_episode_steps: Env steps after which a test episode is cut; None for the environment's own limit.
+        stop: Looked at during a test, which is made anew when the run goes on.
     """
 
     def __init__(
-        self, env_id: str, *, episodes: int, every_env_steps: int, seed: int, max_episode_steps: int | None = None
+        self,
+        env_id: str,
+        *,
+        episodes: int,
+        every_env_steps: int,
+        seed: int,
+        max_episode_steps: int | None = None,
+        stop: Stop | None = None,
     ) -> None:
         self._env_id, self._seeds, self._seed = env_id, test_seeds(episodes), seed
         self._max_episode_steps, self._every = max_episode_steps, Every(every_env_steps)
+        self._stop = stop or Stop()
         self.last: TestResult | None = None
         self.best: TestResult | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
-        """Begin to count where the run begins or goes on."""
-        self._every.start(pl_module.env_steps)
+        """Begin to count at the last test; make the one in which the run was stopped."""
+        self._every.start(self.last.env_steps if self.last else 0)
+        if pl_module.updates and self._every.due(pl_module.env_steps):
+            self._test(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
         """Test where it is due; the time does not count as learning."""
@@ -113,8 +135,14 @@ class Testing(Callback):
         if trainer.is_global_zero:
             actor, meters = module.actor, module.meters
             with meters.stopwatch.section("test"), meters.ledger.timed("test", actor.block):
-                limit = self._max_episode_steps
-                played = play(actor, self._env_id, self._seeds, shots_seed=self._seed, max_episode_steps=limit)
+                played = play(
+                    actor,
+                    self._env_id,
+                    self._seeds,
+                    shots_seed=self._seed,
+                    max_episode_steps=self._max_episode_steps,
+                    before_step=self._stop.check_alone,
+                )
             meters.ledger.add("test", actor.block.cost(played.env_steps))
             result = TestResult(module.env_steps, played.returns, played.lengths)
         result = trainer.strategy.broadcast(result)
@@ -138,7 +166,7 @@ class Testing(Callback):
             logger.log_metrics(row)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return both results as plain data."""
+        """Return both results as plain data; from `last` follows when the next test is due."""
         return {name: vars(result) if result else None for name, result in (("last", self.last), ("best", self.best))}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -1,18 +1,34 @@
 """Weights & Biases: offline unless a key is there or it is asked for; env steps are the axis of every metric."""
 
+import math
 import netrc
 import os
+import queue
+import re
+import threading
+import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 
+from qtrl.errors import RunFolderError
 from qtrl.keys import ENV_STEPS
 
 HOST = "api.wandb.ai"
+RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+START_SECONDS = 20
+"""How long the server may take to answer at the start of a run."""
+CALL_SECONDS = 5
+"""How long W&B's service may take to accept a row, and to end a run that was stopped."""
+FINISH_SECONDS = 15
+"""How long the end of a complete run waits for the upload."""
+RETRY_SECONDS = (10, 60, 600)
+"""Pauses before W&B is tried again after it failed; after the last of these tries it is left alone."""
 
 
 def has_key() -> bool:
@@ -25,11 +41,55 @@ def has_key() -> bool:
         return False
 
 
+def read_run_id(path: Path) -> str:
+    """Read the id under which W&B keeps a run; empty if there is none yet.
+
+    Raises:
+        RunFolderError: The file holds no such id.
+    """
+    if not path.exists() and not path.is_symlink():
+        return ""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
+            text = file.read(200).strip()
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if not RUN_ID.fullmatch(text):
+        raise RunFolderError(f"{path} is not an id of W&B: expected letters, digits, _ and -; remove the file")
+    return text
+
+
+def within(seconds: float, call: Callable[[], Any]) -> Any:
+    """Return what `call` returns, or go on without it: it is left behind in a thread of its own.
+
+    Raises:
+        TimeoutError: `call` takes longer than `seconds`.
+        Exception: What `call` raises.
+    """
+    outcome: queue.SimpleQueue = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            outcome.put((call(), None))
+        except BaseException as error:
+            outcome.put((None, error))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        result, error = outcome.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer in {seconds:g} s") from None
+    if error is not None:
+        raise error
+    return result
+
+
 class WandbRun(Logger):
     """One W&B run, made at the first row.
 
     Lightning's own W&B logger makes `trainer/global_step` the axis, which here counts the steps of three optimizers.
-    The run goes on without W&B once it fails: `metrics.csv` has every row.
+    No failure of W&B ends a training or makes it wait long: a server that does not answer at the start makes the run
+    an offline one, and a service that dies or hangs is started again a few times. `metrics.csv` has every row.
 
     Args:
         save_dir: The run folder; W&B writes into its `wandb/`.
@@ -40,6 +100,9 @@ class WandbRun(Logger):
         tags: Labels to filter by.
         offline: None decides by `WANDB_MODE`, then by whether a key is there.
         config: Stored with the run.
+
+    Raises:
+        RunFolderError: The run folder names an id that is none.
     """
 
     def __init__(
@@ -59,8 +122,9 @@ class WandbRun(Logger):
             self.mode: Any = os.environ.get("WANDB_MODE") or ("online" if has_key() else "offline")
         else:
             self.mode = "offline" if offline else "online"
-        self._save_dir, self._failed = save_dir, False
+        self._folder, self._id = save_dir / "wandb", read_run_id(save_dir / "wandb" / "run_id.txt")
         self._run: Any = None
+        self._failures, self._not_before = 0, -math.inf
         self._init: dict[str, Any] = {
             "project": project,
             "name": run_name,
@@ -78,52 +142,91 @@ class WandbRun(Logger):
     @property
     def version(self) -> str:
         """The id under which W&B keeps the run, also over a resume."""
-        path = self._save_dir / "wandb" / "run_id.txt"
-        return path.read_text().strip() if path.is_file() else ""
+        return self._id
 
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """The W&B run; made on first use."""
+        """The W&B run, made on first use; None while W&B fails."""
         if self._run is None:
-            import wandb
-
-            (self._save_dir / "wandb").mkdir(exist_ok=True)
-            self._run = wandb.init(
-                dir=str(self._save_dir),
-                id=self.version or None,
-                resume="allow",
-                mode=self.mode,
-                settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
-                **self._init,
-            )
-            (self._save_dir / "wandb" / "run_id.txt").write_text(self._run.id)
-            self._run.define_metric(ENV_STEPS)
-            self._run.define_metric("*", step_metric=ENV_STEPS)
+            self._try(self._connect, 2 * START_SECONDS)
         return self._run
+
+    def _connect(self) -> None:
+        self._folder.mkdir(exist_ok=True)
+        try:
+            run = self._start()
+        except Exception as error:
+            if self.mode != "online":
+                raise
+            self.mode = "offline"
+            run = self._start()
+            send = f"send it with: wandb sync {self._folder}/offline-run-*"
+            warnings.warn(f"W&B cannot be reached ({_line(error)}); the run is kept offline, {send}", stacklevel=2)
+        self._id = run.id
+        (self._folder / "run_id.txt").write_text(run.id)
+        run.define_metric(ENV_STEPS)
+        run.define_metric("*", step_metric=ENV_STEPS)
+        self._run = run
+
+    def _start(self) -> Any:
+        import wandb
+
+        settings = wandb.Settings(
+            silent=True,
+            console="off",
+            disable_git=True,
+            save_code=False,
+            x_disable_meta=True,  # holds the command line
+            init_timeout=START_SECONDS,
+            finish_timeout=FINISH_SECONDS,
+            finish_timeout_raises=True,
+        )
+        options = {"id": self._id or None, "resume": "allow", "mode": self.mode, "settings": settings}
+        return wandb.init(dir=str(self._folder.parent), **options, **self._init)
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: the config is given when the run is made."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log one row; `metrics` holds `env_steps`, and `step` is not used."""
-        self._try(lambda: self.experiment.log(dict(metrics)))
+        if (run := self.experiment) is not None:
+            self._try(lambda: run.log(dict(metrics)), CALL_SECONDS)
 
     def log_summary(self, summary: Mapping[str, Any]) -> None:
         """Store the end result with the run."""
-        self._try(lambda: self.experiment.summary.update(dict(summary)))
+        if (run := self.experiment) is not None:
+            self._try(lambda: run.summary.update(dict(summary)), CALL_SECONDS)
 
     def finalize(self, status: str) -> None:
         """Close the run, so that the next one of this process is another."""
-        if self._run is not None:
-            self._try(lambda: self.experiment.finish(exit_code=0 if status == "success" else 1))
+        if (run := self._run) is not None:
+            complete = status == "success"
+            seconds = FINISH_SECONDS if complete else CALL_SECONDS  # a stopped process is soon killed
+            self._try(lambda: run.finish(exit_code=0 if complete else 1), seconds)
             self._run = None
 
-    def _try(self, call: Any) -> None:
-        if self._failed:
+    def _try(self, call: Callable[[], Any], seconds: float) -> None:
+        if time.monotonic() < self._not_before:
             return
         try:
-            call()
+            within(seconds, call)
         except Exception as error:  # W&B's service may die in many ways; none of them may end a training
-            self._failed = True
-            warnings.warn(f"W&B failed ({error}); the run goes on, metrics.csv has every row", stacklevel=3)
+            self._lose(error)
+
+    def _lose(self, error: Exception) -> None:
+        """Say so at the first time, clear away what is left of W&B, and set when to try again."""
+        first, self._run = not self._failures, None
+        pause = RETRY_SECONDS[self._failures] if self._failures < len(RETRY_SECONDS) else math.inf
+        self._failures, self._not_before = self._failures + 1, time.monotonic() + pause
+        with suppress(Exception):
+            import wandb
+
+            within(CALL_SECONDS, wandb.teardown)  # else the next start, and the end of the process, meet the dead one
+        if first:
+            warnings.warn(f"W&B failed ({_line(error)}); the run goes on, metrics.csv has every row", stacklevel=4)
+
+
+def _line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,7 +1,8 @@
 """From a checked config to the objects of a run."""
 
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,19 @@ from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 
 from qtrl.algos import TD3, TD3Settings
-from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, MetricRows, Probe, RunProgress, RunSummary, Testing
-from qtrl.data import CollectingPolicy, Replay, Schedule, Stream, transition_columns
+from qtrl.callbacks import (
+    AtomicCheckpointIO,
+    Checkpoints,
+    MetricRows,
+    Preemption,
+    Probe,
+    QGuard,
+    Reproducibility,
+    RunProgress,
+    RunSummary,
+    Testing,
+)
+from qtrl.data import CollectingPolicy, Column, Replay, Schedule, Stream, check_space, storage_named, transition_columns
 from qtrl.envs import VectorEnv, make_vector_env
 from qtrl.errors import ConfigError, QtrlError
 from qtrl.keys import METRICS, qubit_metrics
@@ -25,6 +37,7 @@ from qtrl.meters import RunMeters
 from qtrl.nn import Block, Direct, GradientEstimator, HybridActor, TwinCritic
 from qtrl.seeding import seed_for
 from qtrl.specs import EnvSpec
+from qtrl.stopping import Stop
 
 
 @dataclass(frozen=True)
@@ -98,6 +111,7 @@ def build_module(cfg: DictConfig, spec: EnvSpec, *, meters: RunMeters, ranks: Ra
         critic,
         estimator,
         settings=TD3Settings(**{field.name: cfg.algo[field.name] for field in fields(TD3Settings)}),
+        max_gradient_norm=cfg.algo.get("max_gradient_norm"),
         compile_mode=cfg.algo.get("compile_mode"),
         meters=meters,
         seed=cfg.seed,
@@ -116,17 +130,13 @@ def build_optimizer(node: DictConfig) -> Callable[[Any], Optimizer]:
     return make
 
 
-def build_stream(cfg: DictConfig, spec: EnvSpec, module: TD3, run_dir: Path, *, ranks: Ranks) -> Stream:
+def build_stream(
+    cfg: DictConfig, spec: EnvSpec, module: TD3, run_dir: Path, *, ranks: Ranks, stop: Stop | None = None
+) -> Stream:
     """Make the path of the data: environments, collecting policy, replay."""
     block = module.actor.block
-    replay = Replay(
-        transition_columns(spec, block.n_in, block.n_out),
-        capacity=cfg.data.capacity,
-        batch_size=cfg.data.batch_size,
-        storage=cfg.data.storage,
-        folder=run_dir / "checkpoints" / "replay" / f"rank{ranks.rank}",
-        seed=seed_for(cfg.seed, "replay", ranks.rank),
-    )
+    columns = transition_columns(spec, block.n_in, block.n_out)
+    replay = build_replay(cfg, columns, run_dir / "checkpoints" / "replay" / f"rank{ranks.rank}", ranks=ranks)
     policy = CollectingPolicy(
         module.actor,
         noise=cfg.algo.exploration_noise,
@@ -146,6 +156,38 @@ def build_stream(cfg: DictConfig, spec: EnvSpec, module: TD3, run_dir: Path, *, 
         save_replay=cfg.checkpoint_replay == "last",
         collector=cfg.data.get("collector", "direct"),  # a run folder of an earlier version names none of these
         overlap=cfg.data.get("overlap", False),
+        stop=stop,
+    )
+
+
+def build_replay(cfg: DictConfig, columns: Sequence[Column], folder: Path, *, ranks: Ranks) -> Replay:
+    """Make the replay of a rank, with room in its files for what is written between three saves.
+
+    The first save may come as late as the first update, and any other by as many env steps as lie between two updates.
+
+    Raises:
+        ConfigError: It would not fit into memory or onto the disk.
+    """
+    env_steps = max(cfg.checkpoint_every_env_steps, cfg.warmup_env_steps) + math.ceil(1 / cfg.updates_per_env_step)
+    rows = math.ceil(env_steps / ranks.world_size) + cfg.num_envs
+    size = {"capacity": cfg.data.capacity, "slack": 2 * rows}
+    keep, in_memory = cfg.checkpoint_replay == "last", storage_named(cfg.data.storage).in_memory
+    check_space(
+        sum(column.row_bytes for column in columns),
+        **size,
+        rows_of_run=math.ceil(cfg.total_env_steps / ranks.world_size) + cfg.num_envs,
+        in_memory=in_memory,
+        folder=folder if keep or not in_memory else None,
+        processes=ranks.world_size // cfg.trainer.get("num_nodes", 1),
+    )
+    return Replay(
+        columns,
+        **size,
+        batch_size=cfg.data.batch_size,
+        storage=cfg.data.storage,
+        folder=folder,
+        seed=seed_for(cfg.seed, "replay", ranks.rank),
+        keep=keep,
     )
 
 
@@ -158,26 +200,33 @@ def _make_envs(cfg: DictConfig, ranks: Ranks, env_steps: int) -> VectorEnv:
         max_episode_steps=cfg.env.max_episode_steps,
         vector=cfg.env.get("vector", "serial"),
         workers=cfg.env.get("workers") or max(1, cores // ranks.world_size),
+        timeout=cfg.env.get("timeout", 30.0),
+        max_restarts=cfg.env.get("max_restarts", 3),
     )
 
 
-def build_callbacks(cfg: DictConfig, run_dir: Path, facts: dict[str, Any]) -> list[Callback]:
+def build_callbacks(cfg: DictConfig, run_dir: Path, facts: dict[str, Any], stop: Stop) -> list[Callback]:
     """Make the callbacks, in the order in which they are called: what sums up comes last."""
+    log_every = cfg.callbacks.log_every_env_steps
     testing = Testing(
         cfg.env.id,
         episodes=cfg.callbacks.test_episodes,
         every_env_steps=cfg.test_every_env_steps,
         seed=cfg.seed,
         max_episode_steps=cfg.callbacks.test_max_episode_steps or cfg.env.max_episode_steps,
+        stop=stop,
     )
     steps = {"total_env_steps": cfg.total_env_steps, "warmup_env_steps": cfg.warmup_env_steps}
     return [
+        Reproducibility(facts["numerics"]),
         RunProgress(testing, **steps),
-        MetricRows(every_env_steps=cfg.callbacks.log_every_env_steps),
+        QGuard(every_env_steps=log_every),
+        MetricRows(every_env_steps=log_every),
         *build_probe(cfg),
         testing,
         Checkpoints(run_dir / "checkpoints", testing, every_env_steps=cfg.checkpoint_every_env_steps),
         RunSummary(run_dir / "summary.json", testing, warmup_env_steps=cfg.warmup_env_steps, facts=facts),
+        Preemption(stop),
     ]
 
 

@@ -15,6 +15,9 @@ from qtrl.wiring.spin import spin_count
 TRACEBACKS = "HYDRA_FULL_ERROR"
 """Set this variable to 1 to see tracebacks."""
 EXIT_STATUS = 2
+NO_PICKLES, PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+"""With the first, no `torch.load` of any library runs code from a file; with the second, all do that do not refuse."""
+INTERRUPTED_STATUS = 130
 GROUP_IS_NULL = "Config group override must be"
 """So begins the bare ValueError that Hydra raises for `group=null`."""
 
@@ -43,16 +46,23 @@ def run_command(task: Callable, config_name: str) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    from qtrl.wiring.secrets import refuse_secret_arguments
+
     if "GOMP_SPINCOUNT" not in os.environ:
         os.environ["GOMP_SPINCOUNT"] = spin_count()
     asked = os.environ.get(TRACEBACKS, "0")
     failures: list[QtrlError] = []
     try:
         keeping = _keeping(task, failures, tracebacks=asked)
-        with _variable(TRACEBACKS, "1"):  # Hydra then raises its errors instead of printing them and exiting
+        refuse_secret_arguments()
+        # With tracebacks Hydra raises its errors instead of printing them and exiting.
+        with _variable(TRACEBACKS, "1"), _variable(PICKLES, None), _variable(NO_PICKLES, "1"):
             hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(keeping)()
         if failures:
             raise failures[0]
+    except KeyboardInterrupt:
+        print("qtrl: interrupted before the run began", file=sys.stderr)
+        sys.exit(INTERRUPTED_STATUS)
     except (QtrlError, HydraException, OmegaConfBaseException, ValueError) as error:
         if asked == "1" or (type(error) is ValueError and GROUP_IS_NULL not in str(error)):
             raise
@@ -61,17 +71,21 @@ def run_command(task: Callable, config_name: str) -> None:
 
 
 @contextmanager
-def _variable(name: str, value: str) -> Iterator[None]:
-    """Set an environment variable, and take it back."""
+def _variable(name: str, value: str | None) -> Iterator[None]:
+    """Set an environment variable, or with None remove it, and take that back."""
     before = os.environ.get(name)
-    os.environ[name] = value
+    _set(name, value)
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before
+        _set(name, before)
+
+
+def _set(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
 
 
 def _keeping(task: Callable, failures: list[QtrlError], *, tracebacks: str) -> Callable:

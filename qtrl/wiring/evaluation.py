@@ -10,14 +10,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from qtrl.algos import TD3
 from qtrl.atomic import write_text
-from qtrl.callbacks import play, read_checkpoint, test_seeds
+from qtrl.callbacks import play, read_newest, test_seeds
 from qtrl.envs import Episodes, env_spec, write_video
 from qtrl.errors import ConfigError
 from qtrl.meters import RunMeters
 from qtrl.wiring import build
-from qtrl.wiring.checks import COUNT, Number
+from qtrl.wiring.checks import COUNT, Number, check_config
 from qtrl.wiring.run_folder import existing_run_dir, load_config
-from qtrl.wiring.weights import load_weights
+from qtrl.wiring.saved_config import blamed, trusted
+from qtrl.wiring.secrets import refuse_secrets
+from qtrl.wiring.weights import check_counters, check_widths, load_weights
 
 CHECKPOINTS = ("last", "best")
 
@@ -31,13 +33,17 @@ def run_evaluation(cfg: DictConfig) -> float:
     Returns:
         The mean return.
     """
+    refuse_secrets(cfg)
     _check(cfg)
     run_dir = existing_run_dir(cfg.run, "run")
-    path = run_dir / "checkpoints" / f"{cfg.checkpoint}.ckpt"
-    checkpoint = read_checkpoint(path)
-    run_cfg = _with_options(load_config(run_dir), cfg)
-    spec = env_spec(run_cfg.env.id, max_episode_steps=run_cfg.env.max_episode_steps)
-    module = build.build_module(run_cfg, spec, meters=RunMeters(), ranks=build.Ranks())
+    checkpoint, path = read_newest(run_dir / "checkpoints" / f"{cfg.checkpoint}.ckpt")
+    check_counters(checkpoint, path)
+    with blamed(run_dir / "config.yaml"):
+        run_cfg = _with_options(load_config(run_dir, trusted(cfg)), cfg)
+        check_config(run_cfg)
+        check_widths(run_cfg, checkpoint, path)
+        spec = env_spec(run_cfg.env.id, max_episode_steps=run_cfg.env.max_episode_steps)
+        module = build.build_module(run_cfg, spec, meters=RunMeters(), ranks=build.Ranks())
     load_weights(module, checkpoint, path)
     episodes = play(
         module.actor,

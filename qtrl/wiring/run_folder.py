@@ -1,17 +1,27 @@
 """The folder of a run: made once, refused when taken, read back by name."""
 
 import os
+import re
 import time
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from qtrl.atomic import write_text
 from qtrl.errors import RunFolderError
+from qtrl.regular_files import check_tree, read_regular
+from qtrl.wiring.saved_config import read_config
 
 HANDED_DOWN = "QTRL_RUN_DIR"
 """Rank 0 names its run folder to the processes that it starts by this variable."""
+
+RUN_BY_OTHERS = frozenset({"prefetch.pkl", "other.pickle", "pickle.pkl", "transform.t"})
+"""Files that TorchRL and tensordict unpickle where they find them; qtrl neither writes nor reads any."""
+RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}\s*")
+LONGEST_RUN_ID = 200
 
 
 def default_run_dir(runs: str, experiment: str | None, seed: int) -> Path:
@@ -37,40 +47,58 @@ def make_run_dir(path: Path) -> Path:
 
 
 def existing_run_dir(path: str | None, key: str) -> Path:
-    """Find the folder of an earlier run, which the command line names by `key`.
+    """Find the folder of an earlier run, which the command line names by `key` and a stranger may have made.
 
     Raises:
-        RunFolderError: There is none, or it has no config.
+        RunFolderError: There is none, it has no config, or it holds links or other things that no run leaves.
     """
     if path is None:
         raise RunFolderError(f"which run? give its folder, as in {key}=runs/NAME")
     folder = Path(path).expanduser().absolute()
     if not (folder / "config.yaml").is_file():
         raise RunFolderError(f"{folder} is not a run folder: it has no config.yaml")
+    check_tree(folder, skipped="wandb", refused=RUN_BY_OTHERS)
+    _check_wandb(folder / "wandb")
     return folder
 
 
 def save_config(cfg: DictConfig, run_dir: Path) -> None:
-    """Write `config.yaml`, everything resolved."""
-    plain = OmegaConf.to_container(cfg, resolve=True)
+    """Write `config.yaml`, everything resolved, without what holds for one command only."""
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    plain.pop("trust", None)
     write_text(run_dir / "config.yaml", yaml.safe_dump(plain, sort_keys=False))
 
 
-def load_config(run_dir: Path) -> DictConfig:
-    """Read `config.yaml` back.
+def load_config(run_dir: Path, trust: Collection[str] = ()) -> DictConfig:
+    """Read `config.yaml` back; where the run lies is taken from `run_dir`, never from the file.
+
+    Args:
+        run_dir: The run's folder.
+        trust: Classes and environment ids of the user's own that the config may name.
 
     Raises:
-        RunFolderError: It is not a YAML mapping.
+        RunFolderError: It is not a config of a run, or names what it may not.
     """
-    try:
-        plain = yaml.safe_load((run_dir / "config.yaml").read_text())
-    except yaml.YAMLError as error:
-        raise RunFolderError(f"{run_dir / 'config.yaml'} is not YAML; was it edited?") from error
-    if not isinstance(plain, dict):
-        raise RunFolderError(f"{run_dir / 'config.yaml'} is not a mapping; was it edited?")
+    plain = read_config(run_dir / "config.yaml", trust)
+    plain.pop("trust", None)
+    plain |= {"run_dir": str(run_dir), "ckpt_path": None, "paths": {"runs": str(run_dir.parent)}}
     cfg = OmegaConf.create(plain)
     OmegaConf.set_struct(cfg, True)
     return cfg
+
+
+def _check_wandb(folder: Path) -> None:
+    """Look at what qtrl and W&B read in W&B's folder; W&B makes links there, which it replaces but does not follow."""
+    if (folder / "settings").exists():
+        raise RunFolderError(f"{str(folder / 'settings')!r} would change where W&B sends a run: remove it")
+    try:
+        run_id = read_regular(folder / "run_id.txt", limit=LONGEST_RUN_ID).decode()
+    except FileNotFoundError:
+        return
+    except UnicodeDecodeError:
+        run_id = ""
+    if not RUN_ID.fullmatch(run_id):
+        raise RunFolderError(f"{folder / 'run_id.txt'} does not hold the id of a W&B run: remove it")
 
 
 def hand_down(run_dir: Path) -> None:

@@ -66,7 +66,7 @@ def changed(before, after):
     return {name for name in before if not torch.equal(before[name], after[name])}
 
 
-def make_module(block="pqc", *, recorder=None, seed=0, settings=None, compile_mode=None, **estimator):
+def make_module(block="pqc", *, recorder=None, seed=0, settings=None, more=None, **estimator):
     torch.manual_seed(seed)
     block = make_block(block)
     actor = HybridActor(OBSERVATIONS, ACTIONS, block, hidden=7, links=3)
@@ -79,8 +79,8 @@ def make_module(block="pqc", *, recorder=None, seed=0, settings=None, compile_mo
         actor_optimizer=recorder.optimizer("actor"),
         critic_optimizer=recorder.optimizer("critic"),
         surrogate_optimizer=recorder.optimizer("surrogate"),
-        compile_mode=compile_mode,
         seed=seed,
+        **(more or {}),
     )
     return recorder.module
 
@@ -366,9 +366,9 @@ def test_the_time_of_an_exact_gradient_is_the_actors_forward_and_backward():
     module.estimator = ExactEstimator(N_IN, N_OUT)
     block, backward = module.actor.block, module._backward
 
-    def recorded(loss, name):
+    def recorded(loss, name, *net):
         before = block.seconds
-        backward(loss, name)
+        backward(loss, name, *net)
         spent[name] = block.seconds - before
 
     module._backward = recorded
@@ -433,13 +433,77 @@ def test_rbg_without_surrogate_trains_with_its_links_alone():
     assert recorder.steps == ["critic", "critic", "actor"]
 
 
+class Gradients(Callback):
+    """Keeps the norm of each network's gradient at each update, and what was logged."""
+
+    def __init__(self):
+        self.norms, self.logged = [], []
+
+    def on_train_batch_end(self, trainer, pl_module, *args):
+        nets = {"critic": pl_module.critic, "actor": pl_module.actor, "surrogate": pl_module.estimator}
+        gradients = {
+            name: [p.grad.flatten() for p in net.parameters() if p.grad is not None] for name, net in nets.items()
+        }
+        self.norms.append({name: torch.cat(parts).norm() for name, parts in gradients.items() if parts})
+        self.logged.append({name: pl_module.metrics.get(f"gradient/{name}") for name in nets})
+
+
+def test_norms_of_gradients_are_metrics():
+    gradients = Gradients()
+    fit(make_module(), make_stream(2), gradients)
+    assert gradients.logged[0]["actor"] is None
+    assert set(gradients.norms[1]) == {"critic", "actor", "surrogate"}
+    for name, norm in gradients.norms[1].items():
+        assert_close(gradients.logged[1][name], norm)
+
+
+def test_gradients_are_scaled_down_to_the_largest_norm_and_logged_as_they_were():
+    free, clipped = Gradients(), Gradients()
+    fit(make_module(), make_stream(1), free)
+    limit = 0.5 * min(free.norms[0].values()).item()
+    fit(make_module(more={"max_gradient_norm": limit}), make_stream(1), clipped)
+    for name, norm in clipped.norms[0].items():
+        assert norm.item() == pytest.approx(limit, rel=1e-3)
+        assert_close(clipped.logged[0][name], free.logged[0][name])
+
+
+def test_a_gradient_that_is_not_finite_stops_before_it_touches_a_parameter():
+    module = make_module()
+    before, parameter = state(module), next(module.critic.parameters())
+    parameter.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(DivergenceError, match="the norm of the gradient of critic loss became (nan|inf)"):
+        fit(module, make_stream(1))
+    assert not {name for name in changed(before, state(module)) if not name.startswith("estimator.")}
+
+
+def test_the_config_says_how_optimizers_step_also_after_a_checkpoint(tmp_path):
+    module = make_module()
+    trainer = fit(module, make_stream(3, upto=1))
+    trainer.save_checkpoint(tmp_path / "a.ckpt", weights_only=False)
+    slower = make_module(seed=1)
+    make = slower._make_optimizers
+    slower._make_optimizers = tuple(lambda p, make=make: torch.optim.SGD(p, lr=0.001) for make in make)
+    fit(slower, make_stream(3), ckpt_path=tmp_path / "a.ckpt")
+    assert {group["lr"] for optimizer in slower.optimizers() for group in optimizer.param_groups} == {0.001}
+    assert slower.updates == 3
+
+
+def test_what_the_next_row_shows_survives_a_checkpoint(tmp_path):
+    module = make_module()
+    trainer = fit(module, make_stream(3))
+    trainer.save_checkpoint(tmp_path / "a.ckpt", weights_only=False)
+    back = make_module(seed=1)
+    fit(back, make_stream(3), ckpt_path=tmp_path / "a.ckpt")
+    assert {name: value.mean() for name, value in module.metrics.items()} == back.metrics
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # Dynamo looks at each input's
 @pytest.mark.parametrize("block", ["pqc", "fc", "rbg"])
 def test_fifty_compiled_updates_equal_eager_ones(block):
     losses = {}
     for mode in (None, "default"):
-        module, rows = make_module(block, compile_mode=mode), []
+        module, rows = make_module(block, more={"compile_mode": mode}), []
 
         class Keep(Callback):
             def on_train_batch_end(self, trainer, pl_module, *args, rows=rows):

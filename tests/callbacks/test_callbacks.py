@@ -3,11 +3,9 @@ import json
 import re
 import statistics
 import sys
-from types import SimpleNamespace
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from rich.console import Console
 
 from qtrl import callbacks as callbacks_package
@@ -22,70 +20,10 @@ from qtrl.callbacks import (
     read_checkpoint,
 )
 from qtrl.callbacks import progress as progress_module
-from qtrl.envs import env_spec
-from qtrl.keys import METRICS
-from qtrl.loggers import MetricsCSV
-from qtrl.meters import RunMeters
-from qtrl.wiring import build
-from qtrl.wiring.quiet import quiet_libraries
+from qtrl.stopping import Interruption
 
 Periodic, start_seeds = callbacks_package.Testing, callbacks_package.test_seeds  # pytest would collect their own names
 ENV, LIMIT = "Pendulum-v1", 7
-
-
-class Rows(MetricsCSV):
-    """Keeps the rows in memory."""
-
-    def __init__(self):
-        super().__init__(None)
-        self.rows, self.summary = [], None
-
-    def log_metrics(self, metrics, step=None):
-        assert set(metrics) <= set(METRICS)
-        self.rows.append(dict(metrics))
-
-    def log_summary(self, summary):
-        self.summary = summary
-
-
-@pytest.fixture
-def small_run(compose, tmp_path):
-    """A run of 30 env steps, 10 of them warm-up, with callbacks made by `make(testing)`."""
-
-    def run(make, *, seed=0, total=30, every=10, before=None):
-        quiet_libraries()
-        cfg = compose(
-            "experiment=pendulum_pqc",
-            "debug=smoke",
-            "circuit.n_qubits=2",
-            "circuit.reps=1",
-            "surrogate.hidden=8",
-            "algo.hidden=8",
-            f"total_env_steps={total}",
-            "warmup_env_steps=10",
-            "env.max_episode_steps=6",
-            f"seed={seed}",
-        )
-        spec = env_spec(cfg.env.id)
-        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        stream = build.build_stream(cfg, spec, module, tmp_path, ranks=build.Ranks())
-        testing = Periodic(ENV, episodes=2, every_env_steps=every, seed=seed, max_episode_steps=LIMIT)
-        if before:
-            before(module, testing)
-        logger = Rows()
-        off = ("enable_checkpointing", "enable_progress_bar", "enable_model_summary")
-        trainer = Trainer(
-            accelerator="cpu",
-            max_epochs=1,
-            logger=logger,
-            callbacks=make(testing),
-            plugins=[AtomicCheckpointIO()],
-            **dict.fromkeys(off, False),
-        )
-        trainer.fit(module, stream)
-        return SimpleNamespace(module=module, testing=testing, rows=logger.rows, logger=logger, stream=stream)
-
-    return run
 
 
 def test_tests_come_when_due_and_at_the_end(small_run):
@@ -165,8 +103,8 @@ def test_best_is_saved_once_for_each_improvement_and_last_when_due(small_run, tm
     assert read_checkpoint(tmp_path / "last.ckpt")["env_steps"] == 30
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, RuntimeError])
-def test_an_interrupted_run_saves_what_it_has_and_a_broken_one_does_not(small_run, tmp_path, monkeypatch, error):
+@pytest.mark.parametrize("error", [Interruption(15), KeyboardInterrupt(), SystemExit(), RuntimeError()])
+def test_a_stopped_run_saves_what_it_has_and_a_broken_one_does_not(small_run, tmp_path, monkeypatch, error):
     def stop(env_steps):
         if env_steps == 25:
             raise error
@@ -184,9 +122,11 @@ def test_an_interrupted_run_saves_what_it_has_and_a_broken_one_does_not(small_ru
     ]
     with pytest.raises((SystemExit, RuntimeError)):
         small_run(callbacks)
-    expected = 20 if error is RuntimeError else 24
+    expected = 24 if isinstance(error, Interruption) else 20
     assert read_checkpoint(tmp_path / "last.ckpt")["env_steps"] == expected
-    assert json.loads(summary.read_text())["status"] == error.__name__
+    assert json.loads(summary.read_text())["status"] == (
+        "Interruption: SIGTERM" if expected == 24 else type(error).__name__
+    )
 
 
 def test_rows_hold_counts_returns_losses_and_times(small_run):

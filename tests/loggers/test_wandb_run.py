@@ -1,11 +1,16 @@
+import os
 import sys
+import threading
+import time
 import warnings
 from types import SimpleNamespace
 
 import pytest
 
+from qtrl.errors import RunFolderError
 from qtrl.loggers import WandbRun
-from qtrl.loggers.wandb import has_key
+from qtrl.loggers import wandb as wandb_run
+from qtrl.loggers.wandb import has_key, within
 
 
 def make_run(folder, **options):
@@ -34,6 +39,9 @@ class Fake:
 
     def finish(self, exit_code):
         self.calls.append(("finish", exit_code))
+
+    def teardown(self):
+        self.calls.append(("teardown",))
 
 
 @pytest.fixture
@@ -85,6 +93,19 @@ def test_the_run_gets_its_config_and_labels_and_no_code_or_git(tmp_path, client)
     assert init["id"] is None
     assert init["settings"].disable_git
     assert not init["settings"].save_code
+    assert init["settings"].x_disable_meta
+
+
+def test_the_command_line_reaches_no_file_of_the_real_client(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["qtrl", "canary-that-must-not-sing"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        run = make_run(tmp_path, offline=True)
+        run.log_metrics({"env_steps": 1})
+        run.finalize("success")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if b"must-not-sing" in path.read_bytes()]
 
 
 def test_a_finished_run_is_closed_once(tmp_path, client):
@@ -110,6 +131,94 @@ def test_a_client_that_fails_warns_once_and_never_raises(tmp_path, client, monke
     run.log_metrics({"env_steps": 2})  # warnings are errors here
     run.log_summary({})
     run.finalize("success")
+
+
+def failing(error):
+    def fail(*args, **kwargs):
+        raise error
+
+    return fail
+
+
+def test_a_client_that_failed_is_started_anew_a_few_times_under_the_same_id(tmp_path, client, monkeypatch):
+    monkeypatch.setattr(wandb_run, "RETRY_SECONDS", (0, 0))
+    run = make_run(tmp_path)
+    run.log_metrics({"env_steps": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "log", failing(ConnectionResetError("Connection lost")))
+        with pytest.warns(UserWarning, match="W&B failed"):
+            run.log_metrics({"env_steps": 2})
+    run.log_metrics({"env_steps": 3})
+    assert ("log", {"env_steps": 3}) in client.calls
+    assert [init["id"] for init in client.inits] == [None, "abc123"]
+    assert client.calls.count(("teardown",)) == 1
+    client.log = failing(ConnectionResetError("Connection lost"))
+    for step in range(4, 9):
+        run.log_metrics({"env_steps": step})
+    assert len(client.inits) == 3
+
+
+def test_after_a_failure_the_next_try_waits(tmp_path, client, monkeypatch):
+    client.log = failing(ConnectionResetError("Connection lost"))
+    run = make_run(tmp_path)
+    with pytest.warns(UserWarning, match="W&B failed"):
+        run.log_metrics({"env_steps": 1})
+    for step in range(2, 9):
+        run.log_metrics({"env_steps": step})
+    assert len(client.inits) == 1
+
+
+def test_a_client_that_hangs_is_left_behind(tmp_path, client, monkeypatch):
+    monkeypatch.setattr(wandb_run, "CALL_SECONDS", 0.05)
+    over = threading.Event()
+    client.log = lambda row: over.wait()
+    run, start = make_run(tmp_path), time.monotonic()
+    with pytest.warns(UserWarning, match=r"W&B failed \(no answer in 0\.05 s\)"):
+        run.log_metrics({"env_steps": 1})
+    run.finalize("success")
+    assert time.monotonic() - start < 10
+    over.set()
+
+
+def test_a_server_that_does_not_answer_makes_the_run_an_offline_one(tmp_path, client, monkeypatch):
+    init = client.init
+
+    def unreachable(**options):
+        if options["mode"] == "online":
+            raise OSError("no route to host\nand more")
+        return init(**options)
+
+    client.init = unreachable
+    run = make_run(tmp_path, offline=False)
+    with pytest.warns(UserWarning, match=r"W&B cannot be reached \(no route to host\); the run is kept offline"):
+        run.log_metrics({"env_steps": 1})
+    assert [options["mode"] for options in client.inits] == ["offline"]
+    assert ("log", {"env_steps": 1}) in client.calls
+
+
+def test_within_gives_what_the_call_gives():
+    assert within(1, lambda: 3) == 3
+    with pytest.raises(KeyError):
+        within(1, lambda: {}["a"])
+    with pytest.raises(TimeoutError, match=r"no answer in 0\.01 s"):
+        within(0.01, lambda: time.sleep(0.2))
+
+
+@pytest.mark.parametrize("content", [b"", b"../x", b"a b", b"x" * 129, b"\xff", b"a\nb", "link", "folder", "fifo"])
+def test_an_id_that_is_none_is_refused(tmp_path, content):
+    path = tmp_path / "wandb" / "run_id.txt"
+    path.parent.mkdir()
+    if content == "link":
+        (tmp_path / "secret").write_text("abc")
+        path.symlink_to(tmp_path / "secret")
+    elif content == "folder":
+        path.mkdir()
+    elif content == "fifo":
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(RunFolderError, match="run_id.txt is not an id of W&B"):
+        make_run(tmp_path)
 
 
 @pytest.mark.parametrize(

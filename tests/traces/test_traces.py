@@ -13,4 +13,5 @@ def test_an_optimized_run_does_what_the_first_version_did(name):
     found = trace(RUNS[name])
     assert len(found) == len(expected) == UPDATES
     for row, (one, other) in enumerate(zip(found, expected, strict=True)):
+        one = {name: one[name] for name in other}  # a metric may have come since
         assert one == pytest.approx(other, **CLOSE), f"{name}, update {row + 1}"

@@ -159,15 +159,17 @@ def test_a_resume_that_changes_the_run_is_refused(run, train, capsys, overrides,
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
-def test_a_damaged_checkpoint_is_told_and_the_previous_one_can_be_taken(copy_of_run, train, capsys):
+def test_of_a_damaged_checkpoint_the_previous_one_is_taken_and_that_is_told(copy_of_run, train, evaluate, capsys):
     path = copy_of_run / "checkpoints" / "last.ckpt"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    assert train("resume=true", f"run_dir={copy_of_run}", "total_env_steps=130") == 2
-    assert "is damaged: its checksum does not match; take last.ckpt.prev" in capsys.readouterr().err
-    path.with_name("last.ckpt.prev").replace(path)
+    line = f"qtrl: {path} is damaged: its checksum does not match; last.ckpt.prev is taken instead\n"
+    assert evaluate(f"run={copy_of_run}", "episodes=1") == 0
+    assert (capsys.readouterr().err, path.read_bytes()) == (line, data)
     assert train("resume=true", f"run_dir={copy_of_run}", "total_env_steps=110") == 0
+    assert capsys.readouterr().err == line
+    assert path.with_name("last.ckpt.damaged").read_bytes() == data
     assert checkpoint_of(copy_of_run)["updates"] == 60
 
 

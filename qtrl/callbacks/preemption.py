@@ -1,0 +1,32 @@
+"""Signals while a run trains."""
+
+from pathlib import Path
+
+from lightning.pytorch import Callback, Trainer
+
+from qtrl.algos import TD3
+from qtrl.stopping import Interruption, Stop
+
+
+class Preemption(Callback):
+    """Let signals be wishes to stop, and put a job of SLURM back into its queue once it has stopped.
+
+    Listed last, so that everything is saved before.
+
+    Args:
+        stop: Hears of the signals.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+        """Take the signals that Lightning took when `fit` began."""
+        self._stop.take_over()
+
+    def on_exception(self, trainer: Trainer, pl_module: TD3, exception: BaseException) -> None:  # type: ignore[override]
+        """Requeue the job, where that is what the signal was about."""
+        if isinstance(exception, Interruption):
+            self._stop.requeue(exception.number)
+            for path in Path(trainer.default_root_dir).glob("hpc_ckpt_*.ckpt"):
+                path.unlink()  # Lightning's own, of the very moment that `last.ckpt` is of

@@ -1,0 +1,46 @@
+"""Values that no sum of rewards can reach."""
+
+import sys
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+
+from qtrl.algos import TD3
+from qtrl.callbacks.every import Every
+from qtrl.data import Stream
+
+
+class QGuard(Callback):
+    """Compare the critics' targets with the largest value that the rewards so far allow, and flag an explosion once.
+
+    With rewards of magnitude R at most, no true value exceeds R / (1 - gamma); with gamma = 1 there is no bound.
+
+    Args:
+        every_env_steps: Interval between comparisons; with that of `MetricRows`, which is listed after this one, every
+            row has the newest.
+    """
+
+    def __init__(self, *, every_env_steps: int) -> None:
+        self._every, self._flagged = Every(every_env_steps), False
+
+    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+        """Begin to count where the run begins or goes on."""
+        self._every.start(pl_module.env_steps)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
+        """Compare where it is due."""
+        stream, gamma = trainer.train_dataloader, pl_module.settings.gamma
+        assert isinstance(stream, Stream)
+        if gamma == 1.0 or stream.largest_reward == 0.0 or not self._every.due(pl_module.env_steps):
+            return
+        bound = stream.largest_reward / (1.0 - gamma)
+        ratio = pl_module.metrics["train/target_q"].abs().mean() / bound
+        pl_module.metrics["train/q_over_bound"] = ratio
+        if ratio > 1.0 and not self._flagged and trainer.is_global_zero:
+            self._flagged = True
+            reason = f"rewards so far, at most {stream.largest_reward:.3g}, allow values up to {bound:.3g}"
+            hint = "lower the learning rates or set algo.max_gradient_norm"
+            line = (
+                f"qtrl: Q explosion at env step {pl_module.env_steps:,}: {reason}, targets are {ratio:.3g} times that"
+            )
+            print(f"{line}; {hint}", file=sys.stderr, flush=True)

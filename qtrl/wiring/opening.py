@@ -1,0 +1,79 @@
+"""Opening a run folder for training: held by one run at a time, in order whatever happened to the last one."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from qtrl.atomic import remove_parts
+from qtrl.callbacks import recover_checkpoint
+from qtrl.errors import RunFolderError
+from qtrl.wiring.run_folder import existing_run_dir, make_run_dir
+
+LAST = Path("checkpoints", "last.ckpt")
+OF_AN_EARLIER_START = ("metrics.csv", "summary.json")
+"""Left by a run that was killed before its first checkpoint."""
+
+
+def has_checkpoint(run_dir: Path) -> bool:
+    """Tell whether there is a checkpoint to go on from, be it the previous one."""
+    return any((run_dir / LAST.with_name(LAST.name + suffix)).exists() for suffix in ("", ".prev"))
+
+
+@contextmanager
+def new_run_dir(path: Path, *, leftovers: bool = False) -> Iterator[None]:
+    """Make and hold the folder of a run that begins.
+
+    Args:
+        path: The folder.
+        leftovers: Whether it may hold what a run left that was killed before its first checkpoint.
+
+    Raises:
+        RunFolderError: It holds something else, is in use, or cannot be written.
+    """
+    if leftovers and (path / "config.yaml").is_file():
+        existing_run_dir(str(path), "run_dir")
+        with _held(path):
+            for name in OF_AN_EARLIER_START:
+                (path / name).unlink(missing_ok=True)
+            shutil.rmtree(path / LAST.parent / "replay", ignore_errors=True)
+            (path / LAST.parent).mkdir(exist_ok=True)
+            yield
+    else:
+        make_run_dir(path)
+        with _held(path):
+            yield
+
+
+@contextmanager
+def reopened_run_dir(path: Path) -> Iterator[None]:
+    """Hold the folder of a run that goes on, with a checkpoint that can be read.
+
+    Raises:
+        RunFolderError: It is in use.
+        CheckpointError: Neither the last checkpoint nor the previous one can be read.
+    """
+    with _held(path):
+        recover_checkpoint(path / LAST)
+        for folder in (path, (path / LAST).parent):
+            remove_parts(folder)
+        yield
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Lock the folder itself, which the system undoes when the process ends, however it ends."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise RunFolderError(f"run_dir={path} is in use by another process: wait for it, or choose another") from error
+    except OSError:
+        pass  # a file system without locks
+    try:
+        yield
+    finally:
+        os.close(descriptor)

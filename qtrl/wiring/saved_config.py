@@ -1,0 +1,199 @@
+"""The config of a run folder that somebody else may have written: plain data whose classes are on a list."""
+
+import math
+import reprlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from qtrl.errors import ConfigError, QtrlError, RunFolderError
+from qtrl.regular_files import read_regular
+from qtrl.wiring.command import config_dir
+from qtrl.wiring.targets import TARGETS
+
+LARGEST = 256_000
+"""Bytes of a config."""
+DEEPEST = 12
+MOST_NODES = 5_000
+LONGEST = 1_000
+"""Characters of a text, and members of a list or mapping."""
+OF_THE_COMMAND = ("defaults", "hydra", "sweep", "launcher", "debug")
+"""What says how a command runs leaves no key of that name in its config."""
+TARGET, PARTIAL = "_target_", "_partial_"
+
+
+class PlainLoader(yaml.SafeLoader):
+    """YAML as `yaml.safe_dump` writes it: no anchors, aliases, merges, repeated keys, and not nested without end."""
+
+    depth, nodes = 0, 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse what could make a short text a long one."""
+        if self.check_event(yaml.AliasEvent) or self.peek_event().anchor is not None:
+            raise yaml.YAMLError("it has an anchor or alias")
+        if self.depth > DEEPEST:
+            raise yaml.YAMLError("it is nested too deeply")
+        if self.nodes > MOST_NODES:
+            raise yaml.YAMLError("it has too many values")
+        self.depth, self.nodes = self.depth + 1, self.nodes + 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+        """Refuse keys that are no text, or that come twice."""
+        keys = [key.value if key.tag == "tag:yaml.org,2002:str" else None for key, _ in node.value]
+        if None in keys or len(set(keys)) < len(keys):
+            raise yaml.YAMLError("it has a key that is no text, or that comes twice")
+        return super().construct_mapping(node, deep)
+
+
+def read_config(path: Path, trust: Collection[str]) -> dict[str, Any]:
+    """Read a saved config and check it before anything in it is looked up or imported.
+
+    Args:
+        path: The file.
+        trust: Names of classes and environment ids of the user's own that it may name, besides those of qtrl.
+
+    Raises:
+        RunFolderError: It is not what `yaml.safe_dump` writes of a run's config, or names something else.
+    """
+    try:
+        text = read_regular(path, limit=LARGEST).decode()
+        plain = PlainLoader(text).get_single_data()
+    except FileNotFoundError as error:
+        raise RunFolderError(f"there is no {path}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunFolderError(f"{path} is not YAML as qtrl writes it; was it edited? {reason!r}") from error
+    if not isinstance(plain, dict):
+        raise RunFolderError(f"{path} is not a mapping; was it edited?")
+    try:
+        _check_keys(plain)
+        _check_values("", plain, frozenset(trust))
+        _check_env(plain, trust)
+    except RunFolderError as error:
+        raise RunFolderError(f"{path}: {error}") from error.__cause__
+    return plain
+
+
+def trusted(cfg: DictConfig) -> list[str]:
+    """Return `trust` of the command line.
+
+    Raises:
+        ConfigError: It is no list of names.
+    """
+    trust = OmegaConf.to_container(cfg.trust) if OmegaConf.is_list(cfg.trust) else cfg.trust
+    if not isinstance(trust, list) or not all(isinstance(name, str) for name in trust):
+        raise ConfigError(f"trust={trust} is not allowed: expected names as in trust=[my_package.blocks.Cosine]")
+    return trust
+
+
+def names(plain: Any) -> set[str]:
+    """Return the classes and the environment id that a config of the user's own names."""
+    found = {plain["env"]["id"]} if isinstance(plain, dict) and "env" in plain else set()
+    if isinstance(plain, dict):
+        found |= {plain[TARGET]} if TARGET in plain else set()
+        return found.union(*(names(value) for value in plain.values()))
+    return found.union(*(names(value) for value in plain)) if isinstance(plain, list) else found
+
+
+@contextmanager
+def blamed(path: Path) -> Iterator[None]:
+    """Say of whatever goes wrong in building from a saved config, in one line, that the config is the reason.
+
+    Raises:
+        RunFolderError: Another error than qtrl's own or Hydra's was raised.
+    """
+    try:
+        yield
+    except (QtrlError, HydraException, OmegaConfBaseException):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise RunFolderError(f"{path} does not describe a run that can be made; was it edited? {reason!r}") from error
+
+
+def _check_keys(plain: dict[str, Any]) -> None:
+    """Refuse keys that a config of this version does not have at the top, and groups that are none."""
+    primary = yaml.safe_load(Path(config_dir(), "train.yaml").read_text())
+    groups = {key for entry in primary["defaults"] if isinstance(entry, dict) for key in entry}
+    for key, value in plain.items():
+        if key in OF_THE_COMMAND or key not in groups | primary.keys():
+            raise RunFolderError(f"key {_shown(key)} is unknown; was it edited, or made by a later version of qtrl?")
+        if key in groups and key != "experiment" and not isinstance(value, dict):
+            raise RunFolderError(f"{key} is {_shown(value)}, expected a mapping")
+
+
+def _check_values(where: str, value: Any, trust: frozenset[str]) -> None:
+    """Look through every value; `where` is its key, with dots and [numbers]."""
+    if isinstance(value, str | list | dict) and len(value) > LONGEST:
+        raise RunFolderError(f"{_shown(where)} is too long: {len(value):,}, expected at most {LONGEST:,}")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_key(where, key, item, trust)
+            _check_values(f"{where}.{key}" if where else key, item, trust)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_values(f"{where}[{index}]", item, trust)
+    elif isinstance(value, str):
+        _check_text(where, value)
+    elif value is not None and not _is_number(value):
+        raise RunFolderError(f"{_shown(where)} is {_shown(value)}, expected a number, text, list or mapping")
+
+
+def _check_text(where: str, text: str) -> None:
+    if "${" in text:
+        raise RunFolderError(
+            f"{_shown(where)} refers to something else by '${{'; a saved config has everything written out"
+        )
+    if not text.isprintable():
+        raise RunFolderError(f"{_shown(where)} is {_shown(text)}, expected printable text")
+
+
+def _check_key(where: str, key: str, value: Any, trust: frozenset[str]) -> None:
+    """Check one key of the node `where`: a class must be on the list of that node, or trusted."""
+    _check_text(f"a key of {where or 'the config'}", key)
+    if key == TARGET:
+        if not isinstance(value, str) or value not in (*TARGETS.get(where, ()), *trust):
+            raise RunFolderError(
+                f"{_shown(where)} names {_shown(value)}, which is no class that qtrl puts there; if it is yours, "
+                f"and you trust this folder, add trust=[NAME] with that name"
+            )
+    elif key == PARTIAL:
+        if not isinstance(value, bool):
+            raise RunFolderError(f"{_shown(where)} has {PARTIAL}: {_shown(value)}, expected true or false")
+    elif key.startswith("_") and key.endswith("_"):
+        raise RunFolderError(f"{_shown(where)} has the key {_shown(key)}, which qtrl never writes; was it edited?")
+
+
+def _check_env(plain: dict[str, Any], trust: Collection[str]) -> None:
+    """Refuse `module:Id`, which imports the module."""
+    env = plain.get("env")
+    env_id = env.get("id") if isinstance(env, dict) else None
+    if not isinstance(env_id, str):
+        raise RunFolderError(f"env.id is {_shown(env_id)}, expected the id of an environment")
+    if ":" in env_id and env_id not in trust:
+        raise RunFolderError(
+            f"env.id {_shown(env_id)} imports a module; if it is yours, and you trust this folder, "
+            f"add trust=[ID] with that id"
+        )
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isnan(value)
+    return isinstance(value, int) and abs(value) < 2**63
+
+
+def _shown(value: Any) -> str:
+    """Show what a stranger wrote: on one line, cut, and harmless to a terminal."""
+    shown = reprlib.Repr()
+    shown.maxstring = shown.maxother = 80
+    return shown.repr(value)

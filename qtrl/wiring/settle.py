@@ -1,0 +1,64 @@
+"""From what the command line composed to the config of one run."""
+
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, open_dict
+
+from qtrl.errors import ConfigError
+from qtrl.wiring.checks import check_config
+from qtrl.wiring.command import config_dir
+from qtrl.wiring.opening import has_checkpoint
+from qtrl.wiring.resume import continued_config, resumed_config
+from qtrl.wiring.run_folder import default_run_dir, existing_run_dir, handed_down
+from qtrl.wiring.saved_config import trusted
+from qtrl.wiring.secrets import refuse_secrets
+
+AUTO = "auto"
+"""`resume=auto`: go on where the run folder has a checkpoint, begin where it has none."""
+
+
+def settle(cfg: DictConfig) -> DictConfig:
+    """Turn a composed config into the config of one run: the run's own one where it is gone on with; checked.
+
+    Args:
+        cfg: The config as composed from the command line.
+
+    Returns:
+        The config. Its `resume` is true where the run goes on, and `auto` where it begins in a folder that may hold
+        what a run left that was killed before its first checkpoint.
+
+    Raises:
+        ConfigError: No experiment, or a value that is not allowed.
+    """
+    if cfg.resume is True:
+        overrides = list(HydraConfig.get().overrides.task)
+        run_dir = existing_run_dir(cfg.run_dir, "run_dir")
+        cfg = resumed_config(run_dir, overrides, force=cfg.resume_force, trust=trusted(cfg))
+    else:
+        cfg = _named(cfg)
+        if cfg.resume == AUTO and has_checkpoint(Path(cfg.run_dir)):
+            cfg = continued_config(existing_run_dir(cfg.run_dir, "run_dir"), cfg)
+    refuse_secrets(cfg)
+    check_config(cfg)
+    return cfg
+
+
+def _named(cfg: DictConfig) -> DictConfig:
+    """Fill in the names of the experiment and of the run folder."""
+    hydra = HydraConfig.get()
+    experiment = hydra.runtime.choices.get("experiment")
+    if experiment is None:
+        names = sorted(path.stem for path in Path(config_dir(), "experiment").glob("*.yaml"))
+        raise ConfigError(f"which experiment? add experiment=NAME; choices are {', '.join(names)}")
+    with open_dict(cfg):
+        cfg.experiment = experiment
+    if cfg.run_dir is None:
+        swept = hydra.mode == RunMode.MULTIRUN
+        if cfg.resume == AUTO and not swept:
+            raise ConfigError("resume=auto: which folder? add run_dir=DIR, the same each time")
+        path = hydra.runtime.output_dir if swept else default_run_dir(cfg.paths.runs, experiment, cfg.seed)
+        cfg.run_dir = str(handed_down() or path)
+    cfg.run_dir = str(Path(cfg.run_dir).expanduser().absolute())
+    return cfg

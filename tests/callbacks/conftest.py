@@ -1,0 +1,74 @@
+from types import SimpleNamespace
+
+import pytest
+from lightning.pytorch import Trainer
+
+from qtrl import callbacks
+from qtrl.callbacks import AtomicCheckpointIO
+from qtrl.envs import env_spec
+from qtrl.keys import METRICS, qubit_metrics
+from qtrl.loggers import MetricsCSV
+from qtrl.meters import RunMeters
+from qtrl.wiring import build
+from qtrl.wiring.quiet import quiet_libraries
+
+ENV, LIMIT = "Pendulum-v1", 7
+
+
+class Rows(MetricsCSV):
+    """Keeps the rows in memory."""
+
+    def __init__(self, rows):
+        super().__init__(None)
+        self.rows, self.summary = rows, None
+
+    def log_metrics(self, metrics, step=None):
+        assert set(metrics) <= {*METRICS, *qubit_metrics(2)}
+        self.rows.append(dict(metrics))
+
+    def log_summary(self, summary):
+        self.summary = summary
+
+
+@pytest.fixture
+def small_run(compose, tmp_path):
+    """A run of 30 env steps, 10 of them warm-up, with callbacks by `make(testing)`; runs of one name are one run."""
+
+    def run(make, *, name="run", seed=0, total=30, every=10, before=None, stop=None, overrides=(), **options):
+        quiet_libraries()
+        cfg = compose(
+            "experiment=pendulum_pqc",
+            "debug=smoke",
+            "circuit.n_qubits=2",
+            "circuit.reps=1",
+            "surrogate.hidden=8",
+            "algo.hidden=8",
+            f"total_env_steps={total}",
+            "warmup_env_steps=10",
+            "env.max_episode_steps=6",
+            f"seed={seed}",
+            *overrides,
+        )
+        spec = env_spec(cfg.env.id)
+        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
+        stream = build.build_stream(cfg, spec, module, tmp_path / name, ranks=build.Ranks(), stop=stop)
+        testing = callbacks.Testing(
+            ENV, episodes=2, every_env_steps=every, seed=seed, max_episode_steps=LIMIT, stop=stop
+        )
+        if before:
+            before(module, testing)
+        logger = Rows(run.rows.setdefault(name, []))
+        off = ("enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+        trainer = Trainer(
+            accelerator="cpu",
+            max_epochs=1,
+            logger=logger,
+            callbacks=make(testing),
+            plugins=[AtomicCheckpointIO()],
+            **dict.fromkeys(off, False),
+        )
+        trainer.fit(module, stream, **options)
+        return SimpleNamespace(module=module, testing=testing, rows=logger.rows, logger=logger, stream=stream)
+
+    run.rows = {}
+    return run

@@ -1,0 +1,25 @@
+import pytest
+
+SMALL = (
+    "debug=smoke",
+    "logger=csv",
+    "total_env_steps=80",
+    "warmup_env_steps=20",
+    "test_every_env_steps=40",
+    "checkpoint_every_env_steps=40",
+    "callbacks.test_max_episode_steps=5",
+    "callbacks.probe_every_env_steps=40",
+    "callbacks.probe_rows=4",
+    "env.max_episode_steps=15",
+    "data.batch_size=8",
+    "data.capacity=50",
+    "algo.hidden=16",
+    "circuit.reps=1",
+    "matmul_precision=highest",
+)
+
+
+@pytest.fixture(scope="session")
+def small():
+    """Overrides of a run of a second: 80 env steps, episodes of 15, a ring of 50 rows."""
+    return SMALL

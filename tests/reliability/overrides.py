@@ -1,0 +1,106 @@
+"""Strategies of what a user may write on the command line: sound overrides, and others that must be refused."""
+
+from hypothesis import strategies as st
+
+from qtrl.wiring.checks import CHOICES, NUMBERS
+
+TINY = (
+    "debug=smoke",
+    "logger=csv",
+    "total_env_steps=30",
+    "warmup_env_steps=20",
+    "test_every_env_steps=15",
+    "checkpoint_every_env_steps=15",
+    "callbacks.test_max_episode_steps=5",
+    "callbacks.probe_rows=4",
+    "matmul_precision=highest",
+)
+
+
+def one_of(key, *values):
+    return st.sampled_from(values).map(lambda value: f"{key}={value}")
+
+
+ANY_BLOCK = {
+    "seed": one_of("seed", 0, 1, 2**31, 2**32 - 1),
+    "num_envs": one_of("num_envs", 1, 2, 3),
+    "updates": one_of("updates_per_env_step", 0.25, 0.5, 1, 1.5, 2),
+    "log": one_of("callbacks.log_every_env_steps", 1, 7, 1000),
+    "probe": one_of("callbacks.probe_every_env_steps", "null", 10, 15),
+    "checkpoint": one_of("checkpoint_every_env_steps", 1, 7, 100),
+    "replay kept": one_of("checkpoint_replay", "last", "none"),
+    "precision": one_of("matmul_precision", "highest", "high", "medium"),
+    "deterministic": one_of("deterministic", "true", "false"),
+    "metric": one_of("optimized_metric", "test/return_mean", "test/best_return"),
+    "limit": one_of("env.max_episode_steps", "null", 1, 4, 50),
+    "vector": one_of("env.vector", "serial", "threads"),
+    "rows": one_of("data.batch_size", 1, 3, 16),
+    "ring": one_of("data.capacity", 1, 5, 25, 10_000),
+    "storage": one_of("data.storage", "memory", "memmap"),
+    "collector": one_of("data.collector", "direct", "torchrl"),
+    "width": one_of("algo.hidden", 1, 8),
+    "links": one_of("algo.links", 0, 3),
+    "gamma": one_of("algo.gamma", 0, 0.9, 1),
+    "tau": one_of("algo.tau", 1e-6, 1),
+    "delay": one_of("algo.policy_delay", 1, 3),
+    "noise": one_of("algo.exploration_noise", 0, 5),
+    "target noise": one_of("algo.target_noise", 0, 2),
+    "clip": one_of("algo.target_noise_clip", 0, 0.1),
+    "optimizer": one_of("optim@algo.critic_optimizer", "adam", "adamw"),
+    "rate": one_of("algo.actor_optimizer.lr", 0, 1e-5),
+    "scale": one_of("block.angle_scale", 1e-3, 3.14),
+    "circuit": one_of("circuit", "efficient_su2", "data_reuploading", "frozen", "no_entangler"),
+    "qubits": one_of("circuit.n_qubits", 1, 2, 4),
+    "layers": one_of("circuit.reps", 1, 2),
+    "tags": one_of("tags", "[]", "[a,b]"),
+}
+PQC_ONLY = {
+    "engine": one_of("engine", "auto", "numba", "reference", "statevector"),
+    "readout": one_of("block.readout", "sample", "mean", "majority", "most_probable", "expectation"),
+    "shots": one_of("block.shots", 1, 2, 7),
+    "value": one_of("surrogate.value", "surrogate", "block"),
+    "pairs": one_of("surrogate.pairs", "stored", "fresh"),
+    "fits": one_of("surrogate.fit_every_updates", 1, 3),
+    "epochs": one_of("surrogate.fit_epochs", 1, 2),
+    "its width": one_of("surrogate.hidden", "null", 2),
+}
+
+
+def some(choices):
+    """Some of the choices, in any order."""
+    return st.lists(st.sampled_from(sorted(choices)), unique=True, max_size=8).flatmap(
+        lambda names: st.tuples(*(choices[name] for name in names))
+    )
+
+
+estimators = one_of("surrogate", "exact", "parameter_shift", "spsa", "straight_through", "zero")
+blocks = one_of("experiment", "pendulum_fc", "pendulum_rbg", "pendulum_zeros")
+sound = st.one_of(
+    st.tuples(st.just(("experiment=pendulum_pqc",)), some(ANY_BLOCK | PQC_ONLY)),
+    st.tuples(st.tuples(st.just("experiment=pendulum_pqc"), estimators), some(ANY_BLOCK)),
+    st.tuples(st.tuples(blocks), some(ANY_BLOCK)),
+).map(lambda parts: (*parts[0], *parts[1]))
+
+keys = st.sampled_from(sorted({*NUMBERS, *CHOICES} - {"num_threads", "surrogate.shots", "surrogate.step", "surrogate.repetitions"}))
+text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20)
+not_values = st.one_of(
+    st.sampled_from(["-1", "-0.5", "1e400", "-.inf", ".nan", "nan", "0x", "[]", "{}", "[1,2]", "{a: 1}", "''", "${x}"]),
+    st.sampled_from(
+        ["${oc.env:HOME}", "${seed", "${total_env_steps}${}", "???", "\\", '"', "'", "a,b", "1,2", "=", "%"]
+    ),
+    st.integers(1, 60).map(lambda depth: "[" * depth + "1" + "]" * depth),
+    st.integers(1, 60).map(lambda depth: "[" * depth),
+    st.integers(1, 30).map(lambda depth: "{a:" * depth + "1" + "}" * depth),
+    text.map(lambda word: f"x{word}"),
+)
+unsound = st.one_of(
+    st.tuples(keys, not_values).map("=".join),
+    text.map(lambda word: f"algo.x{word}=1"),
+    text.map(lambda word: f"x{word}"),
+    st.sampled_from(["env", "block", "circuit", "engine", "surrogate", "algo", "data", "trainer", "callbacks"]).flatmap(
+        lambda group: text.map(lambda word: f"{group}=x{word}")
+    ),
+    st.sampled_from(
+        ["", "=", "=1", "seed", "~seed", "~algo", "~block", "+seed=1", "++seed=x", "a.b.c=1"]
+    ),
+)

@@ -1,0 +1,104 @@
+"""A run that ends and goes on equals one that did not end, bit for bit: weights, optimizers, replay, rows of metrics."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from comparing import differences, digests
+
+from qtrl.data import Replay
+
+pytestmark = pytest.mark.xdist_group("resume")
+ROOT = Path(__file__).parents[2]
+HALF, WHOLE = 40, 80
+"""Env steps: in the 3rd episode, with the ring not yet full; in the 6th, with the first rows overwritten."""
+CHOICES = {
+    **{block: (f"experiment=pendulum_{block}",) for block in ("pqc", "fc", "rbg", "zeros")},
+    "humanoid": ("experiment=humanoid_pqc", "circuit.n_qubits=3", "algo.hidden=16"),
+    "mapped files": ("experiment=pendulum_fc", "data.storage=memmap"),
+    "torchrl": ("experiment=pendulum_fc", "data.collector=torchrl"),
+    "overlap": ("experiment=pendulum_rbg", "num_envs=2", "env.vector=threads", "data.overlap=true"),
+    "workers": ("experiment=pendulum_rbg", "num_envs=2", "env.vector=processes", "env.workers=2"),
+    "two updates each": ("experiment=pendulum_pqc", "updates_per_env_step=2"),
+    "half an update": ("experiment=pendulum_zeros", "updates_per_env_step=0.5", "num_envs=3"),
+    "fresh pairs": (
+        "experiment=pendulum_pqc",
+        "surrogate.pairs=fresh",
+        "surrogate.value=block",
+        "block.readout=sample",
+    ),
+    "random estimator": ("experiment=pendulum_pqc", "surrogate=spsa"),
+}
+
+
+@pytest.fixture
+def run(train, small, tmp_path):
+    def started(name, *overrides):
+        folder = tmp_path / name
+        assert train(*small, *overrides, f"run_dir={folder}") == 0
+        return folder
+
+    return started
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_half_and_half_is_the_whole(run, train, choice):
+    whole = run("whole", *CHOICES[choice])
+    parts = run("parts", *CHOICES[choice], f"total_env_steps={HALF}")
+    assert train("resume=true", f"run_dir={parts}", f"total_env_steps={WHOLE}") == 0
+    found = digests(parts)
+    assert len(found) > 100
+    assert differences(found, digests(whole)) == []
+
+
+def stopped_at(monkeypatch, rows):
+    """Ask this process to stop when the replay has so many rows more."""
+    extend, seen = Replay.extend, []
+
+    def counted(self, transitions):
+        extend(self, transitions)
+        seen.append(len(transitions))
+        if sum(seen) == rows:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Replay, "extend", counted)
+
+
+@pytest.mark.parametrize("choice", ["pqc", "mapped files", "overlap"])
+def test_many_stops_at_random_steps(run, train, small, tmp_path, monkeypatch, choice):
+    whole, parts, at = run("whole", *CHOICES[choice]), tmp_path / "parts", 0
+    for stop in sorted(random.Random(choice).sample(range(2, WHOLE - 1, 2), 5)):
+        with monkeypatch.context() as patch:
+            stopped_at(patch, stop - at)
+            assert train(*small, *CHOICES[choice], f"run_dir={parts}", "resume=auto") == 143
+        at = stop
+    assert train("resume=true", f"run_dir={parts}") == 0
+    assert differences(digests(parts), digests(whole)) == []
+
+
+def test_a_new_process_goes_on_just_as_well(run, train, small):
+    whole = run("whole", *CHOICES["pqc"])
+    parts = run("parts", *CHOICES["pqc"], f"total_env_steps={HALF}")
+    command = [sys.executable, "-m", "qtrl.train", "resume=true", f"run_dir={parts}", f"total_env_steps={WHOLE}"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(command, cwd=parts.parent, env=environment, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert differences(digests(parts), digests(whole)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", ["pendulum_pqc", "humanoid_pqc"])
+def test_20_stops_at_random_steps(run, train, small, tmp_path, monkeypatch, experiment):
+    choice = (f"experiment={experiment}", "circuit.n_qubits=3", "num_envs=1", "total_env_steps=400")
+    whole, parts, at = run("whole", *choice), tmp_path / "parts", 0
+    for stop in sorted(random.Random(experiment).sample(range(1, 399), 20)):
+        with monkeypatch.context() as patch:
+            stopped_at(patch, stop - at)
+            assert train(*small, *choice, f"run_dir={parts}", "resume=auto") == 143
+        at = stop
+    assert train("resume=true", f"run_dir={parts}") == 0
+    assert differences(digests(parts), digests(whole)) == []

@@ -1,0 +1,145 @@
+"""W&B may vanish: its service killed or stopped, its server out of reach; the run is the one without W&B."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from comparing import differences, digests, metrics
+from fake_wandb_server import FakeServer
+
+from qtrl.loggers import MetricsCSV
+from qtrl.loggers import wandb as wandb_run
+
+pytestmark = [pytest.mark.xdist_group("smoke"), pytest.mark.filterwarnings("default")]
+RUN = ("experiment=pendulum_zeros",)
+SAID = r"W&B failed \(.*\); the run goes on, metrics\.csv has every row"
+
+
+@pytest.fixture
+def client(monkeypatch):
+    """The real client, with nothing left of other tests before and after."""
+    import wandb
+
+    monkeypatch.setattr(wandb_run, "START_SECONDS", 3)
+    monkeypatch.setattr(wandb_run, "CALL_SECONDS", 1)
+    monkeypatch.setattr(wandb_run, "FINISH_SECONDS", 3)
+    monkeypatch.setattr(wandb_run, "RETRY_SECONDS", (0, 60))
+    wandb.teardown()
+    yield monkeypatch
+    wandb.teardown()
+
+
+@pytest.fixture
+def online(client):
+    """W&B's server is one of this test's."""
+
+    def at(url):
+        for name, value in {"WANDB_MODE": "online", "WANDB_API_KEY": "a" * 40, "WANDB_BASE_URL": url}.items():
+            client.setenv(name, value)
+
+    return at
+
+
+@pytest.fixture
+def run(train, small, tmp_path):
+    def started(name, *overrides):
+        folder = tmp_path / name
+        start = time.monotonic()
+        assert train(*small, *RUN, *overrides, f"run_dir={folder}") == 0
+        return folder, time.monotonic() - start
+
+    return started
+
+
+def services():
+    """The processes of W&B's service that this one started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = path.read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            continue
+        if name == "wandb-core" and rest.split()[0] not in "ZX" and int(rest.split()[1]) == os.getpid():
+            found.append(int(path.parent.name))
+    return found
+
+
+def at_row(monkeypatch, number, act):
+    """Do something before row `number` of the metrics is logged."""
+    log, rows = MetricsCSV.log_metrics, []
+
+    def counted(self, *args):
+        rows.append(1)
+        if len(rows) == number:
+            act()
+        log(self, *args)
+
+    monkeypatch.setattr(MetricsCSV, "log_metrics", counted)
+
+
+def check_same_as_without(run, folder):
+    alone, _ = run("alone")
+    assert differences(digests(folder), digests(alone)) == []
+    assert len(metrics(folder)) == len(metrics(alone)) > 8
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_service_that_dies_or_hangs_changes_nothing(run, client, recwarn, how):
+    def end():
+        (pid,) = services()
+        os.kill(pid, how)
+        ended.append(pid)
+
+    ended = []
+    with client.context() as patch:
+        at_row(patch, 4, end)
+        folder, seconds = run("run", "logger=wandb")
+    if how == signal.SIGSTOP:
+        os.kill(ended[0], signal.SIGKILL)
+    said = [str(warning.message) for warning in recwarn if "W&B" in str(warning.message)]
+    assert seconds < 30
+    assert len(said) == 1
+    check_same_as_without(run, folder)
+    if how == signal.SIGKILL:
+        assert len(list((folder / "wandb").glob("offline-run-*"))) == 2  # it was started again, under the same id
+
+
+@pytest.mark.parametrize("stalls", [True, False], ids=["stalls", "refuses"])
+def test_a_server_out_of_reach_at_the_start_makes_an_offline_run(run, online, recwarn, stalls):
+    with FakeServer(stalls=stalls) as server:
+        if not stalls:
+            server.server_close()
+        online(server.url)
+        folder, seconds = run("run", "logger=wandb")
+    said = [str(warning.message) for warning in recwarn if "W&B" in str(warning.message)]
+    assert len(said) == 1
+    assert "the run is kept offline" in said[0]
+    assert "wandb sync" in said[0]
+    assert seconds < 30
+    (offline,) = (folder / "wandb").glob("offline-run-*/run-*.wandb")
+    assert b"loss/critic" in offline.read_bytes()
+    check_same_as_without(run, folder)
+
+
+def test_a_server_that_stops_to_answer_in_the_middle_does_not_hold_the_run(run, online, client, recwarn):
+    with FakeServer() as server:
+        online(server.url)
+        with client.context() as patch:
+            at_row(patch, 4, lambda: setattr(server, "stalls", True))
+            folder, seconds = run("run", "logger=wandb")
+        assert "UpsertBucket" in server.asked
+    assert seconds < 30
+    assert [str(warning.message) for warning in recwarn if "W&B" in str(warning.message)]
+    check_same_as_without(run, folder)
+    (kept,) = (folder / "wandb").glob("run-*/run-*.wandb")
+    assert b"loss/critic" in kept.read_bytes()
+
+
+def test_an_online_run_sends_its_rows_to_a_server_that_answers(run, online, recwarn):
+    with FakeServer() as server:
+        online(server.url)
+        run("run", "logger=wandb")
+    assert not [warning for warning in recwarn if "W&B" in str(warning.message)]
+    assert any(path.endswith("file_stream") for path in server.asked)
