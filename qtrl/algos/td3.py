@@ -48,7 +48,7 @@ class TD3(LightningModule):
         actor_optimizer: Makes the optimizer of PreDNN, PostDNN and a trainable block.
         critic_optimizer: Makes the optimizer of both critics.
         surrogate_optimizer: Makes the optimizer of the estimator, where it has parameters.
-        max_gradient_norm: Gradients of critics, actor and estimator are each scaled down to this norm; None lets them be.
+        max_gradient_norm: The gradients of critics, actor and estimator are each scaled down to it; None lets them be.
         compile_mode: A mode of `torch.compile` for networks and gradients of the update; None runs them as they are.
         meters: Where time and circuits are booked.
         seed: The run's seed.
@@ -109,13 +109,6 @@ class TD3(LightningModule):
         if self.estimator.trainable:
             optimizers.append(make_surrogate(self.estimator.parameters()))
         return optimizers
-
-    def on_train_start(self) -> None:
-        """Let the config say how optimizers step, also where the run goes on with other learning rates."""
-        for index in range(len(self._optimizers())):
-            optimizer = self._optimizer(index)
-            for group in optimizer.param_groups:
-                group |= {name: value for name, value in optimizer.defaults.items() if name in group}
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Make one update from one minibatch."""
@@ -208,12 +201,9 @@ class TD3(LightningModule):
 
     def _optimizer(self, index: int) -> Any:
         """Return one of `configure_optimizers`, as Lightning wraps it."""
-        return self._optimizers()[index]
-
-    def _optimizers(self) -> list[Any]:
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
-        return optimizers
+        return optimizers[index]
 
     def _backward(self, loss: Tensor, name: str, net: nn.Module, part: str) -> None:
         """Take a loss's gradient, averaged over ranks, and limit its norm, unless something is not finite."""

@@ -9,7 +9,12 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 
 from qtrl.atomic import write_text
+from qtrl.errors import RunFolderError
 from qtrl.keys import ENV_STEPS, METRICS
+from qtrl.regular_files import read_regular
+
+LARGEST = 2**30
+"""Bytes of a file that is read back."""
 
 
 class MetricsCSV(Logger):
@@ -49,13 +54,28 @@ class MetricsCSV(Logger):
             writer.writerow(metrics)
 
     def truncate(self, env_steps: int) -> None:
-        """Drop the rows after `env_steps`: a run resumed from there writes them again."""
+        """Drop the rows after `env_steps`, which a run resumed from there writes again, and one cut short by a kill.
+
+        Raises:
+            RunFolderError: It is not the file of such a run.
+        """
         if not self.path.exists():
             return
-        with self.path.open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if int(row[ENV_STEPS]) <= env_steps]
+        rows = [row for row in self._rows() if int(row[ENV_STEPS]) <= env_steps]
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self._columns)
         writer.writeheader()
         writer.writerows(rows)
         write_text(self.path, text.getvalue())
+
+    def _rows(self) -> list[dict[str, str]]:
+        """Read the rows, but for the last line where it has no end."""
+        whole, _, _ = read_regular(self.path, limit=LARGEST).decode(errors="replace").rpartition("\n")
+        reader = csv.DictReader(whole.splitlines(), strict=True)
+        try:
+            rows = list(reader)
+        except csv.Error:
+            rows = [{}]
+        if not all(row.get(ENV_STEPS, "").isdecimal() and row.keys() <= set(self._columns) for row in rows):
+            raise RunFolderError(f"{self.path} is not the metrics of such a run: move it away, or mend it")
+        return rows

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from qtrl.atomic import remove_parts
 from qtrl.callbacks import recover_checkpoint
@@ -48,18 +49,18 @@ def new_run_dir(path: Path, *, leftovers: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def reopened_run_dir(path: Path) -> Iterator[None]:
-    """Hold the folder of a run that goes on, with a checkpoint that can be read.
+def reopened_run_dir(path: Path) -> Iterator[dict[str, Any]]:
+    """Hold the folder of a run that goes on, and give the checkpoint that it goes on from.
 
     Raises:
         RunFolderError: It is in use.
         CheckpointError: Neither the last checkpoint nor the previous one can be read.
     """
     with _held(path):
-        recover_checkpoint(path / LAST)
+        checkpoint = recover_checkpoint(path / LAST)
         for folder in (path, (path / LAST).parent):
             remove_parts(folder)
-        yield
+        yield checkpoint
 
 
 @contextmanager

@@ -2,17 +2,18 @@
 
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 
 from qtrl.algos import TD3
-from qtrl.callbacks import AtomicCheckpointIO, TestResult, read_checkpoint
+from qtrl.callbacks import Testing, TestResult
 from qtrl.data import Stream
 from qtrl.envs import env_spec
 from qtrl.errors import CheckpointError, ConfigError, EnvError, QtrlError
@@ -25,13 +26,14 @@ from qtrl.threads import set_threads
 from qtrl.wiring import build
 from qtrl.wiring.matmul import settle_matmul_precision
 from qtrl.wiring.numerics import numerics
-from qtrl.wiring.opening import LAST, new_run_dir, reopened_run_dir
+from qtrl.wiring.opening import new_run_dir
+from qtrl.wiring.origin import Origin, find_origin
 from qtrl.wiring.provenance import git_commit, versions
 from qtrl.wiring.quiet import quiet_libraries
 from qtrl.wiring.resume import check_steps_done
 from qtrl.wiring.run_folder import HANDED_DOWN, hand_down, handed_down, save_config
+from qtrl.wiring.saved_config import blamed
 from qtrl.wiring.settle import AUTO, settle
-from qtrl.wiring.weights import check_resumable, check_widths, load_weights
 
 SIGTERM_STATUS = 143
 
@@ -48,48 +50,52 @@ def run_training(cfg: DictConfig) -> float:
     quiet_libraries()
     cfg = settle(cfg)
     with ExitStack() as held:
-        return _run(cfg, held)
+        run = _build(cfg, held)
+        with matmul_precision(run.matmul_precision):
+            _fit(run)
+        return _finish(run)
 
 
-def _run(cfg: DictConfig, held: ExitStack) -> float:
-    run_dir, goes_on, leads = Path(cfg.run_dir), cfg.resume is True, handed_down() is None
-    if goes_on and leads:
-        held.enter_context(reopened_run_dir(run_dir))
-    source = _source(cfg)
-    checkpoint = read_checkpoint(source) if source else None
-    if checkpoint is not None and source is not None:
-        check_widths(cfg, checkpoint, source)
-    spec = env_spec(cfg.env.id, max_episode_steps=cfg.env.max_episode_steps)
-    facts, stop = _facts(cfg, spec), Stop()
-    callbacks = build.build_callbacks(cfg, run_dir, facts, stop)
-    loggers = build.build_loggers(cfg, run_dir, facts)
-    trainer = build.build_trainer(cfg, run_dir, callbacks=callbacks, logger=loggers)
-    ranks = build.Ranks(trainer.global_rank, trainer.world_size)
-    stop.world_size = ranks.world_size
-    set_threads(cfg.num_threads, ranks.world_size)
-    precision = settle_matmul_precision(cfg, ranks.world_size, before=checkpoint if goes_on else None)
-    facts["numerics"] |= numerics(cfg, matmul_precision=precision, world_size=ranks.world_size)
-    module = build.build_module(cfg, spec, meters=RunMeters(), ranks=ranks)
-    if checkpoint is not None and source is not None:
-        load_weights(module, checkpoint, source)
-    if checkpoint is not None and source is not None and goes_on:
-        check_resumable(module, checkpoint, source)
-        reader = trainer.strategy.checkpoint_io
-        assert isinstance(reader, AtomicCheckpointIO)
-        reader.hand_out(source, checkpoint)  # what Lightning restores is what was checked
-    if leads and not goes_on:
-        held.enter_context(new_run_dir(run_dir, leftovers=cfg.resume == AUTO))
-    if leads:
-        _prepare(cfg, checkpoint if goes_on else None)
+@dataclass(frozen=True)
+class Run:
+    """Everything of a run, ready to train."""
+
+    cfg: DictConfig
+    trainer: Trainer
+    module: TD3
+    stream: Stream
+    testing: Testing
+    stop: Stop
+    matmul_precision: str
+    origin: Origin | None
+
+
+def _build(cfg: DictConfig, held: ExitStack) -> Run:
+    """Build a run, and its folder once everything but the replay was built."""
+    run_dir, origin = Path(cfg.run_dir), find_origin(cfg, held)
+    goes_on_from = origin.checkpoint if origin is not None and origin.goes_on else None
+    with blamed(run_dir / "config.yaml") if cfg.resume is True else nullcontext():
+        spec = env_spec(cfg.env.id, max_episode_steps=cfg.env.max_episode_steps)
+        facts, stop = _facts(cfg, spec), Stop()
+        callbacks = build.build_callbacks(cfg, run_dir, facts, stop)
+        loggers = build.build_loggers(cfg, run_dir, facts)
+        trainer = build.build_trainer(cfg, run_dir, callbacks=callbacks, logger=loggers)
+        ranks = build.Ranks(trainer.global_rank, trainer.world_size)
+        stop.world_size = ranks.world_size
+        set_threads(cfg.num_threads, ranks.world_size)
+        precision = settle_matmul_precision(cfg, ranks.world_size, before=goes_on_from)
+        facts["numerics"] |= numerics(cfg, matmul_precision=precision, world_size=ranks.world_size)
+        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=ranks)
+    if origin is not None:
+        origin.fill(module, trainer)
+    if handed_down() is None:
+        _open(cfg, held, goes_on_from)
     stream = build.build_stream(cfg, spec, module, run_dir, ranks=ranks, stop=stop)
-    if trainer.is_global_zero:
-        for logger in loggers:
-            getattr(logger, "experiment", None)  # connects now, which would else count as time of the first update
+    testing = next(callback for callback in callbacks if isinstance(callback, Testing))
+    _connect(trainer)
     engine = _engine(module, trainer.strategy.root_device)
     _say(trainer, f"run folder {run_dir}, engine {engine}, matrix products by torch's path {precision!r}")
-    with matmul_precision(precision):
-        _fit(cfg, trainer, module, stream, source if goes_on else None, stop)
-    return _finish(cfg, trainer, callbacks)
+    return Run(cfg, trainer, module, stream, testing, stop, precision, origin)
 
 
 def _facts(cfg: DictConfig, spec: EnvSpec) -> dict[str, Any]:
@@ -105,60 +111,70 @@ def _facts(cfg: DictConfig, spec: EnvSpec) -> dict[str, Any]:
     }
 
 
-def _source(cfg: DictConfig) -> Path | None:
-    """Name the checkpoint that the run goes on from, or whose weights it starts with."""
-    if cfg.resume is True:
-        return Path(cfg.run_dir) / LAST
-    return Path(cfg.ckpt_path).expanduser() if cfg.ckpt_path is not None else None
-
-
-def _prepare(cfg: DictConfig, checkpoint: dict[str, Any] | None) -> None:
-    """Bring the run folder to the moment of the checkpoint, on rank 0 and before other ranks are started."""
+def _open(cfg: DictConfig, held: ExitStack, checkpoint: dict[str, Any] | None) -> None:
+    """Make the run folder, or bring it to the moment of the checkpoint; on rank 0, before other ranks are started."""
     run_dir = Path(cfg.run_dir)
     if checkpoint is not None:
         check_steps_done(cfg, checkpoint["env_steps"])
         build.build_csv(cfg, run_dir).truncate(checkpoint["env_steps"])
+    else:
+        held.enter_context(new_run_dir(run_dir, leftovers=cfg.resume == AUTO))
     save_config(cfg, run_dir)
     hand_down(run_dir)
 
 
-def _fit(cfg: DictConfig, trainer: Trainer, module: TD3, stream: Stream, checkpoint: Path | None, stop: Stop) -> None:
+def _connect(trainer: Trainer) -> None:
+    """Let loggers connect, which would else count as time of the first update."""
+    if trainer.is_global_zero:
+        for logger in trainer.loggers:
+            getattr(logger, "experiment", None)
+
+
+def _fit(run: Run) -> None:
+    path = run.origin.path if run.origin is not None and run.origin.goes_on else None
     try:
-        with stop.listening():
-            trainer.fit(module, stream, ckpt_path=str(checkpoint) if checkpoint else None, weights_only=True)
+        with run.stop.listening():
+            run.trainer.fit(run.module, run.stream, ckpt_path=str(path) if path else None, weights_only=True)
     except EnvError:
-        module.look_at_losses()  # a loss that went unseen on an accelerator is the better reason
+        run.module.look_at_losses()  # a loss that went unseen on an accelerator is the better reason
         raise
     except QtrlError:
         raise
     except Interruption as interruption:
-        hint = f"go on with: python -m qtrl.train run_dir={cfg.run_dir} resume=true"
-        _say(trainer, f"stopped by {interruption} at env step {stream.env_steps:,}, everything is saved; {hint}")
+        hint = f"go on with: python -m qtrl.train run_dir={run.cfg.run_dir} resume=true"
+        where = f"at env step {run.stream.env_steps:,}"
+        _say(run.trainer, f"stopped by {interruption} {where}, everything is saved; {hint}")
         raise
     except SIGTERMException:
         sys.exit(SIGTERM_STATUS)  # its own status is 0, which a job script takes for success
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        if checkpoint is not None and not stream.begun:
-            raise CheckpointError(
-                f"{checkpoint} does not fit its run (edited, or of another version?): {reason}"
-            ) from error
-        if cfg.algo.get("compile_mode") and type(error).__module__.startswith("torch._"):
-            raise ConfigError(f"algo.compile_mode={cfg.algo.compile_mode} failed, set it to null: {reason}") from error
-        raise
+        explained = _explained(run, error, path)
+        if explained is None:
+            raise
+        raise explained from error
     finally:
         os.environ.pop(HANDED_DOWN, None)
 
 
-def _finish(cfg: DictConfig, trainer: Trainer, callbacks: list[Callback]) -> float:
+def _explained(run: Run, error: Exception, checkpoint: Path | None) -> QtrlError | None:
+    """Say what an error of torch or Lightning means, where that is known."""
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    mode = run.cfg.algo.get("compile_mode")
+    if checkpoint is not None and not run.stream.begun:
+        return CheckpointError(f"{checkpoint} does not fit its run (edited, or of another version?): {reason}")
+    if mode and type(error).__module__.startswith("torch._"):
+        return ConfigError(f"algo.compile_mode={mode} failed, set it to null: {reason}")
+    return None
+
+
+def _finish(run: Run) -> float:
     """Draw the learning curve, say the result, and return the metric that is asked for."""
-    run_dir = Path(cfg.run_dir)
-    testing = next(callback for callback in callbacks if isinstance(callback, build.Testing))
-    if trainer.is_global_zero:
+    run_dir, last, best = Path(run.cfg.run_dir), run.testing.last, run.testing.best
+    if run.trainer.is_global_zero:
         draw_learning_curve(run_dir / "metrics.csv", run_dir / "learning_curve.png", title=run_dir.name)
-    assert testing.last is not None and testing.best is not None
-    _say(trainer, _result_line(testing.last, testing.best))
-    return {"test/return_mean": testing.last, "test/best_return": testing.best}[cfg.optimized_metric].return_mean
+    assert last is not None and best is not None
+    _say(run.trainer, _result_line(last, best))
+    return {"test/return_mean": last, "test/best_return": best}[run.cfg.optimized_metric].return_mean
 
 
 def _engine(module: TD3, device: torch.device) -> str:

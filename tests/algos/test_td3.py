@@ -476,18 +476,6 @@ def test_a_gradient_that_is_not_finite_stops_before_it_touches_a_parameter():
     assert not {name for name in changed(before, state(module)) if not name.startswith("estimator.")}
 
 
-def test_the_config_says_how_optimizers_step_also_after_a_checkpoint(tmp_path):
-    module = make_module()
-    trainer = fit(module, make_stream(3, upto=1))
-    trainer.save_checkpoint(tmp_path / "a.ckpt", weights_only=False)
-    slower = make_module(seed=1)
-    make = slower._make_optimizers
-    slower._make_optimizers = tuple(lambda p, make=make: torch.optim.SGD(p, lr=0.001) for make in make)
-    fit(slower, make_stream(3), ckpt_path=tmp_path / "a.ckpt")
-    assert {group["lr"] for optimizer in slower.optimizers() for group in optimizer.param_groups} == {0.001}
-    assert slower.updates == 3
-
-
 def test_what_the_next_row_shows_survives_a_checkpoint(tmp_path):
     module = make_module()
     trainer = fit(module, make_stream(3))

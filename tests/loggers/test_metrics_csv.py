@@ -2,6 +2,7 @@ import csv
 
 import pytest
 
+from qtrl.errors import RunFolderError
 from qtrl.keys import METRICS
 from qtrl.loggers import MetricsCSV
 
@@ -58,6 +59,35 @@ def test_rows_after_a_checkpoint_are_dropped_and_the_others_stay_as_they_are(log
     logger.truncate(limit)
     assert [int(row["env_steps"]) for row in rows_of(logger)] == left
     assert before.startswith(logger.path.read_bytes())
+
+
+@pytest.mark.parametrize("kept", [-1, -2, -20])
+def test_a_row_that_a_kill_cut_short_is_dropped(logger, kept):
+    for step in (10, 20):
+        logger.log_metrics({"env_steps": step, "test/return_mean": -0.1})
+    logger.path.write_bytes(logger.path.read_bytes()[:kept])
+    logger.truncate(99)
+    assert [int(row["env_steps"]) for row in rows_of(logger)] == [10]
+    logger.log_metrics({"env_steps": 20})
+    assert [int(row["env_steps"]) for row in rows_of(logger)] == [10, 20]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "env_steps\nten\n",
+        "steps\n10\n",
+        "env_steps,more\n1,2\n",
+        "env_steps\n1,2,3\n",
+        'env_steps\n"1\n',
+        "\x00\xff\n1\n",
+    ],
+)
+def test_another_file_is_refused_and_stays(logger, content):
+    logger.path.write_text(content)
+    with pytest.raises(RunFolderError, match="is not the metrics of such a run"):
+        logger.truncate(5)
+    assert logger.path.read_text() == content
 
 
 def test_there_may_be_nothing_to_drop_yet(logger):

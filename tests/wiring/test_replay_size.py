@@ -46,7 +46,10 @@ def test_a_run_goes_on_without_a_damaged_replay_when_told_so(train, tmp_path, ca
     path = folder / "checkpoints" / "replay" / "rank0" / "action.bin"
     path.write_bytes(b"\xff" * path.stat().st_size)
     assert train("resume=true", f"run_dir={folder}", "total_env_steps=130") == 2
-    assert "action.bin: rows 0 to 99 are damaged; checkpoint_replay=none with resume_force=true goes on without it" in capsys.readouterr().err
+    assert (
+        "action.bin: rows 0 to 99 are damaged; checkpoint_replay=none with resume_force=true goes on without it"
+        in capsys.readouterr().err
+    )
     path.write_bytes(b"")
     without = ("checkpoint_replay=none", "resume_force=true")
     assert train("resume=true", f"run_dir={folder}", "total_env_steps=130", *without) == 0
