@@ -70,6 +70,7 @@ METRICS = (
     "time/actor",
     "time/test",
     "time/probe",
+    "time/save",
     "time/total",
     "time/env_steps_per_second",
     "time/updates_per_second",

@@ -122,10 +122,17 @@ class Stopwatch:
 
 @dataclass
 class RunMeters:
-    """The stopwatch and the ledger that all parts of a run share."""
+    """The stopwatch and the ledger that all parts of a run share.
+
+    Attributes:
+        stopwatch: Seconds by section.
+        ledger: Circuits, shots and seconds in circuits, by purpose.
+        longest_save: Seconds of the longest save of a checkpoint with its replay, in this session.
+    """
 
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     ledger: Ledger = field(default_factory=Ledger)
+    longest_save: float = 0.0
 
     def wall_seconds(self) -> float:
         """Sum up the phases of a run: warm-up, learning, and the tests and probes in between."""

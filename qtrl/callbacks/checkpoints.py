@@ -1,5 +1,6 @@
 """The checkpoints of a run: `last.ckpt` to go on from, `best.ckpt` with the best test return."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,9 @@ class Checkpoints(Callback):
     def _save_last(self, trainer: Trainer, module: TD3) -> None:
         stream = trainer.train_dataloader
         assert isinstance(stream, Stream)
-        stream.commit()
-        trainer.save_checkpoint(self.last_path, weights_only=False)
+        meters, start = module.meters, time.perf_counter()
+        with meters.stopwatch.section("save"):
+            stream.commit()
+            trainer.save_checkpoint(self.last_path, weights_only=False)
+        meters.longest_save = max(meters.longest_save, time.perf_counter() - start)
         self._saved = (module.updates, self._testing.last)

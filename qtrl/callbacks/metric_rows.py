@@ -11,7 +11,7 @@ from qtrl.data import Stream
 from qtrl.keys import PURPOSES
 from qtrl.meters import Ledger
 
-SECTIONS = ("env", "policy", "replay", "surrogate", "critic", "actor", "test", "probe")
+SECTIONS = ("env", "policy", "replay", "surrogate", "critic", "actor", "test", "probe", "save")
 
 
 class MetricRows(Callback):

@@ -54,6 +54,7 @@ class RunSummary(Callback):
             "learning_seconds": learning,
             "env_steps_per_second": steps / learning if learning > 0 else 0.0,
             "updates_per_second": module.updates / learning if learning > 0 else 0.0,
+            "longest_save_seconds": module.meters.longest_save,
             "seconds": {name: seconds[name] for name in SECTIONS},
             "circuits": ledger.total().circuits,
             "shots": ledger.total().shots,

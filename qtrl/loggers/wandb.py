@@ -3,9 +3,7 @@
 import math
 import netrc
 import os
-import queue
 import re
-import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +16,16 @@ from lightning.pytorch.loggers.logger import rank_zero_experiment
 
 from qtrl.errors import RunFolderError
 from qtrl.keys import ENV_STEPS
+from qtrl.loggers.time_limit import within
+from qtrl.regular_files import read_regular
 
 HOST = "api.wandb.ai"
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+LONGEST_RUN_ID = 200
+"""Bytes of the file that holds it."""
 START_SECONDS = 20
 """How long the server may take to answer at the start of a run."""
-CALL_SECONDS = 5
+CALL_SECONDS = 3
 """How long W&B's service may take to accept a row, and to end a run that was stopped."""
 FINISH_SECONDS = 15
 """How long the end of a complete run waits for the upload."""
@@ -45,43 +47,17 @@ def read_run_id(path: Path) -> str:
     """Read the id under which W&B keeps a run; empty if there is none yet.
 
     Raises:
-        RunFolderError: The file holds no such id.
+        RunFolderError: It is no regular file, or holds no such id.
     """
-    if not path.exists() and not path.is_symlink():
+    try:
+        run_id = read_regular(path, limit=LONGEST_RUN_ID).decode().strip()
+    except FileNotFoundError:
         return ""
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
-            text = file.read(200).strip()
-    except (OSError, UnicodeDecodeError):
-        text = ""
-    if not RUN_ID.fullmatch(text):
-        raise RunFolderError(f"{path} is not an id of W&B: expected letters, digits, _ and -; remove the file")
-    return text
-
-
-def within(seconds: float, call: Callable[[], Any]) -> Any:
-    """Return what `call` returns, or go on without it: it is left behind in a thread of its own.
-
-    Raises:
-        TimeoutError: `call` takes longer than `seconds`.
-        Exception: What `call` raises.
-    """
-    outcome: queue.SimpleQueue = queue.SimpleQueue()
-
-    def work() -> None:
-        try:
-            outcome.put((call(), None))
-        except BaseException as error:
-            outcome.put((None, error))
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        result, error = outcome.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError(f"no answer in {seconds:g} s") from None
-    if error is not None:
-        raise error
-    return result
+    except UnicodeDecodeError:
+        run_id = ""
+    if not RUN_ID.fullmatch(run_id):
+        raise RunFolderError(f"{path} does not hold the id of a W&B run: remove it")
+    return run_id
 
 
 class WandbRun(Logger):
@@ -102,7 +78,7 @@ class WandbRun(Logger):
         config: Stored with the run.
 
     Raises:
-        RunFolderError: The run folder names an id that is none.
+        RunFolderError: The run folder does not hold the id of a W&B run where it should.
     """
 
     def __init__(

@@ -1,7 +1,6 @@
 """The folder of a run: made once, refused when taken, read back by name."""
 
 import os
-import re
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -12,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from qtrl.atomic import write_text
 from qtrl.errors import RunFolderError
-from qtrl.regular_files import check_tree, read_regular
+from qtrl.loggers.wandb import read_run_id
+from qtrl.regular_files import check_tree
 from qtrl.wiring.saved_config import read_config
 
 HANDED_DOWN = "QTRL_RUN_DIR"
@@ -20,8 +20,6 @@ HANDED_DOWN = "QTRL_RUN_DIR"
 
 RUN_BY_OTHERS = frozenset({"prefetch.pkl", "other.pickle", "pickle.pkl", "transform.t"})
 """Files that TorchRL and tensordict unpickle where they find them; qtrl neither writes nor reads any."""
-RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}\s*")
-LONGEST_RUN_ID = 200
 
 
 def default_run_dir(runs: str, experiment: str | None, seed: int) -> Path:
@@ -91,14 +89,7 @@ def _check_wandb(folder: Path) -> None:
     """Look at what qtrl and W&B read in W&B's folder; W&B makes links there, which it replaces but does not follow."""
     if (folder / "settings").exists():
         raise RunFolderError(f"{str(folder / 'settings')!r} would change where W&B sends a run: remove it")
-    try:
-        run_id = read_regular(folder / "run_id.txt", limit=LONGEST_RUN_ID).decode()
-    except FileNotFoundError:
-        return
-    except UnicodeDecodeError:
-        run_id = ""
-    if not RUN_ID.fullmatch(run_id):
-        raise RunFolderError(f"{folder / 'run_id.txt'} does not hold the id of a W&B run: remove it")
+    read_run_id(folder / "run_id.txt")
 
 
 def hand_down(run_dir: Path) -> None:
