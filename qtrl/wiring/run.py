@@ -24,6 +24,7 @@ from qtrl.specs import EnvSpec
 from qtrl.stopping import Interruption, Stop
 from qtrl.threads import set_threads
 from qtrl.wiring import build
+from qtrl.wiring.data import build_stream
 from qtrl.wiring.matmul import settle_matmul_precision
 from qtrl.wiring.numerics import numerics
 from qtrl.wiring.opening import new_run_dir
@@ -90,7 +91,7 @@ def _build(cfg: DictConfig, held: ExitStack) -> Run:
         origin.fill(module, trainer)
     if handed_down() is None:
         _open(cfg, held, goes_on_from)
-    stream = build.build_stream(cfg, spec, module, run_dir, ranks=ranks, stop=stop)
+    stream = build_stream(cfg, spec, module, run_dir, ranks=ranks, stop=stop)
     testing = next(callback for callback in callbacks if isinstance(callback, Testing))
     _connect(trainer)
     engine = _engine(module, trainer.strategy.root_device)

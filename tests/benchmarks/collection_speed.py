@@ -26,6 +26,7 @@ from qtrl.nn import HybridActor
 from qtrl.threads import set_threads
 from qtrl.wiring import build
 from qtrl.wiring.command import config_dir
+from qtrl.wiring.data import build_stream
 from qtrl.wiring.quiet import quiet_libraries
 
 ENVS = (1, 4, 8, 16)
@@ -95,7 +96,7 @@ def collecting_everywhere(rounds: int, seconds: float) -> dict[str, dict[str, di
     spec = env_spec(cfg.env.id)
     module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
     with TemporaryDirectory() as folder:
-        replay = build.build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks()).replay
+        replay = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks()).replay
         return {str(n): collecting(module.actor, replay, n, rounds=rounds, seconds=seconds) for n in ENVS}
 
 
@@ -117,7 +118,7 @@ def learning_rate(block: str, num_envs: int, overrides: list[str]) -> float:
     with TemporaryDirectory() as folder:
         spec = env_spec(cfg.env.id)
         module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        stream = build.build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
+        stream = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
         trainer = build.build_trainer(cfg, Path(folder), callbacks=[stamps], logger=[])
         trainer.fit(module, stream)  # type: ignore[arg-type]
     return UPDATES / (stamps.stamps[-1] - stamps.stamps[-1 - UPDATES])

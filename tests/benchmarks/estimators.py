@@ -33,6 +33,7 @@ from qtrl.specs import Batch
 from qtrl.threads import set_threads
 from qtrl.wiring import build
 from qtrl.wiring.command import config_dir
+from qtrl.wiring.data import build_stream
 from qtrl.wiring.quiet import quiet_libraries
 
 ESTIMATORS = {
@@ -132,7 +133,7 @@ def compare(after: list[int]) -> Comparison:
     spec = env_spec(cfg.env.id)
     with TemporaryDirectory() as folder:
         module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        stream = build.build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
+        stream = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
         trainer = build.build_trainer(cfg, Path(folder), callbacks=[comparison], logger=[])
         trainer.fit(module, stream)  # type: ignore[arg-type]
     return comparison

@@ -19,6 +19,7 @@ from training_speed import Batches, config
 from qtrl.envs import env_spec
 from qtrl.meters import RunMeters
 from qtrl.wiring import build
+from qtrl.wiring.data import build_stream
 
 SKIPPED_UPDATES, SKIPPED_STEPS, STEPS, CIRCUIT_CALLS = 10, 20, 200, 31
 
@@ -102,7 +103,7 @@ def collection_rate(point: Point) -> float:
     spec, stamps = env_spec(cfg.env.id), []
     module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
     with TemporaryDirectory() as folder:
-        stream = build.build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
+        stream = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
         stream.on_collect = lambda env_steps: stamps.append((env_steps, time.perf_counter()))
         for _ in stream:
             pass

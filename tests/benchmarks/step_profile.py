@@ -28,6 +28,7 @@ from qtrl.meters import RunMeters
 from qtrl.threads import set_threads
 from qtrl.wiring import build
 from qtrl.wiring.command import config_dir
+from qtrl.wiring.data import build_stream
 from qtrl.wiring.quiet import quiet_libraries
 
 BLOCKS = ("pqc", "fc")
@@ -133,7 +134,7 @@ def profile(block: str, steps: int, overrides: list[str]) -> dict[str, float]:
         callbacks = [c for c in build.build_callbacks(cfg, Path(folder), {}) if isinstance(c, MetricRows | RunProgress)]
         csv = build.build_csv(cfg, Path(folder))
         module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        stream = build.build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
+        stream = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
         watch(shares, module, stream, callbacks)
         window = Window(shares)
         trainer = build.build_trainer(cfg, Path(folder), callbacks=[*callbacks, window], logger=[csv])

@@ -28,6 +28,7 @@ from qtrl.specs import Batch
 from qtrl.threads import set_threads
 from qtrl.wiring import build
 from qtrl.wiring.command import config_dir
+from qtrl.wiring.data import build_stream
 from qtrl.wiring.provenance import git_commit, versions
 from qtrl.wiring.quiet import quiet_libraries
 
@@ -48,7 +49,7 @@ def collection_times(engine: str, folder: Path) -> list[float]:
     cfg.total_env_steps, cfg.warmup_env_steps = COLLECT_STEPS + SKIPPED, COLLECT_STEPS + SKIPPED - 1
     spec = env_spec(cfg.env.id)
     module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-    stream = build.build_stream(cfg, spec, module, folder, ranks=build.Ranks())
+    stream = build_stream(cfg, spec, module, folder, ranks=build.Ranks())
     stamps: list[float] = []
     stream.on_collect = lambda env_steps: stamps.append(time.perf_counter())
     for _ in stream:

@@ -10,6 +10,7 @@ from qtrl.keys import METRICS, qubit_metrics
 from qtrl.loggers import MetricsCSV
 from qtrl.meters import RunMeters
 from qtrl.wiring import build
+from qtrl.wiring.data import build_stream
 from qtrl.wiring.quiet import quiet_libraries
 
 ENV, LIMIT = "Pendulum-v1", 7
@@ -51,7 +52,7 @@ def small_run(compose, tmp_path):
         )
         spec = env_spec(cfg.env.id)
         module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        stream = build.build_stream(cfg, spec, module, tmp_path / name, ranks=build.Ranks(), stop=stop)
+        stream = build_stream(cfg, spec, module, tmp_path / name, ranks=build.Ranks(), stop=stop)
         testing = callbacks.Testing(
             ENV, episodes=2, every_env_steps=every, seed=seed, max_episode_steps=LIMIT, stop=stop
         )

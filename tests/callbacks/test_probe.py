@@ -16,6 +16,7 @@ from qtrl.nn import PQC, ExactEstimator, HybridActor, TwinCritic, ZeroEstimator
 from qtrl.nn.estimators import GradientEstimator
 from qtrl.quantum import Circuit, efficient_su2, make_engine
 from qtrl.wiring import build
+from qtrl.wiring.data import build_stream
 from qtrl.wiring.quiet import quiet_libraries
 
 QUBITS, ANGLES, ROWS = 2, 8, 6
@@ -177,7 +178,7 @@ def small_run(compose, tmp_path):
         )
         spec = env_spec(cfg.env.id)
         module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        stream = build.build_stream(cfg, spec, module, tmp_path, ranks=build.Ranks())
+        stream = build_stream(cfg, spec, module, tmp_path, ranks=build.Ranks())
         logger = Rows()
         off = ("enable_checkpointing", "enable_progress_bar", "enable_model_summary")
         probes = [Probe(rows=ROWS, every_env_steps=10, seed=0)] if probe else []

@@ -20,6 +20,7 @@ from qtrl.specs import Batch
 from qtrl.threads import set_threads
 from qtrl.wiring import build
 from qtrl.wiring.command import config_dir
+from qtrl.wiring.data import build_stream
 from qtrl.wiring.quiet import quiet_libraries
 
 FOLDER = Path(__file__).parent
@@ -70,7 +71,7 @@ def trace(overrides: list[str]) -> list[dict[str, float]]:
     with TemporaryDirectory() as folder:
         spec = env_spec(cfg.env.id)
         module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        stream = build.build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
+        stream = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
         trainer = build.build_trainer(cfg, Path(folder), callbacks=[recorder], logger=[])
         trainer.fit(module, stream)  # type: ignore[arg-type]
     return recorder.rows

@@ -6,7 +6,8 @@ import pytest
 
 from qtrl.data import Column
 from qtrl.data.ring import file_rows
-from qtrl.wiring.build import Ranks, build_replay
+from qtrl.wiring.build import Ranks
+from qtrl.wiring.data import build_replay
 
 COLUMNS = (Column("x", (3,)),)
 SMOKE = ("experiment=pendulum_zeros", "debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=5")
