@@ -10,7 +10,7 @@ import pytest
 from qtrl.errors import RunFolderError
 from qtrl.loggers import WandbRun
 from qtrl.loggers import wandb as wandb_run
-from qtrl.loggers.wandb import has_key, within
+from qtrl.loggers.wandb import has_key
 
 
 def make_run(folder, **options):
@@ -196,14 +196,6 @@ def test_a_server_that_does_not_answer_makes_the_run_an_offline_one(tmp_path, cl
     assert ("log", {"env_steps": 1}) in client.calls
 
 
-def test_within_gives_what_the_call_gives():
-    assert within(1, lambda: 3) == 3
-    with pytest.raises(KeyError):
-        within(1, lambda: {}["a"])
-    with pytest.raises(TimeoutError, match=r"no answer in 0\.01 s"):
-        within(0.01, lambda: time.sleep(0.2))
-
-
 @pytest.mark.parametrize("content", [b"", b"../x", b"a b", b"x" * 129, b"\xff", b"a\nb", "link", "folder", "fifo"])
 def test_an_id_that_is_none_is_refused(tmp_path, content):
     path = tmp_path / "wandb" / "run_id.txt"
@@ -217,7 +209,9 @@ def test_an_id_that_is_none_is_refused(tmp_path, content):
         os.mkfifo(path)
     else:
         path.write_bytes(content)
-    with pytest.raises(RunFolderError, match="run_id.txt is not an id of W&B"):
+    with pytest.raises(
+        RunFolderError, match="run_id.txt (does not hold the id of a W&B run|cannot be read|is no regular file|has 3)"
+    ):
         make_run(tmp_path)
 
 

@@ -1,4 +1,5 @@
 import pytest
+from forked_runs import ForkedRuns
 
 SMALL = (
     "debug=smoke",
@@ -23,3 +24,10 @@ SMALL = (
 def small():
     """Overrides of a run of a second: 80 env steps, episodes of 15, a ring of 50 rows."""
     return SMALL
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """Run the command in forks of one process."""
+    with ForkedRuns(tmp_path_factory.mktemp("forked")) as forked:
+        yield forked

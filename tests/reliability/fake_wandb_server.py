@@ -26,13 +26,14 @@ class FakeServer(ThreadingHTTPServer):
 
     Args:
         stalls: Whether it accepts connections and never answers, from the start.
+        stalls_later: Whether it does so once a run has begun.
     """
 
     daemon_threads, block_on_close = True, False
 
-    def __init__(self, *, stalls: bool = False) -> None:
+    def __init__(self, *, stalls: bool = False, stalls_later: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.stalls, self._over = stalls, threading.Event()
+        self.stalls, self._later, self._over = stalls, stalls_later, threading.Event()
         self.asked: list[str] = []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -45,6 +46,7 @@ class FakeServer(ThreadingHTTPServer):
         """Hold a request until the server ends."""
         if self.stalls:
             self._over.wait()
+        self.stalls |= self._later and "UpsertBucket" in self.asked
 
     def __exit__(self, *error: object) -> None:
         self._over.set()
@@ -57,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
 
     server: FakeServer
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+    def do_POST(self) -> None:
         """Answer any request."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         answer: dict = {}

@@ -42,14 +42,15 @@ class Faults:
     """
 
     def __init__(self, folder: Path, at: int, *, ends: bool = False, lasting: bool = False) -> None:
-        self._folder, self.at, self.ends, self.lasting = str(folder), at, ends, lasting
+        self._folder, self.at, self.ends, self.lasting = folder, at, ends, lasting
         self.calls: list[str] = []
         self.met = False
 
     def concerns(self, target: Any) -> bool:
         """Tell whether a path or a descriptor belongs to the folder."""
-        path = os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else os.path.abspath(os.fspath(target))
-        return path.startswith(self._folder)
+        open_file = isinstance(target, int)
+        path = Path(f"/proc/self/fd/{target}").readlink() if open_file else Path(target).absolute()
+        return path.is_relative_to(self._folder)
 
     def meet(self, name: str) -> bool:
         """Count a call; tell whether it is one that fails."""

@@ -34,11 +34,14 @@ class ForkedRuns:
     Args:
         folder: The runs' current folder; what they print goes into `output.txt` there.
         environment: Variables added to this process's own.
+        path: A folder in which commands are looked for first.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None, path: Path | None = None) -> None:
         self.output = folder / "output.txt"
-        variables = {"PYTHONPATH": f"{TESTS.parent}:{TESTS / 'envs'}", "OMP_NUM_THREADS": "1", **(environment or {})}
+        variables = {"PYTHONPATH": f"{TESTS.parent}:{TESTS / 'envs'}", "OMP_NUM_THREADS": "1"}
+        variables |= {"PATH": f"{path}:{os.environ['PATH']}"} if path else {}
+        variables |= environment or {}
         self._errors = (folder / "server.txt").open("w")
         self._server = subprocess.Popen(
             [sys.executable, __file__, str(self.output)],
@@ -69,7 +72,7 @@ class ForkedRuns:
         self._server.stdin.write(json.dumps({"arguments": arguments, **how}) + "\n")
         self._server.stdin.flush()
         answer = json.loads(self._server.stdout.readline())
-        self.seconds, self.left_behind = answer["seconds"], answer["left_behind"]
+        self.seconds_after_signal, self.left_behind = answer["seconds_after_signal"], answer["left_behind"]
         return answer["status"]
 
     def said(self) -> str:
@@ -85,24 +88,20 @@ def serve(output: str) -> None:
         order = json.loads(line)
         arguments = order["arguments"]
         folder = Path(next(item.partition("=")[2] for item in arguments if item.startswith("run_dir=")))
-        start, pid = time.monotonic(), os.fork()
+        pid = os.fork()
         if pid == 0:
             _run(output, arguments, Faults(folder, order.get("fault", 0), ends=True))
-        status = _watch(pid, folder / "metrics.csv", order.get("signals", ()))
-        seconds = time.monotonic() - start
-        answer = {"status": status, "seconds": seconds, "left_behind": _left_behind(pid)}
+        status, seconds = _watch(pid, folder / "metrics.csv", order.get("signals", ()))
+        answer = {"status": status, "seconds_after_signal": seconds, "left_behind": _left_behind(pid)}
         print(json.dumps(answer), flush=True)
 
 
 def _run(output: str, arguments: Sequence[str], faults: Faults) -> None:
     """Become the command, in a process group of its own."""
     os.setsid()
-    for number in (0, os.open(output, os.O_RDWR | os.O_CREAT | os.O_TRUNC)):
-        if number:
-            os.dup2(number, 1)
-            os.dup2(number, 2)
-        else:
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    printed = os.open(output, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    for number, descriptor in ((0, os.open(os.devnull, os.O_RDONLY)), (1, printed), (2, printed)):
+        os.dup2(descriptor, number)
     with injected(faults):
         _command(arguments)
     sys.exit(0)
@@ -120,23 +119,25 @@ def _command(arguments: Sequence[str]) -> None:
         GlobalHydra.instance().clear()
 
 
-def _watch(pid: int, rows: Path, signals: Sequence[tuple[int, float, int, bool]]) -> int:
-    """Send each signal when its time has come; return the status."""
+def _watch(pid: int, rows: Path, signals: Sequence[tuple[int, float, int, bool]]) -> tuple[int, float]:
+    """Send each signal when its time has come; return the status, and the seconds from the last one to the end."""
+    sent = time.monotonic()
     for lines, seconds, number, group in signals:
         end = None
         while end is None or time.monotonic() < end:
             if (status := _ended(pid)) is not None:
-                return status
+                return status, time.monotonic() - sent
             if end is None and (not lines or (rows.exists() and rows.read_bytes().count(b"\n") >= lines)):
                 end = time.monotonic() + seconds
             time.sleep(0.001)
         (os.killpg if group else os.kill)(pid, number)
+        sent = time.monotonic()
     end = time.monotonic() + 120
     while (status := _ended(pid)) is None:
         time.sleep(0.002)
         if time.monotonic() > end:
             os.killpg(pid, signal.SIGKILL)
-    return status
+    return status, time.monotonic() - sent
 
 
 def _ended(pid: int) -> int | None:

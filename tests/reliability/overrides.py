@@ -81,7 +81,9 @@ sound = st.one_of(
     st.tuples(st.tuples(blocks), some(ANY_BLOCK)),
 ).map(lambda parts: (*parts[0], *parts[1]))
 
-keys = st.sampled_from(sorted({*NUMBERS, *CHOICES} - {"num_threads", "surrogate.shots", "surrogate.step", "surrogate.repetitions"}))
+keys = st.sampled_from(
+    sorted({*NUMBERS, *CHOICES} - {"num_threads", "surrogate.shots", "surrogate.step", "surrogate.repetitions"})
+)
 text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20)
 not_values = st.one_of(
     st.sampled_from(["-1", "-0.5", "1e400", "-.inf", ".nan", "nan", "0x", "[]", "{}", "[1,2]", "{a: 1}", "''", "${x}"]),
@@ -100,7 +102,5 @@ unsound = st.one_of(
     st.sampled_from(["env", "block", "circuit", "engine", "surrogate", "algo", "data", "trainer", "callbacks"]).flatmap(
         lambda group: text.map(lambda word: f"{group}=x{word}")
     ),
-    st.sampled_from(
-        ["", "=", "=1", "seed", "~seed", "~algo", "~block", "+seed=1", "++seed=x", "a.b.c=1"]
-    ),
+    st.sampled_from(["", "=", "=1", "seed", "~seed", "~algo", "~block", "+seed=1", "++seed=x", "a.b.c=1"]),
 )

@@ -1,4 +1,4 @@
-"""A run that ends and goes on equals one that did not end, bit for bit: weights, optimizers, replay, rows of metrics."""
+"""A run that ends and goes on equals one that did not end, bit for bit: weights, optimizers, replay, metrics."""
 
 import os
 import random
@@ -33,6 +33,7 @@ CHOICES = {
     ),
     "random estimator": ("experiment=pendulum_pqc", "surrogate=spsa"),
 }
+QUICK = ("pqc", "fc", "rbg", "zeros", "humanoid", "overlap", "workers")
 
 
 @pytest.fixture
@@ -45,7 +46,9 @@ def run(train, small, tmp_path):
     return started
 
 
-@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize(
+    "choice", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CHOICES]
+)
 def test_half_and_half_is_the_whole(run, train, choice):
     whole = run("whole", *CHOICES[choice])
     parts = run("parts", *CHOICES[choice], f"total_env_steps={HALF}")
@@ -68,7 +71,9 @@ def stopped_at(monkeypatch, rows):
     monkeypatch.setattr(Replay, "extend", counted)
 
 
-@pytest.mark.parametrize("choice", ["pqc", "mapped files", "overlap"])
+@pytest.mark.parametrize(
+    "choice", ["pqc", *(pytest.param(c, marks=pytest.mark.slow) for c in ("mapped files", "overlap"))]
+)
 def test_many_stops_at_random_steps(run, train, small, tmp_path, monkeypatch, choice):
     whole, parts, at = run("whole", *CHOICES[choice]), tmp_path / "parts", 0
     for stop in sorted(random.Random(choice).sample(range(2, WHOLE - 1, 2), 5)):

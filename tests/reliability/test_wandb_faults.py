@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from comparing import differences, digests, metrics
 from fake_wandb_server import FakeServer
+from forked_runs import ForkedRuns
 
 from qtrl.loggers import MetricsCSV
 from qtrl.loggers import wandb as wandb_run
@@ -85,7 +86,7 @@ def check_same_as_without(run, folder):
     assert len(metrics(folder)) == len(metrics(alone)) > 8
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)])
 def test_a_service_that_dies_or_hangs_changes_nothing(run, client, recwarn, how):
     def end():
         (pid,) = services()
@@ -106,7 +107,7 @@ def test_a_service_that_dies_or_hangs_changes_nothing(run, client, recwarn, how)
         assert len(list((folder / "wandb").glob("offline-run-*"))) == 2  # it was started again, under the same id
 
 
-@pytest.mark.parametrize("stalls", [True, False], ids=["stalls", "refuses"])
+@pytest.mark.parametrize("stalls", [pytest.param(True, marks=pytest.mark.slow), False], ids=["stalls", "refuses"])
 def test_a_server_out_of_reach_at_the_start_makes_an_offline_run(run, online, recwarn, stalls):
     with FakeServer(stalls=stalls) as server:
         if not stalls:
@@ -135,6 +136,20 @@ def test_a_server_that_stops_to_answer_in_the_middle_does_not_hold_the_run(run, 
     check_same_as_without(run, folder)
     (kept,) = (folder / "wandb").glob("run-*/run-*.wandb")
     assert b"loss/critic" in kept.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_stopped_run_does_not_wait_for_a_server_that_stalls(small, tmp_path):
+    key = {"WANDB_MODE": "online", "WANDB_API_KEY": "a" * 40}
+    with FakeServer(stalls_later=True) as server:
+        with ForkedRuns(tmp_path, key | {"WANDB_BASE_URL": server.url}) as runs:
+            arguments = (*small, *RUN, "num_threads=1", "logger=wandb", f"run_dir={tmp_path / 'run'}")
+            status = runs(*arguments, "callbacks.log_every_env_steps=1", signals=[(20, 0.0, signal.SIGTERM, False)])
+        assert "UpsertBucket" in server.asked
+    assert status == 143, runs.said()
+    assert runs.seconds_after_signal < 10
+    assert runs.left_behind == 0
+    assert "not stopped after" not in runs.said()
 
 
 def test_an_online_run_sends_its_rows_to_a_server_that_answers(run, online, recwarn):
