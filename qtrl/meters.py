@@ -88,9 +88,11 @@ class Ledger:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what `state_dict` returned; earlier versions counted neither seconds nor parameter shift."""
-        self.circuits, self.shots = Counter(state["circuits"]), Counter(state["shots"])
-        self.seconds = defaultdict(float, state.get("seconds", {}))
-        self.parameter_shift_circuits = state.get("parameter_shift_circuits", 0)
+        self.circuits, self.shots = (
+            Counter({purpose: int(n) for purpose, n in state[name].items()}) for name in ("circuits", "shots")
+        )
+        self.seconds = defaultdict(float, {name: float(n) for name, n in state.get("seconds", {}).items()})
+        self.parameter_shift_circuits = int(state.get("parameter_shift_circuits", 0))
 
 
 class Stopwatch:
@@ -117,7 +119,7 @@ class Stopwatch:
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Take back what `state_dict` returned."""
-        self.seconds = defaultdict(float, state)
+        self.seconds = defaultdict(float, {name: float(n) for name, n in state.items()})
 
 
 @dataclass

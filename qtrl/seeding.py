@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from qtrl.errors import CheckpointError
+
 
 def seed_for(seed: int, purpose: str, rank: int = 0) -> int:
     """Derive the seed of one random stream, so that no two purposes share or shift each other's draws.
@@ -37,11 +39,15 @@ class Generators:
         self._restored: dict[str, torch.Tensor] = {}
 
     def get(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-        """Return the generator of one purpose."""
+        """Return the generator of one purpose.
+
+        Raises:
+            CheckpointError: The state that it goes on from is not one of its kind.
+        """
         if purpose not in self._made:
             generator = torch.Generator(device).manual_seed(seed_for(self._seed, purpose, self._rank))
             if purpose in self._restored:
-                generator.set_state(self._restored.pop(purpose))
+                _set_state(purpose, generator, self._restored.pop(purpose))
             self._made[purpose] = generator
         return self._made[purpose]
 
@@ -54,7 +60,14 @@ class Generators:
         self._restored = dict(state)
         for purpose in list(self._made):
             if purpose in self._restored:
-                self._made[purpose].set_state(self._restored.pop(purpose))
+                _set_state(purpose, self._made[purpose], self._restored.pop(purpose))
+
+
+def _set_state(purpose: str, generator: torch.Generator, state: object) -> None:
+    try:
+        generator.set_state(state)  # type: ignore[arg-type]
+    except (TypeError, RuntimeError) as error:
+        raise CheckpointError(f"the checkpoint's random state for {purpose} is none; was it edited?") from error
 
 
 def random_states() -> dict[str, Any]:

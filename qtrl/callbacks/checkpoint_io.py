@@ -169,7 +169,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 link(target, target.with_name(target.name + ".prev"))
             publish(part, target)
         except (OSError, RuntimeError) as error:
-            raise CheckpointError(f"cannot write {target}: {error}; the previous checkpoint is kept") from error
+            reason = str(error) if isinstance(error, OSError) else f"the disk may be full ({error})"  # torch's own
+            raise CheckpointError(f"cannot write {target}: {reason}; the previous checkpoint is kept") from error
         finally:
             if part is not None:
                 part.unlink(missing_ok=True)

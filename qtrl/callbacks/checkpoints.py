@@ -42,6 +42,14 @@ class Checkpoints(Callback):
         """Take back what `state_dict` returned."""
         self._best_env_steps = state_dict["best_env_steps"]
 
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: TD3, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]
+        """Add how many env steps were collected, which may be after the last update, and how many rows were written."""
+        stream = trainer.train_dataloader
+        assert isinstance(stream, Stream)
+        checkpoint["collected_env_steps"] = stream.env_steps
+        counts = (getattr(logger, "row_count", None) for logger in trainer.loggers)
+        checkpoint["csv_rows"] = next((count for count in counts if count is not None), 0)
+
     def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
         """Save what is due."""
         self._save_best(trainer)

@@ -1,6 +1,7 @@
 """The end result of a run as one JSON file."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ class RunSummary(Callback):
 
     def on_exception(self, trainer: Trainer, pl_module: TD3, exception: BaseException) -> None:  # type: ignore[override]
         """Write what there is, and why the run stopped."""
-        self._write(trainer, pl_module, f"{type(exception).__name__}: {exception}".rstrip(": "))
+        with suppress(OSError):  # a full disk is often why the run stopped
+            self._write(trainer, pl_module, f"{type(exception).__name__}: {exception}".rstrip(": "))
 
     def _write(self, trainer: Trainer, module: TD3, status: str) -> None:
         if not trainer.is_global_zero:

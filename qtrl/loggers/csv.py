@@ -30,6 +30,8 @@ class MetricsCSV(Logger):
     def __init__(self, path: Path, columns: Sequence[str] = METRICS) -> None:
         super().__init__()
         self.path, self._columns = path, columns
+        self.row_count = 0
+        """Rows of the file so far."""
 
     @property
     def name(self) -> str:
@@ -45,30 +47,39 @@ class MetricsCSV(Logger):
         """Do nothing: the run folder holds the config."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Append one row; `metrics` holds `env_steps`, and `step` is not used."""
-        new = not self.path.exists()
-        with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, self._columns)
-            if new:
-                writer.writeheader()
-            writer.writerow(metrics)
+        """Append one row; `metrics` holds `env_steps`, and `step` is not used.
 
-    def truncate(self, env_steps: int) -> None:
-        """Drop the rows after `env_steps`, which a run resumed from there writes again, and one cut short by a kill.
+        Raises:
+            RunFolderError: The file cannot be written.
+        """
+        try:
+            with self.path.open("a", newline="") as file:
+                writer = csv.DictWriter(file, self._columns)
+                if not file.tell():
+                    writer.writeheader()
+                writer.writerow(metrics)
+        except OSError as error:
+            hint = "mend that, then go on with resume=true"
+            raise RunFolderError(f"{self.path} cannot be written: {error.strerror}; {hint}") from error
+        self.row_count += 1
+
+    def truncate(self, rows: int) -> None:
+        """Keep the first `rows` rows: those after a checkpoint are written again by the run that goes on from it.
 
         Raises:
             RunFolderError: It is not the file of such a run.
         """
         if not self.path.exists():
             return
-        rows = [row for row in self._rows() if int(row[ENV_STEPS]) <= env_steps]
+        kept = self._read()[:rows]
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self._columns)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(kept)
         write_text(self.path, text.getvalue())
+        self.row_count = len(kept)
 
-    def _rows(self) -> list[dict[str, str]]:
+    def _read(self) -> list[dict[str, str]]:
         """Read the rows, but for the last line where it has no end."""
         whole, _, _ = read_regular(self.path, limit=LARGEST).decode(errors="replace").rpartition("\n")
         reader = csv.DictReader(whole.splitlines(), strict=True)

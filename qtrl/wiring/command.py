@@ -51,7 +51,7 @@ def run_command(task: Callable, config_name: str) -> None:
     if "GOMP_SPINCOUNT" not in os.environ:
         os.environ["GOMP_SPINCOUNT"] = spin_count()
     asked = os.environ.get(TRACEBACKS, "0")
-    failures: list[QtrlError] = []
+    failures: list[Exception] = []
     try:
         keeping = _keeping(task, failures, tracebacks=asked)
         refuse_secret_arguments()
@@ -66,8 +66,13 @@ def run_command(task: Callable, config_name: str) -> None:
     except (QtrlError, HydraException, OmegaConfBaseException, ValueError) as error:
         if asked == "1" or (type(error) is ValueError and GROUP_IS_NULL not in str(error)):
             raise
-        print(f"qtrl: {describe(error)}", file=sys.stderr)
+        print(f"qtrl: {_printable(describe(error))}", file=sys.stderr)
         sys.exit(EXIT_STATUS)
+
+
+def _printable(message: str) -> str:
+    """Write control characters, which may come from the command line, as escapes: one line stays one line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
 
 
 @contextmanager
@@ -88,7 +93,7 @@ def _set(name: str, value: str | None) -> None:
         os.environ[name] = value
 
 
-def _keeping(task: Callable, failures: list[QtrlError], *, tracebacks: str) -> Callable:
+def _keeping(task: Callable, failures: list[Exception], *, tracebacks: str) -> Callable:
     """Keep qtrl's own errors from Hydra, which adds lines to them; in a multirun let it go on with the other jobs.
 
     Processes that the task starts find `tracebacks`, the user's own choice, in their environment.
@@ -98,11 +103,12 @@ def _keeping(task: Callable, failures: list[QtrlError], *, tracebacks: str) -> C
     def keep(cfg: Any) -> Any:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
+        from omegaconf.errors import OmegaConfBaseException
 
         try:
             with _variable(TRACEBACKS, tracebacks):
                 return task(cfg)
-        except QtrlError as error:
+        except (QtrlError, OmegaConfBaseException) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise
             failures.append(error)

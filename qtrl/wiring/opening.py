@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qtrl.atomic import remove_parts
+from qtrl.atomic import PART, remove_parts
 from qtrl.callbacks import recover_checkpoint
 from qtrl.errors import RunFolderError
 from qtrl.wiring.run_folder import existing_run_dir, make_run_dir
@@ -34,8 +34,9 @@ def new_run_dir(path: Path, *, leftovers: bool = False) -> Iterator[None]:
     Raises:
         RunFolderError: It holds something else, is in use, or cannot be written.
     """
-    if leftovers and (path / "config.yaml").is_file():
-        existing_run_dir(str(path), "run_dir")
+    if leftovers and _begun(path):
+        if (path / "config.yaml").is_file():
+            existing_run_dir(str(path), "run_dir")
         with _held(path):
             for name in OF_AN_EARLIER_START:
                 (path / name).unlink(missing_ok=True)
@@ -46,6 +47,14 @@ def new_run_dir(path: Path, *, leftovers: bool = False) -> Iterator[None]:
         make_run_dir(path)
         with _held(path):
             yield
+
+
+def _begun(path: Path) -> bool:
+    """Tell whether a run began in this folder: it has a config, or was killed just before it had one."""
+    if not path.is_dir():
+        return False
+    names = {entry.name for entry in path.iterdir() if not PART.fullmatch(entry.name)}
+    return "config.yaml" in names or names <= {"checkpoints"}
 
 
 @contextmanager

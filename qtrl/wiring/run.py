@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig
 
@@ -17,6 +18,7 @@ from qtrl.callbacks import Testing, TestResult
 from qtrl.data import Stream
 from qtrl.envs import env_spec
 from qtrl.errors import CheckpointError, ConfigError, EnvError, QtrlError
+from qtrl.loggers import MetricsCSV
 from qtrl.matmul import matmul_precision
 from qtrl.meters import RunMeters
 from qtrl.report import draw_learning_curve
@@ -90,7 +92,7 @@ def _build(cfg: DictConfig, held: ExitStack) -> Run:
     if origin is not None:
         origin.fill(module, trainer)
     if handed_down() is None:
-        _open(cfg, held, goes_on_from)
+        _open(cfg, held, loggers, goes_on_from)
     stream = build_stream(cfg, spec, module, run_dir, ranks=ranks, stop=stop)
     testing = next(callback for callback in callbacks if isinstance(callback, Testing))
     _connect(trainer)
@@ -112,12 +114,12 @@ def _facts(cfg: DictConfig, spec: EnvSpec) -> dict[str, Any]:
     }
 
 
-def _open(cfg: DictConfig, held: ExitStack, checkpoint: dict[str, Any] | None) -> None:
+def _open(cfg: DictConfig, held: ExitStack, loggers: list[Logger], checkpoint: dict[str, Any] | None) -> None:
     """Make the run folder, or bring it to the moment of the checkpoint; on rank 0, before other ranks are started."""
     run_dir = Path(cfg.run_dir)
     if checkpoint is not None:
-        check_steps_done(cfg, checkpoint["env_steps"])
-        build.build_csv(cfg, run_dir).truncate(checkpoint["env_steps"])
+        check_steps_done(cfg, checkpoint["collected_env_steps"])
+        next(logger for logger in loggers if isinstance(logger, MetricsCSV)).truncate(checkpoint["csv_rows"])
     else:
         held.enter_context(new_run_dir(run_dir, leftovers=cfg.resume == AUTO))
     save_config(cfg, run_dir)

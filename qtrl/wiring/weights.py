@@ -2,6 +2,7 @@
 
 import re
 import reprlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ SEPARATE_CRITICS = "critic.q1."
 WIDTHS = {"algo.hidden": "actor.pre.0.weight", "surrogate.hidden": "estimator.net.layers.0.weight"}
 """Keys of the config, and the tensor whose first size each is."""
 COUNTERS = ("env_steps", "updates")
+OF_A_RUN = ("collected_env_steps", "csv_rows")
+"""Counters that a run needs to go on, beside these."""
 HIGHEST = 10**15
 """Of a counter."""
 VERSION = re.compile(r"\d+\.\d+[\w.+]{0,40}")
@@ -65,13 +68,13 @@ def check_widths(cfg: DictConfig, checkpoint: dict[str, Any], path: Path) -> Non
             raise _another_architecture(path, f"{name} is {_shown(tuple(found[name].shape))} there, with {key}={wants}")
 
 
-def check_counters(checkpoint: dict[str, Any], path: Path) -> None:
+def check_counters(checkpoint: dict[str, Any], path: Path, names: Sequence[str] = COUNTERS) -> None:
     """Check how far a run was.
 
     Raises:
         CheckpointError: A counter is missing, no integer or out of range.
     """
-    for name in COUNTERS:
+    for name in names:
         value = checkpoint.get(name)
         if type(value) is not int or not 0 <= value <= HIGHEST:
             raise CheckpointError(f"{path} is no checkpoint of a run: {name} is {_shown(value)}, expected a count")
@@ -91,7 +94,7 @@ def check_resumable(module: TD3, checkpoint: dict[str, Any], path: Path) -> None
     Raises:
         CheckpointError: A part is missing, of another type, or does not fit the module's parameters.
     """
-    check_counters(checkpoint, path)
+    check_counters(checkpoint, path, COUNTERS + OF_A_RUN)
     version = checkpoint.get("pytorch-lightning_version")
     if not isinstance(version, str) or not VERSION.fullmatch(version):
         raise CheckpointError(f"{path} is no checkpoint of a run: it names no version of Lightning")

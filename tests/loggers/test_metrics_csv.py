@@ -51,14 +51,17 @@ def test_a_name_that_is_not_defined_is_a_mistake(logger):
         logger.log_metrics({"env_steps": 1, "loss/typo": 1.0})
 
 
-@pytest.mark.parametrize(("limit", "left"), [(0, []), (19, [10]), (20, [10, 20, 20]), (99, [10, 20, 20, 30])])
-def test_rows_after_a_checkpoint_are_dropped_and_the_others_stay_as_they_are(logger, limit, left):
+@pytest.mark.parametrize(("rows", "left"), [(0, []), (1, [10]), (2, [10, 20]), (99, [10, 20, 20, 30])])
+def test_rows_after_a_checkpoint_are_dropped_and_the_others_stay_as_they_are(logger, rows, left):
     for step in (10, 20, 20, 30):
         logger.log_metrics({"env_steps": step, "test/return_mean": -0.1})
     before = logger.path.read_bytes()
-    logger.truncate(limit)
+    logger.truncate(rows)
     assert [int(row["env_steps"]) for row in rows_of(logger)] == left
     assert before.startswith(logger.path.read_bytes())
+    assert logger.row_count == len(left)
+    logger.log_metrics({"env_steps": 40})
+    assert logger.row_count == len(left) + 1
 
 
 @pytest.mark.parametrize("kept", [-1, -2, -20])
