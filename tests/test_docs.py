@@ -32,3 +32,12 @@ def test_constraints_pin_a_version_that_satisfies(text: str) -> None:
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
     requirement = REQUIREMENTS[text]
     assert pins[requirement.name.lower()] in requirement.specifier
+
+
+def test_reliability_page_names_tests_that_there_are() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    strangers = text.partition("(`security/`)")[2].partition("## ")[0]
+    named = {name for name in re.findall(r"`([\w/]*test_\w+\.py)`", text.replace(strangers, ""))}
+    named |= {name if "/" in name else f"security/{name}" for name in re.findall(r"`([\w/]*test_\w+\.py)`", strangers)}
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not (ROOT / "tests" / name).is_file()] == []
