@@ -7,6 +7,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from qtrl.errors import RunFolderError
+
 PART = re.compile(r"\.[^/]+\.(?:[0-9a-f]{16}|link)\.part")
 """Names of the files that `new_part` and `link` make, and that a kill leaves behind."""
 
@@ -48,16 +50,24 @@ def link(source: Path, target: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file; readers see the old text or the new one."""
-    descriptor, part = new_part(path)
+    """Replace a text file; readers see the old text or the new one.
+
+    Raises:
+        RunFolderError: It cannot be written; the old text is kept.
+    """
+    part = None
     try:
+        descriptor, part = new_part(path)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(descriptor)
         publish(part, path)
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be written: {error.strerror}") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 def remove_parts(folder: Path) -> None:

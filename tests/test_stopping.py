@@ -30,7 +30,7 @@ def test_a_signal_is_met_at_the_next_look_and_gives_the_status_of_a_shell(number
     assert str(raised.value) == signal.Signals(number).name
 
 
-def test_handlers_come_back_and_no_watchdog_stays():
+def test_handlers_come_back_and_no_thread_stays():
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     threads = threading.active_count()
     stop = Stop()
@@ -94,7 +94,7 @@ def test_lightnings_signal_of_slurm_is_met_too_and_its_handler_called_afterwards
 
 
 BEGIN = """
-import os, signal, time
+import os, signal, threading, time
 from qtrl import stopping
 stop = stopping.Stop()
 send = lambda number: os.kill(os.getpid(), number)
@@ -104,6 +104,42 @@ send = lambda number: os.kill(os.getpid(), number)
 def run(body):
     command = [sys.executable, "-c", BEGIN + textwrap.dedent(body)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+STUCK = """
+import ctypes
+lock = ctypes.create_string_buffer(64)
+def stuck():
+    for _ in range(2):
+        ctypes.CDLL(None).pthread_mutex_lock(lock)  # never returns to Python
+"""
+
+
+def test_a_run_stuck_in_a_library_is_ended_too():
+    done = run(
+        STUCK
+        + """
+stopping.GRACE_SECONDS = 0.2
+with stop.listening():
+    threading.Timer(0.1, lambda: send(signal.SIGTERM)).start()
+    stuck()
+"""
+    )
+    assert done.returncode == 143
+    assert "in stuck" in done.stderr
+
+
+def test_a_second_signal_ends_one_at_once():
+    done = run(
+        STUCK
+        + """
+with stop.listening():
+    for seconds, number in ((0.1, signal.SIGTERM), (0.3, signal.SIGINT)):
+        threading.Timer(seconds, send, (number,)).start()
+    stuck()
+"""
+    )
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_a_second_signal_ends_the_process_at_once():

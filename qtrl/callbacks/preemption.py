@@ -29,4 +29,4 @@ class Preemption(Callback):
         if isinstance(exception, Interruption):
             self._stop.requeue(exception.number)
             for path in Path(trainer.default_root_dir).glob("hpc_ckpt_*.ckpt"):
-                path.unlink()  # Lightning's own, of the very moment that `last.ckpt` is of
+                path.unlink(missing_ok=True)  # Lightning's own, of the very moment that `last.ckpt` is of

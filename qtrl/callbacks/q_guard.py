@@ -9,11 +9,15 @@ from qtrl.algos import TD3
 from qtrl.callbacks.every import Every
 from qtrl.data import Stream
 
+GROWN = 2.0
+"""Times the first comparison, from which on values count as exploding."""
+
 
 class QGuard(Callback):
     """Compare the critics' targets with the largest value that the rewards so far allow, and flag an explosion once.
 
-    With rewards of magnitude R at most, no true value exceeds R / (1 - gamma); with gamma = 1 there is no bound.
+    With rewards of magnitude R at most, no true value exceeds R / (1 - gamma); with gamma = 1 there is no bound. Where
+    rewards are small, the first networks alone exceed it: an explosion has also grown since the first comparison.
 
     Args:
         every_env_steps: Interval between comparisons; with that of `MetricRows`, which is listed after this one, every
@@ -22,6 +26,15 @@ class QGuard(Callback):
 
     def __init__(self, *, every_env_steps: int) -> None:
         self._every, self._flagged = Every(every_env_steps), False
+        self._first: float | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the first comparison, and whether an explosion was said."""
+        return {"first": self._first, "flagged": self._flagged}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned."""
+        self._first, self._flagged = state_dict["first"], state_dict["flagged"]
 
     def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
         """Begin to count where the run begins or goes on."""
@@ -36,7 +49,8 @@ class QGuard(Callback):
         bound = stream.largest_reward / (1.0 - gamma)
         ratio = pl_module.metrics["train/target_q"].abs().mean() / bound
         pl_module.metrics["train/q_over_bound"] = ratio
-        if ratio > 1.0 and not self._flagged and trainer.is_global_zero:
+        first = self._first = ratio.item() if self._first is None else self._first
+        if ratio > max(1.0, GROWN * first) and not self._flagged and trainer.is_global_zero:
             self._flagged = True
             reason = f"rewards so far, at most {stream.largest_reward:.3g}, allow values up to {bound:.3g}"
             hint = "lower the learning rates or set algo.max_gradient_norm"

@@ -11,6 +11,7 @@ from qtrl.algos import TD3
 from qtrl.atomic import write_text
 from qtrl.callbacks.metric_rows import SECTIONS
 from qtrl.callbacks.testing import Testing
+from qtrl.errors import RunFolderError
 from qtrl.keys import PURPOSES
 
 
@@ -33,7 +34,7 @@ class RunSummary(Callback):
 
     def on_exception(self, trainer: Trainer, pl_module: TD3, exception: BaseException) -> None:  # type: ignore[override]
         """Write what there is, and why the run stopped."""
-        with suppress(OSError):  # a full disk is often why the run stopped
+        with suppress(RunFolderError):  # a full disk is often why the run stopped
             self._write(trainer, pl_module, f"{type(exception).__name__}: {exception}".rstrip(": "))
 
     def _write(self, trainer: Trainer, module: TD3, status: str) -> None:
@@ -50,7 +51,7 @@ class RunSummary(Callback):
         learning = seconds["learning"]
         steps = max(0, module.env_steps - self._warmup)
         return {
-            "env_steps": module.env_steps,
+            "env_steps": max(module.env_steps, getattr(trainer.train_dataloader, "env_steps", 0)),
             "updates": module.updates,
             "wall_seconds": module.meters.wall_seconds(),
             "learning_seconds": learning,

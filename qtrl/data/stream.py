@@ -15,7 +15,7 @@ from qtrl.data.replay import Replay
 from qtrl.data.returns import EpisodeReturns
 from qtrl.data.schedule import Schedule
 from qtrl.envs import VectorEnv
-from qtrl.errors import QtrlError
+from qtrl.errors import ConfigError, QtrlError
 from qtrl.keys import DONE, REWARD
 from qtrl.meters import RunMeters
 from qtrl.ranks import from_all_ranks
@@ -89,7 +89,7 @@ class Stream:
         self.begun = False
         """Whether iteration has started."""
         self._owed = 0.0
-        self._rows_before_learning = 0
+        self._learn_from = schedule.warmup_env_steps
         self._collector: Collector | None = None
         self._collector_state: dict[str, Any] | None = None
 
@@ -129,7 +129,7 @@ class Stream:
                     self._stop.check()
 
     def _learns(self) -> bool:
-        return self.env_steps >= self._schedule.warmup_env_steps and len(self.replay) >= self._rows_before_learning
+        return self.env_steps >= self._learn_from
 
     def _collect(self, collector: Collector, num_envs: int) -> None:
         """Add a row of every environment to the replay; with `overlap` let the environments go on."""
@@ -212,12 +212,26 @@ class Stream:
         self.env_steps, self._owed = state["env_steps"], state["owed"]
         self.replay.load_state_dict(own["replay"], rows=saved)
         if not saved:
-            rows = self._schedule.warmup_env_steps // self._world_size
-            self._rows_before_learning = max(1, min(rows, self.replay.capacity))
+            self._refill()
         self._policy.generators.load_state_dict(own["policy"])
         self._collector_state = own["collector"]
         self.episodes.load_state_dict(own["episodes"])
         self.lost_steps, self.largest_reward = own["lost_steps"], own["largest_reward"]
+
+    def _refill(self) -> None:
+        """Begin with an empty replay: collect as many env steps as in warm-up before learning goes on."""
+        warmup = max(1, self._schedule.warmup_env_steps)
+        first = self.env_steps
+        self._learn_from = first + min(warmup, self.replay.capacity * self._world_size)
+        self._owed = 0.0
+        if first < self._schedule.total_env_steps <= self._learn_from:
+            raise ConfigError(
+                f"total_env_steps={self._schedule.total_env_steps} leaves nothing to learn: without a saved replay, "
+                f"env steps {first} to {self._learn_from} go into filling a new one; set it higher"
+            )
+        if self._rank == 0 and first < self._schedule.total_env_steps:
+            line = f"qtrl: the replay was not saved: env steps {first} to {self._learn_from} go into filling a new one"
+            print(line, file=sys.stderr, flush=True)
 
     def _say_discontinued(self, discontinued: np.ndarray) -> None:
         """Name the environments that begin a new episode although they were in the middle of one."""

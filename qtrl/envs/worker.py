@@ -19,6 +19,7 @@ from qtrl.envs.lanes import Lane, make_columns, make_lane
 from qtrl.errors import EnvError, QtrlError
 
 STEP, RESET, RECORDS, RESUME, CLOSE = "step", "reset", "records", "resume", "close"
+FROM_TERMINALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE_SECONDS = 5.0
 """How long a worker may take to end, by itself or killed."""
 DEATH_SIGNAL_OF_PARENT = 1
@@ -51,7 +52,12 @@ class Worker:
         self._answers = DefaultSelector()  # kept, since `Connection.poll` makes one each time
         self._answers.register(self._connection, EVENT_READ)
         self._process = self._context.Process(target=_work, args=(theirs, *self._job), daemon=True, name=self.name)
-        self._process.start()
+        # It begins with these signals blocked: until it ignores them, a terminal's Ctrl-C would end it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, FROM_TERMINALS)
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()  # so that its end is noticed
         # Python ends daemons by a SIGTERM, which a worker ignores, and waits for them.
         self._finalizer = Finalize(self, self._process.kill, exitpriority=10)
@@ -101,7 +107,7 @@ def _work(
     buffers: Sequence[Any],
 ) -> None:
     """Make a lane and obey: the other side hears of each command when it is done, what went wrong and the answer."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # they go to all processes of a job; the other side decides
+    for number in FROM_TERMINALS:  # they go to all processes of a job; the other side decides
         signal.signal(number, signal.SIG_IGN)
     _end_with_parent()
     remaining = iter(buffers)

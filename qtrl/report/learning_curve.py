@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from qtrl.errors import RunFolderError
 from qtrl.keys import ENV_STEPS
 
 
@@ -20,6 +21,9 @@ def draw_learning_curve(metrics_csv: Path, picture: Path, *, title: str) -> None
         metrics_csv: A run's `metrics.csv`.
         picture: The PNG to write.
         title: Stands above the axes.
+
+    Raises:
+        RunFolderError: The picture cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -37,4 +41,7 @@ def draw_learning_curve(metrics_csv: Path, picture: Path, *, title: str) -> None
     axes.set(xlabel="env steps", ylabel="return", title=title)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    figure.savefig(picture)
+    try:
+        figure.savefig(picture)
+    except OSError as error:
+        raise RunFolderError(f"{picture} cannot be written: {error.strerror}; all else of the run is") from error

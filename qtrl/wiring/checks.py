@@ -80,6 +80,7 @@ NUMBERS = {
     "algo.actor_optimizer.lr": FACTOR,
     "algo.critic_optimizer.lr": FACTOR,
     "algo.surrogate_optimizer.lr": FACTOR,
+    "algo.max_gradient_norm": Number(TINY, whole=False, optional=True),
     "block.angle_scale": Number(TINY, whole=False),
     "block.shots": Number(1, 10**7),
     "block.readout_error": Number(0, 0.5, whole=False),
@@ -144,6 +145,7 @@ def check_config(cfg: DictConfig) -> None:
     _check_sizes(cfg)
     _check_processes(cfg)
     _check_overlap(cfg)
+    _check_clipping(cfg)
     Schedule(cfg.total_env_steps, cfg.warmup_env_steps, cfg.updates_per_env_step)
 
 
@@ -175,6 +177,16 @@ def _check_processes(cfg: DictConfig) -> None:
     devices = str(cfg.trainer.get("devices"))
     if cfg.trainer.get("accelerator") != "gpu" and devices.isdecimal():
         Number(1, MOST_RANKS).check("trainer.devices", int(devices))
+
+
+def _check_clipping(cfg: DictConfig) -> None:
+    """Refuse to limit gradients that are scaled."""
+    precision = str(cfg.trainer.get("precision"))
+    if cfg.algo.get("max_gradient_norm") is not None and precision.startswith("16"):
+        raise ConfigError(
+            f"algo.max_gradient_norm does not go with trainer.precision={precision}, whose gradients are scaled: "
+            "set it to null, or the precision to bf16-mixed or 32-true"
+        )
 
 
 def _check_overlap(cfg: DictConfig) -> None:

@@ -61,7 +61,7 @@ def run_command(task: Callable, config_name: str) -> None:
         if failures:
             raise failures[0]
     except KeyboardInterrupt:
-        print("qtrl: interrupted before the run began", file=sys.stderr)
+        print("qtrl: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED_STATUS)
     except (QtrlError, HydraException, OmegaConfBaseException, ValueError) as error:
         if asked == "1" or (type(error) is ValueError and GROUP_IS_NULL not in str(error)):

@@ -23,7 +23,7 @@ def build_stream(
     """Make the path of the data: environments, collecting policy, replay."""
     block = module.actor.block
     columns = transition_columns(spec, block.n_in, block.n_out)
-    replay = build_replay(cfg, columns, run_dir / "checkpoints" / "replay" / f"rank{ranks.rank}", ranks=ranks)
+    replay = build_replay(cfg, columns, _replay_folder(run_dir, ranks), ranks=ranks)
     policy = CollectingPolicy(
         module.actor,
         noise=cfg.algo.exploration_noise,
@@ -47,34 +47,58 @@ def build_stream(
     )
 
 
-def build_replay(cfg: DictConfig, columns: Sequence[Column], folder: Path, *, ranks: Ranks) -> Replay:
-    """Make the replay of a rank, with room in its files for what is written between three saves.
-
-    The first save may come as late as the first update, and any other by as many env steps as lie between two updates.
+def check_replay(cfg: DictConfig, spec: EnvSpec, module: TD3, run_dir: Path, *, ranks: Ranks) -> None:
+    """Check that the replay will fit, before anything is written.
 
     Raises:
         ConfigError: It would not fit into memory or onto the disk.
     """
-    env_steps = max(cfg.checkpoint_every_env_steps, cfg.warmup_env_steps) + math.ceil(1 / cfg.updates_per_env_step)
-    rows = math.ceil(env_steps / ranks.world_size) + cfg.num_envs
-    size = {"capacity": cfg.data.capacity, "slack": 2 * rows}
-    keep, in_memory = cfg.checkpoint_replay == "last", storage_named(cfg.data.storage).in_memory
-    check_space(
-        sum(column.row_bytes for column in columns),
-        **size,
-        rows_of_run=math.ceil(cfg.total_env_steps / ranks.world_size) + cfg.num_envs,
-        in_memory=in_memory,
-        folder=folder if keep or not in_memory else None,
-        processes=ranks.world_size // cfg.trainer.get("num_nodes", 1),
-    )
+    block = module.actor.block
+    columns = transition_columns(spec, block.n_in, block.n_out)
+    _check_space(cfg, columns, _replay_folder(run_dir, ranks), ranks=ranks)
+
+
+def build_replay(cfg: DictConfig, columns: Sequence[Column], folder: Path, *, ranks: Ranks) -> Replay:
+    """Make the replay of a rank.
+
+    Raises:
+        ConfigError: It would not fit into memory or onto the disk.
+    """
+    _check_space(cfg, columns, folder, ranks=ranks)
     return Replay(
         columns,
-        **size,
+        **_replay_size(cfg, ranks),
         batch_size=cfg.data.batch_size,
         storage=cfg.data.storage,
         folder=folder,
         seed=seed_for(cfg.seed, "replay", ranks.rank),
-        keep=keep,
+        keep=cfg.checkpoint_replay == "last",
+    )
+
+
+def _replay_folder(run_dir: Path, ranks: Ranks) -> Path:
+    return run_dir / "checkpoints" / "replay" / f"rank{ranks.rank}"
+
+
+def _replay_size(cfg: DictConfig, ranks: Ranks) -> dict[str, int]:
+    """Give the replay's files room for what is written between three saves.
+
+    The first save may come as late as the first update, and any other by as many env steps as lie between two updates.
+    """
+    env_steps = max(cfg.checkpoint_every_env_steps, cfg.warmup_env_steps) + math.ceil(1 / cfg.updates_per_env_step)
+    rows = math.ceil(env_steps / ranks.world_size) + cfg.num_envs
+    return {"capacity": cfg.data.capacity, "slack": 2 * rows}
+
+
+def _check_space(cfg: DictConfig, columns: Sequence[Column], folder: Path, *, ranks: Ranks) -> None:
+    keep, in_memory = cfg.checkpoint_replay == "last", storage_named(cfg.data.storage).in_memory
+    check_space(
+        sum(column.row_bytes for column in columns),
+        **_replay_size(cfg, ranks),
+        rows_of_run=math.ceil(cfg.total_env_steps / ranks.world_size) + cfg.num_envs,
+        in_memory=in_memory,
+        folder=folder if keep or not in_memory else None,
+        processes=ranks.world_size // cfg.trainer.get("num_nodes", 1),
     )
 
 

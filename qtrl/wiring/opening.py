@@ -11,7 +11,7 @@ from typing import Any
 from qtrl.atomic import PART, remove_parts
 from qtrl.callbacks import recover_checkpoint
 from qtrl.errors import RunFolderError
-from qtrl.wiring.run_folder import existing_run_dir, make_run_dir
+from qtrl.wiring.run_folder import check_run_tree, make_run_dir
 
 LAST = Path("checkpoints", "last.ckpt")
 OF_AN_EARLIER_START = ("metrics.csv", "summary.json")
@@ -35,18 +35,24 @@ def new_run_dir(path: Path, *, leftovers: bool = False) -> Iterator[None]:
         RunFolderError: It holds something else, is in use, or cannot be written.
     """
     if leftovers and _begun(path):
-        if (path / "config.yaml").is_file():
-            existing_run_dir(str(path), "run_dir")
         with _held(path):
-            for name in OF_AN_EARLIER_START:
-                (path / name).unlink(missing_ok=True)
-            shutil.rmtree(path / LAST.parent / "replay", ignore_errors=True)
-            (path / LAST.parent).mkdir(exist_ok=True)
+            _clear(path)
             yield
     else:
         make_run_dir(path)
         with _held(path):
             yield
+
+
+def _clear(path: Path) -> None:
+    """Take away what a run left that has no checkpoint."""
+    check_run_tree(path)
+    if has_checkpoint(path):
+        raise RunFolderError(f"run_dir={path} has got a checkpoint just now: give the command again to go on with it")
+    for name in OF_AN_EARLIER_START:
+        (path / name).unlink(missing_ok=True)
+    shutil.rmtree(path / LAST.parent / "replay", ignore_errors=True)
+    (path / LAST.parent).mkdir(exist_ok=True)
 
 
 def _begun(path: Path) -> bool:

@@ -1,8 +1,9 @@
 """One training run, from its config to its run folder."""
 
 import os
+import shlex
 import sys
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from qtrl.algos import TD3
 from qtrl.callbacks import Testing, TestResult
 from qtrl.data import Stream
 from qtrl.envs import env_spec
-from qtrl.errors import CheckpointError, ConfigError, EnvError, QtrlError
+from qtrl.errors import CheckpointError, ConfigError, EnvError, QtrlError, RunFolderError
 from qtrl.loggers import MetricsCSV
 from qtrl.matmul import matmul_precision
 from qtrl.meters import RunMeters
@@ -26,7 +27,7 @@ from qtrl.specs import EnvSpec
 from qtrl.stopping import Interruption, Stop
 from qtrl.threads import set_threads
 from qtrl.wiring import build
-from qtrl.wiring.data import build_stream
+from qtrl.wiring.data import build_stream, check_replay
 from qtrl.wiring.matmul import settle_matmul_precision
 from qtrl.wiring.numerics import numerics
 from qtrl.wiring.opening import new_run_dir
@@ -91,6 +92,7 @@ def _build(cfg: DictConfig, held: ExitStack) -> Run:
         module = build.build_module(cfg, spec, meters=RunMeters(), ranks=ranks)
     if origin is not None:
         origin.fill(module, trainer)
+    check_replay(cfg, spec, module, run_dir, ranks=ranks)
     if handed_down() is None:
         _open(cfg, held, loggers, goes_on_from)
     stream = build_stream(cfg, spec, module, run_dir, ranks=ranks, stop=stop)
@@ -122,7 +124,13 @@ def _open(cfg: DictConfig, held: ExitStack, loggers: list[Logger], checkpoint: d
         next(logger for logger in loggers if isinstance(logger, MetricsCSV)).truncate(checkpoint["csv_rows"])
     else:
         held.enter_context(new_run_dir(run_dir, leftovers=cfg.resume == AUTO))
-    save_config(cfg, run_dir)
+    try:
+        save_config(cfg, run_dir)
+    except RunFolderError:
+        with suppress(OSError):  # a folder that holds nothing yet would only be in the way of the next try
+            (run_dir / "checkpoints").rmdir()
+            run_dir.rmdir()
+        raise
     hand_down(run_dir)
 
 
@@ -144,9 +152,10 @@ def _fit(run: Run) -> None:
     except QtrlError:
         raise
     except Interruption as interruption:
-        hint = f"go on with: python -m qtrl.train run_dir={run.cfg.run_dir} resume=true"
+        saved = "everything" if run.cfg.checkpoint_replay == "last" else "everything but the rows of the replay"
         where = f"at env step {run.stream.env_steps:,}"
-        _say(run.trainer, f"stopped by {interruption} {where}, everything is saved; {hint}")
+        hint = f"go on with: python -m qtrl.train run_dir={shlex.quote(run.cfg.run_dir)} resume=true"
+        _say(run.trainer, f"stopped by {interruption} {where}, {saved} is saved; {hint}")
         raise
     except SIGTERMException:
         sys.exit(SIGTERM_STATUS)  # its own status is 0, which a job script takes for success

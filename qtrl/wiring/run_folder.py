@@ -55,9 +55,18 @@ def existing_run_dir(path: str | None, key: str) -> Path:
     folder = Path(path).expanduser().absolute()
     if not (folder / "config.yaml").is_file():
         raise RunFolderError(f"{folder} is not a run folder: it has no config.yaml")
+    check_run_tree(folder)
+    return folder
+
+
+def check_run_tree(folder: Path) -> None:
+    """Refuse a folder that holds links or other things that no run leaves.
+
+    Raises:
+        RunFolderError: With the first of them.
+    """
     check_tree(folder, skipped="wandb", refused=RUN_BY_OTHERS)
     _check_wandb(folder / "wandb")
-    return folder
 
 
 def save_config(cfg: DictConfig, run_dir: Path) -> None:

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 
 from qtrl import callbacks
 from qtrl.callbacks import Checkpoints, MetricRows, Probe, QGuard, Reproducibility, read_checkpoint
@@ -95,20 +96,32 @@ def test_other_numerics_are_said_and_the_same_are_not(small_run, tmp_path, capsy
 
 
 def test_values_that_rewards_cannot_reach_are_flagged_once(small_run, capsys):
-    def explode(module, testing):
-        with torch.no_grad():
-            for parameter in module.critic_target.parameters():
-                parameter.mul_(100.0)
+    class Explode(Callback):
+        def on_train_batch_start(self, trainer, pl_module, *args):
+            with torch.no_grad():
+                for parameter in pl_module.critic_target.parameters() if pl_module.updates == 7 else ():
+                    parameter.mul_(100.0)
 
     make = lambda testing: [QGuard(every_env_steps=5), MetricRows(every_env_steps=5)]  # noqa: E731
     calm = small_run(make)
     assert all(0 < row["train/q_over_bound"] < 1 for row in calm.rows)
     assert capsys.readouterr().err == ""
-    wild = small_run(make, before=explode)
+    wild = small_run(lambda testing: [Explode(), *make(testing)])
     assert max(row["train/q_over_bound"] for row in wild.rows) > 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith("qtrl: Q explosion at env step 11: rewards so far, at most ")
+    assert lines[0].startswith("qtrl: Q explosion at env step 20: rewards so far, at most ")
+
+
+def test_values_that_begin_too_large_are_no_explosion(small_run, capsys):
+    def large(module, testing):
+        with torch.no_grad():
+            for parameter in module.critic_target.parameters():
+                parameter.mul_(100.0)
+
+    run = small_run(lambda testing: [QGuard(every_env_steps=5), MetricRows(every_env_steps=5)], before=large)
+    assert min(row["train/q_over_bound"] for row in run.rows) > 1
+    assert capsys.readouterr().err == ""
 
 
 def test_without_discount_there_is_no_bound(small_run):

@@ -1,6 +1,7 @@
 import math
 import time
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -359,6 +360,38 @@ def test_without_saved_rows_a_restored_stream_collects_before_it_learns_with_its
     steps = [batch.env_steps for batch in back]
     assert steps == list(range(start + rows + 1, 37))
     assert not back._policy.random_actions
+
+
+def test_without_saved_rows_updates_owed_at_the_break_are_not_made_from_nothing(tmp_path, capsys):
+    options = {"save_replay": False, "num_envs": 2, "ratio": 2}
+    stream = make_stream(tmp_path, **options)
+    take(stream, 1)
+    state = stream.state_dict()
+    assert state["owed"] == 2
+    back = make_stream(tmp_path, **options)
+    back.load_state_dict(state)
+    start = back.env_steps
+    assert f"env steps {start} to {start + 12} go into filling a new one" in capsys.readouterr().err
+    assert [batch.env_steps for batch in back] == [step for step in range(start + 14, 37, 2) for _ in range(4)]
+
+
+def test_without_saved_rows_lost_ones_do_not_put_learning_off(tmp_path, monkeypatch):
+    stream = make_stream(tmp_path, save_replay=False)
+    take(stream, 4)
+    back = make_stream(tmp_path, save_replay=False)
+    back.load_state_dict(stream.state_dict())
+    start = back.env_steps
+    monkeypatch.setattr(DirectCollector, "lost", property(lambda self: np.array([back.env_steps < start + 5])))
+    assert next(iter(back)).env_steps == start + 13
+    assert (back.lost_steps, len(back.replay)) == (5, 8)
+
+
+def test_a_total_that_leaves_nothing_to_learn_is_told(tmp_path):
+    stream = make_stream(tmp_path, save_replay=False)
+    take(stream, 4)
+    back = make_stream(tmp_path, save_replay=False, total=20)
+    with pytest.raises(ConfigError, match="total_env_steps=20 leaves nothing to learn: .* env steps 17 to 29 go into"):
+        back.load_state_dict(stream.state_dict())
 
 
 @pytest.mark.parametrize(
