@@ -3,6 +3,7 @@ import os
 import pytest
 
 from qtrl.atomic import write_text
+from qtrl.errors import RunFolderError
 
 
 def test_a_text_file_is_replaced(tmp_path):
@@ -20,6 +21,6 @@ def test_a_write_that_fails_keeps_the_old_text(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
     write_text(path, "old")
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(RunFolderError, match="a.json cannot be written: No space"):
         write_text(path, "new")
     assert path.read_text() == "old"
