@@ -81,10 +81,15 @@ def check_space(
             )
 
 
+NO_LIMIT = 2**62
+"""Bytes."""
+
+
 def available_disk(folder: Path) -> int:
-    """Return the free bytes where a folder is or will be."""
+    """Return the free bytes where a folder is or will be; no limit where the file system does not count bytes."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    return shutil.disk_usage(existing).free
+    usage = shutil.disk_usage(existing)
+    return usage.free if usage.total else NO_LIMIT
 
 
 def present(folder: Path) -> int:

@@ -131,8 +131,11 @@ def check_config(cfg: DictConfig) -> None:
     """Check the numbers and words of a config.
 
     Raises:
-        ConfigError: The first one that is out of range, or a warm-up that is not shorter than the run.
+        ConfigError: The first one that has no value or is out of range, or a warm-up that is not shorter than the run.
     """
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        raise ConfigError(f"{missing[0]}=??? is not allowed: expected a value")
     for key, number in NUMBERS.items():
         value = OmegaConf.select(cfg, key, default=MISSING)
         if value is not MISSING:

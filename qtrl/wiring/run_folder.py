@@ -70,10 +70,15 @@ def check_run_tree(folder: Path) -> None:
 
 
 def save_config(cfg: DictConfig, run_dir: Path) -> None:
-    """Write `config.yaml`, everything resolved, without what holds for one command only."""
+    """Write `config.yaml`."""
+    write_text(run_dir / "config.yaml", config_text(cfg))
+
+
+def config_text(cfg: DictConfig) -> str:
+    """Return what `config.yaml` holds: everything resolved, without what is for one command only."""
     plain: Any = OmegaConf.to_container(cfg, resolve=True)
     plain.pop("trust", None)
-    write_text(run_dir / "config.yaml", yaml.safe_dump(plain, sort_keys=False))
+    return yaml.safe_dump(plain, sort_keys=False)
 
 
 def load_config(run_dir: Path, trust: Collection[str] = ()) -> DictConfig:

@@ -1,7 +1,6 @@
 """The config of a run folder that somebody else may have written: plain data whose classes are on a list."""
 
 import math
-import reprlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from qtrl.errors import ConfigError, QtrlError, RunFolderError
 from qtrl.regular_files import read_regular
 from qtrl.wiring.command import config_dir
+from qtrl.wiring.plain import at, leaves, shown
 from qtrl.wiring.targets import TARGETS
 
 LARGEST = 256_000
@@ -26,6 +26,10 @@ LONGEST = 1_000
 OF_THE_COMMAND = ("defaults", "hydra", "sweep", "launcher", "debug")
 """What says how a command runs leaves no key of that name in its config."""
 TARGET, PARTIAL = "_target_", "_partial_"
+
+
+class UnfitError(Exception):
+    """Says what a config of a run may not hold."""
 
 
 class PlainLoader(yaml.SafeLoader):
@@ -66,20 +70,41 @@ def read_config(path: Path, trust: Collection[str]) -> dict[str, Any]:
     """
     try:
         text = read_regular(path, limit=LARGEST).decode()
-        plain = PlainLoader(text).get_single_data()
+        return _parsed(text, trust)
     except FileNotFoundError as error:
         raise RunFolderError(f"there is no {path}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RunFolderError(f"{path} is not YAML as qtrl writes it; was it edited? {reason!r}") from error
-    if not isinstance(plain, dict):
-        raise RunFolderError(f"{path} is not a mapping; was it edited?")
-    try:
-        _check_keys(plain)
-        _check_values("", plain, frozenset(trust))
-        _check_env(plain, trust)
-    except RunFolderError as error:
+    except UnfitError as error:
         raise RunFolderError(f"{path}: {error}") from error.__cause__
+
+
+def check_saved(text: str) -> None:
+    """Refuse what `read_config` would refuse of a run that is yet to begin, however much is trusted then.
+
+    Args:
+        text: The config as it will be saved.
+
+    Raises:
+        ConfigError: No run could go on with it.
+    """
+    try:
+        if len(text.encode()) > LARGEST:
+            raise UnfitError(f"it has over {LARGEST:,} bytes")
+        _parsed(text, names(yaml.safe_load(text)))
+    except (UnfitError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"no run could go on with this config: {reason}") from error
+
+
+def _parsed(text: str, trust: Collection[str]) -> dict[str, Any]:
+    plain = PlainLoader(text).get_single_data()
+    if not isinstance(plain, dict):
+        raise yaml.YAMLError("it is no mapping")
+    _check_keys(plain)
+    _check_values("", plain, frozenset(trust))
+    _check_env(plain, trust)
     return plain
 
 
@@ -97,11 +122,8 @@ def trusted(cfg: DictConfig) -> list[str]:
 
 def names(plain: Any) -> set[str]:
     """Return the classes and the environment id that a config of the user's own names."""
-    found = {plain["env"]["id"]} if isinstance(plain, dict) and "env" in plain else set()
-    if isinstance(plain, dict):
-        found |= {plain[TARGET]} if TARGET in plain else set()
-        return found.union(*(names(value) for value in plain.values()))
-    return found.union(*(names(value) for value in plain)) if isinstance(plain, list) else found
+    named = [value for key, value in leaves(plain, in_lists=True) if key.rpartition(".")[2] == TARGET]
+    return {name for name in [at(plain, "env.id"), *named] if isinstance(name, str)}
 
 
 @contextmanager
@@ -126,15 +148,15 @@ def _check_keys(plain: dict[str, Any]) -> None:
     groups = {key for entry in primary["defaults"] if isinstance(entry, dict) for key in entry}
     for key, value in plain.items():
         if key in OF_THE_COMMAND or key not in groups | primary.keys():
-            raise RunFolderError(f"key {_shown(key)} is unknown; was it edited, or made by a later version of qtrl?")
+            raise UnfitError(f"key {shown(key)} is unknown to this version of qtrl")
         if key in groups and key != "experiment" and not isinstance(value, dict):
-            raise RunFolderError(f"{key} is {_shown(value)}, expected a mapping")
+            raise UnfitError(f"{key} is {shown(value)}, expected a mapping")
 
 
 def _check_values(where: str, value: Any, trust: frozenset[str]) -> None:
     """Look through every value; `where` is its key, with dots and [numbers]."""
     if isinstance(value, str | list | dict) and len(value) > LONGEST:
-        raise RunFolderError(f"{_shown(where)} is too long: {len(value):,}, expected at most {LONGEST:,}")
+        raise UnfitError(f"{shown(where)} is too long: {len(value):,}, expected at most {LONGEST:,}")
     if isinstance(value, dict):
         for key, item in value.items():
             _check_key(where, key, item, trust)
@@ -145,16 +167,14 @@ def _check_values(where: str, value: Any, trust: frozenset[str]) -> None:
     elif isinstance(value, str):
         _check_text(where, value)
     elif value is not None and not _is_number(value):
-        raise RunFolderError(f"{_shown(where)} is {_shown(value)}, expected a number, text, list or mapping")
+        raise UnfitError(f"{shown(where)} is {shown(value)}, expected a number, text, list or mapping")
 
 
 def _check_text(where: str, text: str) -> None:
     if "${" in text:
-        raise RunFolderError(
-            f"{_shown(where)} refers to something else by '${{'; a saved config has everything written out"
-        )
+        raise UnfitError(f"{shown(where)} refers to something else by '${{'; a saved config has everything written out")
     if not text.isprintable():
-        raise RunFolderError(f"{_shown(where)} is {_shown(text)}, expected printable text")
+        raise UnfitError(f"{shown(where)} is {shown(text)}, expected printable text")
 
 
 def _check_key(where: str, key: str, value: Any, trust: frozenset[str]) -> None:
@@ -162,15 +182,15 @@ def _check_key(where: str, key: str, value: Any, trust: frozenset[str]) -> None:
     _check_text(f"a key of {where or 'the config'}", key)
     if key == TARGET:
         if not isinstance(value, str) or value not in (*TARGETS.get(where, ()), *trust):
-            raise RunFolderError(
-                f"{_shown(where)} names {_shown(value)}, which is no class that qtrl puts there; if it is yours, "
+            raise UnfitError(
+                f"{shown(where)} names {shown(value)}, which is no class that qtrl puts there; if it is yours, "
                 f"and you trust this folder, add trust=[NAME] with that name"
             )
     elif key == PARTIAL:
         if not isinstance(value, bool):
-            raise RunFolderError(f"{_shown(where)} has {PARTIAL}: {_shown(value)}, expected true or false")
+            raise UnfitError(f"{shown(where)} has {PARTIAL}: {shown(value)}, expected true or false")
     elif key.startswith("_") and key.endswith("_"):
-        raise RunFolderError(f"{_shown(where)} has the key {_shown(key)}, which qtrl never writes; was it edited?")
+        raise UnfitError(f"{shown(where)} has the key {shown(key)}, which is not allowed in the config of a run")
 
 
 def _check_env(plain: dict[str, Any], trust: Collection[str]) -> None:
@@ -178,10 +198,10 @@ def _check_env(plain: dict[str, Any], trust: Collection[str]) -> None:
     env = plain.get("env")
     env_id = env.get("id") if isinstance(env, dict) else None
     if not isinstance(env_id, str):
-        raise RunFolderError(f"env.id is {_shown(env_id)}, expected the id of an environment")
+        raise UnfitError(f"env.id is {shown(env_id)}, expected the id of an environment")
     if ":" in env_id and env_id not in trust:
-        raise RunFolderError(
-            f"env.id {_shown(env_id)} imports a module; if it is yours, and you trust this folder, "
+        raise UnfitError(
+            f"env.id {shown(env_id)} imports a module; if it is yours, and you trust this folder, "
             f"add trust=[ID] with that id"
         )
 
@@ -190,10 +210,3 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, float):
         return not math.isnan(value)
     return isinstance(value, int) and abs(value) < 2**63
-
-
-def _shown(value: Any) -> str:
-    """Show what a stranger wrote: on one line, cut, and harmless to a terminal."""
-    shown = reprlib.Repr()
-    shown.maxstring = shown.maxother = 80
-    return shown.repr(value)

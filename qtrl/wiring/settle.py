@@ -11,12 +11,14 @@ from qtrl.wiring.checks import check_config
 from qtrl.wiring.command import config_dir
 from qtrl.wiring.opening import has_checkpoint
 from qtrl.wiring.resume import continued_config, resumed_config
-from qtrl.wiring.run_folder import default_run_dir, existing_run_dir, handed_down
-from qtrl.wiring.saved_config import trusted
+from qtrl.wiring.run_folder import config_text, default_run_dir, existing_run_dir, handed_down
+from qtrl.wiring.saved_config import check_saved
 from qtrl.wiring.secrets import refuse_secrets
 
 AUTO = "auto"
 """`resume=auto`: go on where the run folder has a checkpoint, begin where it has none."""
+SWEEP_DIR = "hydra.sweep.dir="
+"""Without this a multirun's folder is named after the time."""
 
 
 def settle(cfg: DictConfig) -> DictConfig:
@@ -30,18 +32,17 @@ def settle(cfg: DictConfig) -> DictConfig:
         what a run left that was killed before its first checkpoint.
 
     Raises:
-        ConfigError: No experiment, or a value that is not allowed.
+        ConfigError: No experiment, a value that is not allowed, or one that a run folder may not hold.
     """
-    if cfg.resume is True:
-        overrides = list(HydraConfig.get().overrides.task)
-        run_dir = existing_run_dir(cfg.run_dir, "run_dir")
-        cfg = resumed_config(run_dir, overrides, force=cfg.resume_force, trust=trusted(cfg))
-    else:
+    if cfg.resume is not True:
         cfg = _named(cfg)
-        if cfg.resume == AUTO and has_checkpoint(Path(cfg.run_dir)):
-            cfg = continued_config(existing_run_dir(cfg.run_dir, "run_dir"), cfg)
     refuse_secrets(cfg)
+    if cfg.resume is True:
+        cfg = resumed_config(existing_run_dir(cfg.run_dir, "run_dir"), cfg)
+    elif cfg.resume == AUTO and has_checkpoint(Path(cfg.run_dir)):
+        cfg = continued_config(existing_run_dir(cfg.run_dir, "run_dir"), cfg)
     check_config(cfg)
+    check_saved(config_text(cfg))
     return cfg
 
 
@@ -56,8 +57,10 @@ def _named(cfg: DictConfig) -> DictConfig:
         cfg.experiment = experiment
     if cfg.run_dir is None:
         swept = hydra.mode == RunMode.MULTIRUN
-        if cfg.resume == AUTO and not swept:
-            raise ConfigError("resume=auto: which folder? add run_dir=DIR, the same each time")
+        stays = swept and any(override.lstrip("+").startswith(SWEEP_DIR) for override in hydra.overrides.hydra)
+        if cfg.resume == AUTO and not stays:
+            add = f"{SWEEP_DIR}runs/NAME" if swept else "run_dir=DIR"
+            raise ConfigError(f"resume=auto: which folder? add {add}, the same each time")
         path = hydra.runtime.output_dir if swept else default_run_dir(cfg.paths.runs, experiment, cfg.seed)
         cfg.run_dir = str(handed_down() or path)
     cfg.run_dir = str(Path(cfg.run_dir).expanduser().absolute())

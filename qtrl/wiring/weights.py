@@ -1,7 +1,7 @@
 """What a checkpoint says, compared with what was built from the config: the config decides, a checkpoint only fills."""
 
+import copy
 import re
-import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,12 @@ import torch
 from lightning.pytorch import Callback
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from qtrl import callbacks
 from qtrl.algos import TD3
 from qtrl.errors import CheckpointError
+from qtrl.wiring.plain import shown
 
 SEPARATE_CRITICS = "critic.q1."
 """So begin names in checkpoints made before both critics became one batched network."""
@@ -26,8 +27,6 @@ OF_A_RUN = ("collected_env_steps", "csv_rows")
 HIGHEST = 10**15
 """Of a counter."""
 VERSION = re.compile(r"\d+\.\d+[\w.+]{0,40}")
-ADAM = frozenset({"step", "exp_avg", "exp_avg_sq"})
-"""What Adam keeps of each parameter."""
 
 
 def load_weights(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
@@ -49,9 +48,9 @@ def load_weights(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> N
     for name in sorted(found.keys() | expected.keys()):
         has, wants = (tuple(state[name].shape) if name in state else "no such tensor" for state in (found, expected))
         if has != wants:
-            raise _another_architecture(path, f"{_shown(name)} is {_shown(has)} there and {wants} in this config")
+            raise _another_architecture(path, f"{shown(name)} is {shown(has)} there and {wants} in this config")
         if not _same_kind(found[name], expected[name]):
-            raise _another_architecture(path, f"{_shown(name)} is of {found[name].dtype} there")
+            raise _another_architecture(path, f"{shown(name)} is of {found[name].dtype} there")
     module.load_state_dict(found)
 
 
@@ -65,7 +64,7 @@ def check_widths(cfg: DictConfig, checkpoint: dict[str, Any], path: Path) -> Non
     for key, name in WIDTHS.items():
         wants = OmegaConf.select(cfg, key)
         if wants is not None and name in found and found[name].shape[:1] != (wants,):
-            raise _another_architecture(path, f"{name} is {_shown(tuple(found[name].shape))} there, with {key}={wants}")
+            raise _another_architecture(path, f"{name} is {shown(tuple(found[name].shape))} there, with {key}={wants}")
 
 
 def check_counters(checkpoint: dict[str, Any], path: Path, names: Sequence[str] = COUNTERS) -> None:
@@ -77,7 +76,7 @@ def check_counters(checkpoint: dict[str, Any], path: Path, names: Sequence[str] 
     for name in names:
         value = checkpoint.get(name)
         if type(value) is not int or not 0 <= value <= HIGHEST:
-            raise CheckpointError(f"{path} is no checkpoint of a run: {name} is {_shown(value)}, expected a count")
+            raise CheckpointError(f"{path} is no checkpoint of a run: {name} is {shown(value)}, expected a count")
 
 
 def check_resumable(module: TD3, checkpoint: dict[str, Any], path: Path) -> None:
@@ -116,29 +115,38 @@ def check_resumable(module: TD3, checkpoint: dict[str, Any], path: Path) -> None
 
 def _checked_state(optimizer: Optimizer, state: Any, path: Path) -> dict[int, Any]:
     """Return an optimizer's state by parameter; torch does not check it, and its kernels would read out of bounds."""
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     by_parameter = state.get("state") if isinstance(state, dict) else None
     if not isinstance(by_parameter, dict):
         raise CheckpointError(f"{path} is no checkpoint of a run: an optimizer's state is missing")
+    parameters, kept = _stepped(optimizer)
     for index, moments in by_parameter.items():
         if type(index) is not int or not 0 <= index < len(parameters) or not isinstance(moments, dict):
-            raise _another_architecture(path, f"an optimizer's state has {_shown(index)}")
-        if isinstance(optimizer, Adam) and not moments.keys() >= _kept(optimizer):
-            raise _another_architecture(path, f"an optimizer's state lacks {_shown(sorted(_kept(optimizer)))}")
+            raise _another_architecture(path, f"an optimizer's state has {shown(index)}")
+        expected = kept.get(index, {})
+        if not moments.keys() >= expected.keys():
+            raise _another_architecture(path, f"an optimizer's state lacks {shown(sorted(expected))}")
         for name, value in moments.items():
-            if not _fits(parameters[index], name, value):
-                raise _another_architecture(path, f"an optimizer's {_shown(name)} does not fit its parameter")
+            allowed = [expected[name]] if name in expected else [parameters[index], parameters[index].sum(), 0, 0.0]
+            if not any(_fits(value, example) for example in allowed):
+                raise _another_architecture(path, f"an optimizer's {shown(name)} does not fit its parameter")
     return by_parameter
 
 
-def _kept(optimizer: Adam) -> frozenset[str]:
-    return ADAM | {"max_exp_avg_sq"} if optimizer.defaults.get("amsgrad") else ADAM
+def _stepped(optimizer: Optimizer) -> tuple[list[Tensor], dict[int, Any]]:
+    """Let a copy of an optimizer take a step; return its parameters, and what it keeps of each."""
+    copied = copy.deepcopy(optimizer)
+    parameters = [parameter for group in copied.param_groups for parameter in group["params"]]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    copied.step()
+    return parameters, copied.state_dict()["state"]
 
 
-def _fits(parameter: Tensor, name: object, value: object) -> bool:
-    if not (isinstance(value, Tensor) and _is_plain(value)):
-        return type(value) in (int, float, bool) and name not in ADAM
-    return (value.shape == () if name == "step" else value.shape == parameter.shape) and _same_kind(value, parameter)
+def _fits(value: object, example: object) -> bool:
+    """Tell whether a value can stand for one that an optimizer made itself."""
+    if isinstance(value, Tensor) and isinstance(example, Tensor):
+        return _is_plain(value) and value.shape == example.shape and _same_kind(value, example)
+    return type(value) is type(example) and (value is None or isinstance(value, int | float))
 
 
 def _state_dict(checkpoint: dict[str, Any], path: Path) -> dict[str, Tensor]:
@@ -166,8 +174,3 @@ def _another_architecture(path: Path, difference: str) -> CheckpointError:
         f"{path} belongs to another architecture: {difference}; "
         "use the env, block, circuit and sizes that it was trained with"
     )
-
-
-def _shown(value: object) -> str:
-    """Show what a stranger wrote: cut, and on one line."""
-    return value if isinstance(value, str) and value.isprintable() and len(value) < 80 else reprlib.repr(value)

@@ -85,7 +85,7 @@ def test_memory_that_nobody_tells_is_not_asked_for(have):
 
 def test_the_disk_of_a_folder_to_be_made_is_that_of_the_one_around_it(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda path: asked.append(path) or SimpleNamespace(free=1))
+    monkeypatch.setattr(space.shutil, "disk_usage", lambda path: asked.append(path) or SimpleNamespace(free=1, total=1))
     monkeypatch.chdir(tmp_path)
     assert available_disk(tmp_path / "runs" / "a" / "replay") == 1
     assert available_disk(space.Path("runs/a")) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qtrl.errors import ConfigError
-from qtrl.wiring.secrets import refuse_secrets
+from qtrl.wiring.secrets import refuse_secret_arguments, refuse_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "canary-that-must-not-sing"
@@ -78,6 +78,30 @@ def test_what_is_no_secret_passes(monkeypatch, tmp_path):
     refuse_secrets(
         OmegaConf.create({"paths": {"runs": f"{tmp_path}/runs"}, "home": "${oc.env:HOME}", "a": "experiment"})
     )
+
+
+@pytest.mark.parametrize("number", ["8", "8,16", "-1e-4", "true", "null"])
+def test_a_number_is_no_secret_whatever_its_name(number, monkeypatch):
+    from omegaconf import OmegaConf
+
+    monkeypatch.setattr(sys, "argv", ["qtrl", f"+block.n_tokens={number}", "-m"])
+    refuse_secret_arguments()
+    refuse_secrets(OmegaConf.create({"block": {"n_tokens": [8, 1e-4, True]}}))
+
+
+def test_the_variable_is_named_and_its_value_is_not(train, capsys, canary):
+    assert train(*SMOKE, f"logger.project={CANARY}") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "MY_TOKEN" in line
+    assert CANARY not in line
+
+
+def test_a_lower_case_word_is_no_secret(compose, monkeypatch):
+    monkeypatch.setenv("MY_SECRET_NAME", "pendulum")
+    refuse_secrets(compose(*SMOKE))
+    monkeypatch.setenv("MY_SECRET_NAME", "pendulum_pqc")
+    with pytest.raises(ConfigError, match="MY_SECRET_NAME"):
+        refuse_secrets(compose(*SMOKE))
 
 
 @pytest.mark.slow

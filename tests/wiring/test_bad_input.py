@@ -100,6 +100,7 @@ SIZES = [
     "algo.exploration_noise=-1",
     "algo.target_noise=-1",
     "algo.actor_optimizer.lr=-1",
+    "algo.actor_optimizer.lr=???",
     "block.angle_scale=0",
     "block.readout_error=-0.1",
     "block.readout_error=0.6",

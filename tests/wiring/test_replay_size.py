@@ -26,7 +26,7 @@ def test_files_have_room_for_two_intervals_between_saves(compose, tmp_path, stor
 
 @pytest.mark.parametrize("storage", ["memory", "memmap"])
 def test_a_replay_that_does_not_fit_is_refused_before_the_run(train, tmp_path, capsys, monkeypatch, storage):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=50_000_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=50_000_000, total=1))
     sizes = (f"data.storage={storage}", "data.capacity=1_000_000", "total_env_steps=1_000_000")
     assert train(*SMOKE, *sizes, f"run_dir={tmp_path / 'run'}") == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("qtrl: the replay")]
@@ -36,7 +36,7 @@ def test_a_replay_that_does_not_fit_is_refused_before_the_run(train, tmp_path, c
 
 
 def test_without_files_the_disk_does_not_matter(compose, tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0, total=1))
     cfg = compose(*SMOKE, "checkpoint_replay=none", "data.storage=memory")
     assert build_replay(cfg, COLUMNS, tmp_path, ranks=Ranks()).capacity == 1000
 

@@ -143,8 +143,8 @@ def test_resume_goes_on_with_counters_rows_and_checkpoints(copy_of_run, train):
     [
         (["seed=1"], ["seed cannot change from 0 to 1", "total_env_steps", "resume_force=true"]),
         (["algo.tau=0.5"], ["algo.tau cannot change from 0.005 to 0.5"]),
-        (["block=fc"], ["block cannot change"]),
-        (["block=fc", "resume_force=true"], ["the choice of block cannot change"]),
+        (["block=fc"], ["block._target_ cannot change from 'qtrl.nn.PQC' to 'qtrl.nn.FC'"]),
+        (["block=fc", "resume_force=true"], ["belongs to another architecture"]),
         (["total_env_steps=99"], ["total_env_steps=99 is below the 100 env steps already made"]),
         (["total_env_steps=10"], ["warmup_env_steps=50", "total_env_steps=10"]),
         (["circuit.reps=1", "resume_force=true"], ["belongs to another architecture"]),
@@ -157,6 +157,22 @@ def test_a_resume_that_changes_the_run_is_refused(run, train, capsys, overrides,
     assert (status, len(lines)) == (2, 1)
     assert all(word in lines[0] for word in words), lines
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_the_documented_way_on_after_a_divergence(copy_of_run, train):
+    line = (f"run_dir={copy_of_run}", "resume=true", "resume_force=true", "algo.critic_optimizer.lr=1e-4")
+    assert train(*line, "total_env_steps=110") == 0
+    rates = [state["param_groups"][0]["lr"] for state in checkpoint_of(copy_of_run)["optimizer_states"]]
+    assert rates.count(1e-4) == 1
+
+
+def test_a_run_with_another_optimizer_goes_on(train, tmp_path):
+    options = ("experiment=pendulum_zeros", "debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=5")
+    mine = "algo.actor_optimizer._target_=torch.optim.NAdam"
+    assert train(*options, mine, f"run_dir={tmp_path / 'run'}") == 0
+    trust = "trust=[torch.optim.NAdam]"
+    assert train(f"run_dir={tmp_path / 'run'}", "resume=true", trust, "total_env_steps=110") == 0
+    assert checkpoint_of(tmp_path / "run")["updates"] == 60
 
 
 def test_of_a_damaged_checkpoint_the_previous_one_is_taken_and_that_is_told(copy_of_run, train, evaluate, capsys):
