@@ -1,4 +1,4 @@
-"""Looking at losses before they reach a parameter."""
+"""Looking at losses, and at norms of their gradients, before they reach a parameter."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ LOOK_EVERY = 100
 
 
 class FiniteLosses:
-    """Stop a run whose losses are no longer finite.
+    """Stop a run whose losses, or norms of gradients, are no longer finite; both are called losses here.
 
     On a CPU every loss is looked at before its gradient is taken. On an accelerator the newest ones are looked at now
     and then, and before a checkpoint is written: by then parameters may be NaN, and so are all losses, but no file is.

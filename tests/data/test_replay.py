@@ -12,11 +12,6 @@ def held(replay):
     return {number for _ in range(50) for number in numbers(replay.sample())}
 
 
-@pytest.fixture(params=STORAGES)
-def storage(request):
-    return request.param
-
-
 def test_a_minibatch_has_the_columns_of_a_transition_and_no_others(tmp_path, storage):
     replay = make_replay(tmp_path, storage)
     replay.extend(make_rows(0, 3))

@@ -6,20 +6,9 @@ import pytest
 import torch
 from numbered_rows import COLUMNS, assert_exact, make_replay, make_rows
 
-from qtrl.data import STORAGES
 from qtrl.errors import CheckpointError, RunFolderError
 
 WRITTEN, SIZES = 70, {"capacity": 30, "slack": 20}  # files of 64 rows: the first 6 are overwritten
-
-
-@pytest.fixture(params=STORAGES)
-def storage(request):
-    return request.param
-
-
-@pytest.fixture
-def small_blocks(monkeypatch):
-    monkeypatch.setattr("qtrl.data.ring.BLOCK_ROWS", 8)
 
 
 @pytest.fixture

@@ -6,22 +6,13 @@ import pytest
 import torch
 from numbered_rows import assert_exact, make_replay, make_rows
 
-from qtrl.data import STORAGES
 from qtrl.errors import RunFolderError
 
 SIZES = {"capacity": 30, "slack": 24}
 CALLS = ("open", "ftruncate", "replace", "posix_fallocate", "pwrite", "fsync")
 
 
-@pytest.fixture(params=STORAGES)
-def storage(request):
-    return request.param
-
-
-@pytest.fixture(autouse=True)
-def small_blocks_and_no_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr("qtrl.data.ring.BLOCK_ROWS", 8)
-    monkeypatch.setattr(os, "fsync", lambda file: None)
+pytestmark = pytest.mark.usefixtures("small_blocks")
 
 
 class Calls:

@@ -5,19 +5,7 @@ import pytest
 import torch
 from numbered_rows import COLUMNS, assert_exact, make_replay, make_rows, numbers
 
-from qtrl.data import STORAGES
 from qtrl.keys import Q_IN
-
-
-@pytest.fixture(params=STORAGES)
-def storage(request):
-    return request.param
-
-
-@pytest.fixture
-def small_blocks(monkeypatch):
-    monkeypatch.setattr("qtrl.data.ring.BLOCK_ROWS", 8)
-    monkeypatch.setattr(os, "fsync", lambda file: None)  # nobody cuts the power here
 
 
 def extend_to(replay, written, step=1):
