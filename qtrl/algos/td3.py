@@ -85,6 +85,8 @@ class TD3(LightningModule):
         self.updates = 0
         self.metrics: dict[str, Tensor] = {}
         """The newest values of each metric, on the module's device; whoever logs them takes their mean."""
+        self.q_out: Tensor | None = None
+        """What the block returned in the newest minibatch, shape (B, Q); not saved."""
         self._losses = FiniteLosses(lambda: f"at env step {self.env_steps}, update {self.updates}")
 
     def _compile(self, mode: str | None) -> None:
@@ -117,6 +119,7 @@ class TD3(LightningModule):
         self.env_steps = batch.env_steps
         self.updates += 1
         stopwatch, rows = self.meters.stopwatch, batch.transitions
+        self.q_out = rows[Q_OUT]
         with stopwatch.section("surrogate"):
             self._fit_surrogate(rows)
         with stopwatch.section("critic"):

@@ -8,8 +8,9 @@ from qtrl.callbacks.probe import Probe
 from qtrl.callbacks.progress import RunProgress
 from qtrl.callbacks.q_guard import QGuard
 from qtrl.callbacks.reproducibility import Reproducibility
+from qtrl.callbacks.results import TestHistory, TestResult
 from qtrl.callbacks.summary import RunSummary
-from qtrl.callbacks.testing import Testing, TestResult, play, test_seeds
+from qtrl.callbacks.testing import Testing, play, test_seeds
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -21,6 +22,7 @@ __all__ = [
     "Reproducibility",
     "RunProgress",
     "RunSummary",
+    "TestHistory",
     "TestResult",
     "Testing",
     "play",

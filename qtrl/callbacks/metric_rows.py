@@ -10,6 +10,7 @@ from qtrl.callbacks.every import Every
 from qtrl.data import Stream
 from qtrl.keys import PURPOSES
 from qtrl.meters import Ledger
+from qtrl.quantum.information import binary_entropy
 
 SECTIONS = ("env", "policy", "replay", "surrogate", "critic", "actor", "test", "probe", "save")
 
@@ -58,6 +59,8 @@ class MetricRows(Callback):
         row |= self._episodes(trainer) | self._times(module)
         row |= self._quantum(module.meters.ledger.over_ranks(trainer.world_size))
         row |= {name: value.mean().item() for name, value in module.metrics.items()}
+        if module.actor.block.gives_probabilities and module.q_out is not None:
+            row["train/q_out_entropy"] = binary_entropy(module.q_out.mean(dim=0)).sum().item()
         for logger in trainer.loggers:
             logger.log_metrics(row)
 

@@ -73,10 +73,13 @@ class RunSummary(Callback):
         last, best = self._testing.last, self._testing.best
         if last is None or best is None:
             return {"return_mean": None, "return_std": None, "return_per_episode": []}
+        history = self._testing.history
         return {
             "return_mean": last.return_mean,
             "return_std": last.return_std,
             "return_per_episode": list(last.returns),
             "best_return_mean": best.return_mean,
             "best_env_steps": best.env_steps,
+            "last_ten_return_mean": history.recent_mean,
+            "last_ten_env_steps": list(history.recent),
         }

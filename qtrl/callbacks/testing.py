@@ -3,7 +3,6 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,6 +11,8 @@ from torch import Tensor
 
 from qtrl.algos import TD3
 from qtrl.callbacks.every import Every
+from qtrl.callbacks.results import TestHistory, TestResult
+from qtrl.data import Stream
 from qtrl.envs import Episodes, run_episodes
 from qtrl.nn import HybridActor
 from qtrl.seeding import seed_for
@@ -57,32 +58,6 @@ def play(
         return run_episodes(env_id, policy, seeds, **options)
 
 
-@dataclass(frozen=True)
-class TestResult:
-    """What one test gave.
-
-    Attributes:
-        env_steps: Env steps of training at which it was made.
-        returns: Undiscounted return of each episode.
-        lengths: Env steps of each episode.
-    """
-
-    __test__ = False  # pytest would take the name for a test class
-    env_steps: int
-    returns: tuple[float, ...]
-    lengths: tuple[int, ...]
-
-    @property
-    def return_mean(self) -> float:
-        """Mean over episodes."""
-        return statistics.fmean(self.returns)
-
-    @property
-    def return_std(self) -> float:
-        """Population standard deviation over episodes."""
-        return statistics.pstdev(self.returns)
-
-
 class Testing(Callback):
     """Test the actor every so many env steps, and at the end.
 
@@ -90,6 +65,7 @@ class Testing(Callback):
         env_id: The environment.
         episodes: Episodes of one test.
         every_env_steps: Interval between tests.
+        final_episodes: Episodes of the test at the end; None for as many as of the others.
         seed: Seeds the block's random draws.
         max_episode_steps: Env steps after which a test episode is cut; None for the environment's own limit.
         stop: Looked at during a test, which is made anew when the run goes on.
@@ -102,34 +78,47 @@ class Testing(Callback):
         episodes: int,
         every_env_steps: int,
         seed: int,
+        final_episodes: int | None = None,
         max_episode_steps: int | None = None,
         stop: Stop | None = None,
     ) -> None:
         self._env_id, self._seeds, self._seed = env_id, test_seeds(episodes), seed
+        self._final_seeds = test_seeds(final_episodes or episodes)
         self._max_episode_steps, self._every = max_episode_steps, Every(every_env_steps)
         self._stop = stop or Stop()
-        self.last: TestResult | None = None
-        self.best: TestResult | None = None
+        self.history = TestHistory()
+        self._ended_before = (0, 0.0)
+
+    @property
+    def last(self) -> TestResult | None:
+        """The newest test; None before the first."""
+        return self.history.last
+
+    @property
+    def best(self) -> TestResult | None:
+        """The test with the highest mean return so far."""
+        return self.history.best
 
     def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
         """Begin to count at the last test; make the one in which the run was stopped."""
         self._every.start(self.last.env_steps if self.last else 0)
         if pl_module.updates and self._every.due(pl_module.env_steps):
-            self._test(trainer, pl_module)
+            self._test(trainer, pl_module, self._seeds)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
         """Test where it is due; the time does not count as learning."""
         if self._every.due(pl_module.env_steps):
             start = time.perf_counter()
-            self._test(trainer, pl_module)
+            self._test(trainer, pl_module, self._seeds)
             pl_module.meters.stopwatch.seconds["learning"] -= time.perf_counter() - start
 
     def on_train_end(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
-        """Test the final actor, unless that was just done."""
-        if self.last is None or self.last.env_steps != pl_module.env_steps:
-            self._test(trainer, pl_module)
+        """Test the final actor, unless that was just done with as many episodes."""
+        last = self.last
+        if last is None or (last.env_steps, len(last.returns)) != (pl_module.env_steps, len(self._final_seeds)):
+            self._test(trainer, pl_module, self._final_seeds)
 
-    def _test(self, trainer: Trainer, module: TD3) -> None:
+    def _test(self, trainer: Trainer, module: TD3, seeds: Sequence[int]) -> None:
         """Play on rank 0, tell all ranks."""
         result: TestResult | None = None
         if trainer.is_global_zero:
@@ -138,7 +127,7 @@ class Testing(Callback):
                 played = play(
                     actor,
                     self._env_id,
-                    self._seeds,
+                    seeds,
                     shots_seed=self._seed,
                     max_episode_steps=self._max_episode_steps,
                     before_step=self._stop.check_alone,
@@ -147,28 +136,41 @@ class Testing(Callback):
             result = TestResult(module.env_steps, played.returns, played.lengths)
         result = trainer.strategy.broadcast(result)
         assert result is not None
-        self.last = result
-        if self.best is None or self.last.return_mean > self.best.return_mean:
-            self.best = self.last
+        self.history.add(result)
         if trainer.is_global_zero:
-            self._log(trainer, module, self.last, self.best)
+            self._log(trainer, module, result)
 
-    def _log(self, trainer: Trainer, module: TD3, last: TestResult, best: TestResult) -> None:
+    def _log(self, trainer: Trainer, module: TD3, result: TestResult) -> None:
+        assert self.best is not None
         row: dict[str, float] = {
-            "env_steps": last.env_steps,
+            "env_steps": result.env_steps,
             "updates": module.updates,
-            "test/return_mean": last.return_mean,
-            "test/return_std": last.return_std,
-            "test/episode_length": statistics.fmean(last.lengths),
-            "test/best_return": best.return_mean,
+            "test/return_mean": result.return_mean,
+            "test/return_std": result.return_std,
+            "test/episode_length": statistics.fmean(result.lengths),
+            "test/best_return": self.best.return_mean,
+            "test/last_ten_return": self.history.recent_mean,
         }
+        trained = self._training_return(trainer)
+        if trained is not None:
+            row["test/gap"] = trained - result.return_mean
         for logger in trainer.loggers:
             logger.log_metrics(row)
 
+    def _training_return(self, trainer: Trainer) -> float | None:
+        """Return the mean return of the training episodes that ended since the test before."""
+        stream = trainer.train_dataloader
+        assert isinstance(stream, Stream)
+        before, self._ended_before = self._ended_before, (stream.episodes.count, stream.episodes.total)
+        count, total = (now - then for now, then in zip(self._ended_before, before, strict=True))
+        return total / count if count else None
+
     def state_dict(self) -> dict[str, Any]:
-        """Return both results as plain data; from `last` follows when the next test is due."""
-        return {name: vars(result) if result else None for name, result in (("last", self.last), ("best", self.best))}
+        """Return the results as plain data; from the last follows when the next test is due."""
+        return self.history.state_dict() | {"ended_before": list(self._ended_before)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back what `state_dict` returned."""
-        self.last, self.best = (TestResult(**state_dict[n]) if state_dict[n] else None for n in ("last", "best"))
+        self.history.load_state_dict(state_dict)
+        count, total = state_dict["ended_before"]
+        self._ended_before = (count, total)

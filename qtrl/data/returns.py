@@ -14,6 +14,8 @@ class EpisodeReturns:
         self._running: np.ndarray | None = None
         self.ended: list[tuple[float, int]] = []
         self.count = 0
+        self.total = 0.0
+        """Sum of the returns of all `count` episodes."""
 
     def add(self, reward: Tensor, done: Tensor) -> None:
         """Add one step of every environment; `reward` and `done` have shape (N,)."""
@@ -26,6 +28,7 @@ class EpisodeReturns:
             for total, length in self._running[:, ended].T.tolist():
                 self.ended.append((total, int(length)))
                 self.count += 1
+                self.total += total
             self._running[:, ended] = 0.0
 
     def pop(self) -> list[tuple[float, int]]:
@@ -41,9 +44,9 @@ class EpisodeReturns:
     def state_dict(self) -> dict[str, Any]:
         """Return the running episodes, those not yet asked for, and their number."""
         running = None if self._running is None else torch.from_numpy(self._running.copy())
-        return {"running": running, "ended": list(self.ended), "count": self.count}
+        return {"running": running, "ended": list(self.ended), "count": self.count, "total": self.total}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what `state_dict` returned."""
         self._running = None if state["running"] is None else state["running"].numpy().copy()
-        self.ended, self.count = list(state["ended"]), state["count"]
+        self.ended, self.count, self.total = list(state["ended"]), state["count"], state["total"]

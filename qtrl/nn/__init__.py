@@ -1,7 +1,7 @@
 """Models: the exchangeable block, the hybrid actor around it, the critics, and the gradient through the block."""
 
 from qtrl.nn.actor import ActorOutput, HybridActor
-from qtrl.nn.blocks import FC, PQC, RBG, Block, Zeros
+from qtrl.nn.blocks import FC, PQC, RBG, Bernoulli, Block, FCMatched, Shuffled, Zeros
 from qtrl.nn.critic import Critic, TwinCritic
 from qtrl.nn.estimators import (
     Direct,
@@ -14,6 +14,7 @@ from qtrl.nn.estimators import (
     ZeroEstimator,
 )
 from qtrl.nn.mlp import mlp
+from qtrl.nn.mlp_actor import MLPActor
 from qtrl.nn.tangent import tangent_action
 from qtrl.nn.targets import frozen_copy, polyak_
 
@@ -22,15 +23,19 @@ __all__ = [
     "PQC",
     "RBG",
     "ActorOutput",
+    "Bernoulli",
     "Block",
     "Critic",
     "Direct",
     "ExactEstimator",
+    "FCMatched",
     "GradientEstimator",
     "HybridActor",
+    "MLPActor",
     "ParameterShiftEstimator",
     "QtDNNEstimator",
     "SPSAEstimator",
+    "Shuffled",
     "StraightThroughEstimator",
     "TwinCritic",
     "ZeroEstimator",

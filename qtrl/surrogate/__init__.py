@@ -5,6 +5,6 @@ Needs torch alone and knows nothing of circuits: any map from R^n to [0, 1]^m ca
 
 from qtrl.surrogate.bridge import VALUES, bridge
 from qtrl.surrogate.fit import FitResult, fit
-from qtrl.surrogate.qtdnn import QtDNN
+from qtrl.surrogate.qtdnn import QtDNN, default_hidden
 
-__all__ = ["VALUES", "FitResult", "QtDNN", "bridge", "fit"]
+__all__ = ["VALUES", "FitResult", "QtDNN", "bridge", "default_hidden", "fit"]

@@ -7,6 +7,11 @@ from qtrl.errors import ConfigError, ShapeError
 LEAKY_SLOPE = 0.01
 
 
+def default_hidden(n_out: int) -> int:
+    """Return the width of a qtDNN's hidden layer for a block with `n_out` outputs: the paper's 2048 for 10."""
+    return int(min(2048, 2 ** (n_out + 1)))
+
+
 class QtDNN(nn.Module):
     """Map angles to one logit for each output of the block, through one hidden layer.
 

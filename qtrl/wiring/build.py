@@ -80,9 +80,10 @@ def build_block(cfg: DictConfig, n_in: int, n_out: int) -> Block:
 
 
 def build_actor(cfg: DictConfig, spec: EnvSpec) -> HybridActor:
-    """Make the hybrid actor with its block."""
+    """Make the actor with its block; a run folder of an earlier version names no class."""
     block = build_block(cfg, *build_circuit_sizes(cfg))
-    return HybridActor(
+    make = build(cfg.actor) if "actor" in cfg else HybridActor
+    return make(
         spec.observation_size,
         spec.action_size,
         block,
@@ -131,6 +132,7 @@ def build_callbacks(cfg: DictConfig, run_dir: Path, facts: dict[str, Any], stop:
     testing = Testing(
         cfg.env.id,
         episodes=cfg.callbacks.test_episodes,
+        final_episodes=cfg.callbacks.get("final_test_episodes"),
         every_env_steps=cfg.test_every_env_steps,
         seed=cfg.seed,
         max_episode_steps=cfg.callbacks.test_max_episode_steps or cfg.env.max_episode_steps,

@@ -98,6 +98,7 @@ NUMBERS = {
     "data.batch_size": Number(1, 2**17),
     "data.capacity": Number(1, 10**10),
     "callbacks.test_episodes": Number(1, 10**6),
+    "callbacks.final_test_episodes": Number(1, 10**6, optional=True),
     "callbacks.test_max_episode_steps": Number(1, 10**9, optional=True),
     "callbacks.log_every_env_steps": STEPS,
     "callbacks.probe_every_env_steps": Number(1, 10**12, optional=True),

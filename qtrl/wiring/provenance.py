@@ -4,8 +4,10 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import qtrl
+from qtrl.specs import EnvSpec
 
 PACKAGES = (
     *("torch", "lightning", "torchrl", "tensordict", "gymnasium", "mujoco", "torchquantum-ng"),
@@ -34,3 +36,14 @@ def git_commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def provenance(spec: EnvSpec) -> dict[str, Any]:
+    """Return what a result must share with another one to be compared with it, and what made it."""
+    return {
+        "env_id": spec.env_id,
+        "observation_size": spec.observation_size,
+        "action_size": spec.action_size,
+        "versions": versions(),
+        "git_commit": git_commit(),
+    }

@@ -28,11 +28,12 @@ from qtrl.stopping import Interruption, Stop
 from qtrl.threads import set_threads
 from qtrl.wiring import build
 from qtrl.wiring.data import build_stream, check_replay
+from qtrl.wiring.finished import finished_metric
 from qtrl.wiring.matmul import settle_matmul_precision
 from qtrl.wiring.numerics import numerics
 from qtrl.wiring.opening import new_run_dir
 from qtrl.wiring.origin import Origin, find_origin
-from qtrl.wiring.provenance import git_commit, versions
+from qtrl.wiring.provenance import provenance
 from qtrl.wiring.quiet import quiet_libraries
 from qtrl.wiring.resume import check_steps_done
 from qtrl.wiring.run_folder import HANDED_DOWN, hand_down, handed_down, save_config
@@ -52,7 +53,11 @@ def run_training(cfg: DictConfig) -> float:
         The metric that `optimized_metric` names.
     """
     quiet_libraries()
-    cfg = settle(cfg)
+    asked, cfg = cfg.resume, settle(cfg)
+    finished = finished_metric(cfg) if asked == AUTO and cfg.resume is True else None
+    if finished is not None:
+        print(f"qtrl: run folder {cfg.run_dir} is complete: {cfg.optimized_metric} {finished:.1f}", flush=True)
+        return finished
     with ExitStack() as held:
         run = _build(cfg, held)
         with matmul_precision(run.matmul_precision):
@@ -104,16 +109,8 @@ def _build(cfg: DictConfig, held: ExitStack) -> Run:
 
 
 def _facts(cfg: DictConfig, spec: EnvSpec) -> dict[str, Any]:
-    return {
-        "env_id": spec.env_id,
-        "observation_size": spec.observation_size,
-        "action_size": spec.action_size,
-        "experiment": cfg.experiment,
-        "seed": cfg.seed,
-        "versions": versions(),
-        "numerics": {},
-        "git_commit": git_commit(),
-    }
+    run = {"experiment": cfg.experiment, "label": cfg.get("label"), "seed": cfg.seed}
+    return provenance(spec) | run | {"numerics": {}}
 
 
 def _open(cfg: DictConfig, held: ExitStack, loggers: list[Logger], checkpoint: dict[str, Any] | None) -> None:

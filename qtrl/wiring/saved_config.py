@@ -23,7 +23,7 @@ DEEPEST = 12
 MOST_NODES = 5_000
 LONGEST = 1_000
 """Characters of a text, and members of a list or mapping."""
-OF_THE_COMMAND = ("defaults", "hydra", "sweep", "launcher", "debug")
+OF_THE_COMMAND = ("defaults", "hydra", "control", "sweep", "launcher", "debug")
 """What says how a command runs leaves no key of that name in its config."""
 TARGET, PARTIAL = "_target_", "_partial_"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from qtrl.errors import ConfigError
 from qtrl.wiring.checks import check_config
@@ -18,7 +18,8 @@ from qtrl.wiring.secrets import refuse_secrets
 AUTO = "auto"
 """`resume=auto`: go on where the run folder has a checkpoint, begin where it has none."""
 SWEEP_DIR = "hydra.sweep.dir="
-"""Without this a multirun's folder is named after the time."""
+NOW = "${now:"
+"""In the name of a folder that is another one each time."""
 
 
 def settle(cfg: DictConfig) -> DictConfig:
@@ -51,13 +52,14 @@ def _named(cfg: DictConfig) -> DictConfig:
     hydra = HydraConfig.get()
     experiment = hydra.runtime.choices.get("experiment")
     if experiment is None:
-        names = sorted(path.stem for path in Path(config_dir(), "experiment").glob("*.yaml"))
+        folder = Path(config_dir(), "experiment")
+        names = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
         raise ConfigError(f"which experiment? add experiment=NAME; choices are {', '.join(names)}")
     with open_dict(cfg):
         cfg.experiment = experiment
     if cfg.run_dir is None:
         swept = hydra.mode == RunMode.MULTIRUN
-        stays = swept and any(override.lstrip("+").startswith(SWEEP_DIR) for override in hydra.overrides.hydra)
+        stays = swept and NOW not in OmegaConf.to_container(hydra.sweep, resolve=False)["dir"]
         if cfg.resume == AUTO and not stays:
             add = f"{SWEEP_DIR}runs/NAME" if swept else "run_dir=DIR"
             raise ConfigError(f"resume=auto: which folder? add {add}, the same each time")

@@ -5,11 +5,20 @@ ENGINES = ("qtrl.quantum.make_engine",)
 OPTIMIZERS = ("qtrl.algos.FusedAdam", "torch.optim.AdamW")
 
 TARGETS: dict[str, tuple[str, ...]] = {
+    "actor": ("qtrl.nn.HybridActor", "qtrl.nn.MLPActor"),
     "algo": ("qtrl.algos.TD3",),
     "algo.actor_optimizer": OPTIMIZERS,
     "algo.critic_optimizer": OPTIMIZERS,
     "algo.surrogate_optimizer": OPTIMIZERS,
-    "block": ("qtrl.nn.FC", "qtrl.nn.PQC", "qtrl.nn.RBG", "qtrl.nn.Zeros"),
+    "block": (
+        "qtrl.nn.Bernoulli",
+        "qtrl.nn.FC",
+        "qtrl.nn.FCMatched",
+        "qtrl.nn.PQC",
+        "qtrl.nn.RBG",
+        "qtrl.nn.Shuffled",
+        "qtrl.nn.Zeros",
+    ),
     "block.circuit": CIRCUITS,
     "block.circuit.family": CIRCUITS,
     "block.engine": ENGINES,

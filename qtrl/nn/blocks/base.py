@@ -24,6 +24,7 @@ class Block(nn.Module, ABC):
     Attributes:
         executable: What runs the block's circuit; None for a block that is none.
         readout_error: Probability with which a bit of that circuit is read as the other one.
+        gives_probabilities: Whether outputs are bits or means of bits, in [0, 1].
 
     Raises:
         ConfigError: A size is below 1.
@@ -31,6 +32,7 @@ class Block(nn.Module, ABC):
 
     executable: Executable | None = None
     readout_error: float = 0.0
+    gives_probabilities: bool = True
 
     def __init__(self, n_in: int, n_out: int, *, surrogate: bool) -> None:
         super().__init__()

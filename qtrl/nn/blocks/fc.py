@@ -15,6 +15,8 @@ class FC(Block):
             them, and the map itself would no longer be trained.
     """
 
+    gives_probabilities = False
+
     def __init__(self, n_in: int, n_out: int, *, surrogate: bool = False) -> None:
         super().__init__(n_in, n_out, surrogate=surrogate)
         if surrogate:

@@ -11,7 +11,7 @@ from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
 from qtrl.nn.estimators.base import PAIRS, GradientEstimator
 from qtrl.nn.sizes import check_sizes
-from qtrl.surrogate import VALUES, FitResult, QtDNN, bridge, fit
+from qtrl.surrogate import VALUES, FitResult, QtDNN, bridge, default_hidden, fit
 
 
 class QtDNNEstimator(GradientEstimator):
@@ -52,7 +52,7 @@ class QtDNNEstimator(GradientEstimator):
             raise ConfigError(f"QtDNNEstimator: pairs is {pairs!r}, expected one of {', '.join(PAIRS)}")
         sizes = {"fit_every_updates": fit_every_updates, "fit_batches": fit_batches, "fit_epochs": fit_epochs}
         check_sizes("QtDNNEstimator", **sizes)
-        self.net = QtDNN(n_in, min(2048, 2 ** (n_out + 1)) if hidden is None else hidden, n_out)
+        self.net = QtDNN(n_in, default_hidden(n_out) if hidden is None else hidden, n_out)
         self.value = value
         self.pairs = pairs
         self.fit_every_updates = fit_every_updates

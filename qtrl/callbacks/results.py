@@ -1,0 +1,77 @@
+"""What the tests of a run gave."""
+
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+RECENT = 10
+"""Tests that `TestHistory.recent_mean` is over: less noisy than the last, and not chosen after the fact as the best."""
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """What one test gave.
+
+    Attributes:
+        env_steps: Env steps of training at which it was made.
+        returns: Undiscounted return of each episode.
+        lengths: Env steps of each episode.
+    """
+
+    __test__ = False  # pytest would take the name for a test class
+    env_steps: int
+    returns: tuple[float, ...]
+    lengths: tuple[int, ...]
+
+    @property
+    def return_mean(self) -> float:
+        """Mean over episodes."""
+        return statistics.fmean(self.returns)
+
+    @property
+    def return_std(self) -> float:
+        """Population standard deviation over episodes."""
+        return statistics.pstdev(self.returns)
+
+
+class TestHistory:
+    """The tests of a run, as far as they are reported.
+
+    Attributes:
+        last: The newest test; None before the first.
+        best: The one with the highest mean return.
+        recent: Env steps and mean return of the newest tests, one for each point in the run, at most `RECENT`.
+    """
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.last: TestResult | None = None
+        self.best: TestResult | None = None
+        self.recent: dict[int, float] = {}
+
+    def add(self, result: TestResult) -> None:
+        """Take in a test; one at the same env steps as the last takes its place among the recent ones."""
+        self.last = result
+        if self.best is None or result.return_mean > self.best.return_mean:
+            self.best = result
+        self.recent[result.env_steps] = result.return_mean
+        for env_steps in list(self.recent)[:-RECENT]:
+            del self.recent[env_steps]
+
+    @property
+    def recent_mean(self) -> float:
+        """Mean of the recent tests' mean returns."""
+        return statistics.fmean(self.recent.values())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all of it as plain data."""
+        results = {
+            name: vars(result) if result else None for name, result in (("last", self.last), ("best", self.best))
+        }
+        return results | {"recent": dict(self.recent)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned."""
+        self.last, self.best = (TestResult(**state[name]) if state[name] else None for name in ("last", "best"))
+        self.recent = dict(state["recent"])
