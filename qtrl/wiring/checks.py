@@ -1,6 +1,7 @@
 """What the numbers of a config may be, said before anything is built from them."""
 
 import math
+import re
 import reprlib
 from dataclasses import dataclass
 
@@ -83,6 +84,7 @@ NUMBERS = {
     "algo.max_gradient_norm": Number(TINY, whole=False, optional=True),
     "block.angle_scale": Number(TINY, whole=False),
     "block.shots": Number(1, 10**7),
+    "block.hidden": Number(1, 2 * WIDTH, optional=True),
     "block.readout_error": Number(0, 0.5, whole=False),
     "circuit.n_qubits": QUBITS,
     "circuit.reps": LAYERS,
@@ -125,6 +127,7 @@ CHOICES = {
 }
 """Words by key, as above."""
 
+LABEL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", re.ASCII)
 MISSING = object()
 
 
@@ -146,11 +149,19 @@ def check_config(cfg: DictConfig) -> None:
         if word not in words:
             choices = ", ".join("null" if choice is None else str(choice).lower() for choice in words)
             raise ConfigError(f"{key}={_shown(word)} is unknown: choices are {choices}")
+    _check_label(cfg.get("label"))
     _check_sizes(cfg)
     _check_processes(cfg)
     _check_overlap(cfg)
     _check_clipping(cfg)
     Schedule(cfg.total_env_steps, cfg.warmup_env_steps, cfg.updates_per_env_step)
+
+
+def _check_label(label: object) -> None:
+    """Refuse a label that is no name for folders, tables and legends; a run folder of an earlier version has none."""
+    if label is not None and not (isinstance(label, str) and LABEL.fullmatch(label)):
+        expected = "expected up to 64 letters, digits and ._- with no dot at the start"
+        raise ConfigError(f"label={_shown(label)} is not allowed: {expected}")
 
 
 def _check_sizes(cfg: DictConfig) -> None:
@@ -169,7 +180,7 @@ def _check_sizes(cfg: DictConfig) -> None:
             )
         angles = max(angles, columns * n_qubits * rotations)
     links = cfg.algo.get("links", 0)
-    for key in ("algo.hidden", "surrogate.hidden"):
+    for key in ("algo.hidden", "surrogate.hidden", "block.hidden"):
         width = OmegaConf.select(cfg, key) or 0
         if width * (angles + links) > LARGEST_LAYER:
             inputs = f"{angles:,} angles and {links:,} links"

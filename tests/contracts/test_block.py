@@ -8,15 +8,15 @@ import torch
 
 from qtrl.errors import CircuitError, ConfigError, QtrlError
 from qtrl.meters import Cost
-from qtrl.nn import FC, PQC, RBG, Block, Zeros
+from qtrl.nn import FC, PQC, RBG, Bernoulli, Block, FCMatched, QtDNNEstimator, Shuffled, Zeros
 from qtrl.quantum import READOUTS, efficient_su2, make_engine
 
 N_IN, N_OUT, BATCH = 12, 3, 5
 
 
-def build_pqc(**options) -> PQC:
+def build_pqc(kind: type[PQC] = PQC, **options) -> PQC:
     circuit = efficient_su2(N_OUT, reps=1)
-    return PQC(N_IN, N_OUT, circuit=circuit, engine=make_engine("statevector"), **options)
+    return kind(N_IN, N_OUT, circuit=circuit, engine=make_engine("statevector"), **options)
 
 
 BLOCKS = {
@@ -24,7 +24,15 @@ BLOCKS = {
     "fc": lambda: FC(N_IN, N_OUT),
     "rbg": lambda: RBG(N_IN, N_OUT),
     "zeros": lambda: Zeros(N_IN, N_OUT),
+    "bernoulli": lambda: Bernoulli(N_IN, N_OUT),
+    "fc_matched": lambda: FCMatched(N_IN, N_OUT),
+    "shuffled": lambda: build_pqc(Shuffled),
 }
+TRAINED, CIRCUITS, DRAWING = (
+    ("fc", "bernoulli", "fc_matched"),
+    ("pqc", "shuffled"),
+    ("pqc", "rbg", "bernoulli", "shuffled"),
+)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -72,16 +80,22 @@ def test_state_loads_strictly_into_another_instance(name: str, block: Block) -> 
     assert torch.equal(other(angles(), seeded()), block(angles(), seeded()))
 
 
-def test_only_fc_has_state_parameters_and_a_gradient(name: str, block: Block) -> None:
+def test_only_trained_blocks_have_state_parameters_and_a_gradient(name: str, block: Block) -> None:
     out = block(angles().requires_grad_(), seeded())
-    assert (out.grad_fn is not None) == (name == "fc")
-    assert bool(block.state_dict()) == (name == "fc")
-    assert bool(list(block.parameters())) == (name == "fc")
+    assert (out.grad_fn is not None) == (name in TRAINED)
+    assert bool(block.state_dict()) == (name in TRAINED)
+    assert bool(list(block.parameters())) == (name in TRAINED)
 
 
-def test_only_pqc_has_a_surrogate_by_default_and_costs_circuits(name: str, block: Block) -> None:
-    assert block.surrogate == (name == "pqc")
-    assert (block.cost(BATCH) == Cost()) == (name != "pqc")
+def test_only_circuits_have_a_surrogate_by_default_and_cost_circuits(name: str, block: Block) -> None:
+    assert block.surrogate == (name in CIRCUITS)
+    assert (block.cost(BATCH) == Cost()) == (name not in CIRCUITS)
+
+
+def test_outputs_are_probabilities_where_a_block_says_so(name: str, block: Block) -> None:
+    out = block(10 * angles(), seeded())
+    assert block.gives_probabilities == (name != "fc")
+    assert (0 <= out.min() and out.max() <= 1) == block.gives_probabilities
 
 
 def test_the_mean_is_what_many_draws_average_to(block: Block) -> None:
@@ -94,11 +108,11 @@ def test_the_mean_is_what_many_draws_average_to(block: Block) -> None:
 def test_seconds_are_those_of_the_circuit(name: str, block: Block) -> None:
     assert block.seconds == 0
     block(angles(), seeded())
-    assert (block.seconds > 0) == (name == "pqc")
+    assert (block.seconds > 0) == (name in CIRCUITS)
 
 
 @pytest.mark.parametrize("size", ["n_in", "n_out"])
-@pytest.mark.parametrize("kind", [FC, RBG, Zeros])
+@pytest.mark.parametrize("kind", [FC, RBG, Zeros, Bernoulli, FCMatched])
 def test_a_size_below_one_is_refused_by_name(kind: type[Block], size: str) -> None:
     sizes = {"n_in": N_IN, "n_out": N_OUT, size: 0}
     with pytest.raises(ConfigError, match=f"{kind.__name__}: {size} is 0"):
@@ -155,20 +169,51 @@ def test_rbg_draws_fair_bits_from_the_generator_it_needs() -> None:
     assert (bits.mean(0) - 0.5).abs().max() < 5 * 0.5 / 1000**0.5  # five standard errors
 
 
-@pytest.mark.parametrize("drawing", [build_pqc, BLOCKS["rbg"]], ids=["pqc", "rbg"])
-def test_a_block_that_draws_asks_for_a_generator(drawing) -> None:
+@pytest.mark.parametrize("drawing", DRAWING)
+def test_a_block_that_draws_asks_for_a_generator(drawing: str) -> None:
     with pytest.raises(QtrlError, match=r"torch\.Generator"):
-        drawing()(angles())
+        BLOCKS[drawing]()(angles())
 
 
-def test_fc_is_affine_and_has_no_surrogate() -> None:
+@pytest.mark.parametrize("kind", [FC, Bernoulli, FCMatched])
+def test_a_block_with_a_gradient_of_its_own_takes_no_surrogate(kind: type[Block]) -> None:
+    with pytest.raises(ConfigError, match=rf"{kind.__name__}: surrogate is true, but .*set block.surrogate=false"):
+        kind(N_IN, N_OUT, surrogate=True)
+
+
+def test_bernoulli_averages_independent_bits_and_has_the_gradient_of_their_probabilities() -> None:
+    block, q_in = Bernoulli(N_IN, N_OUT, shots=4), angles().requires_grad_()
+    out = block(q_in, seeded())
+    torch.testing.assert_close((4 * out).round(), 4 * out)
+    drawn, exact = (torch.autograd.grad(value.sum(), q_in)[0] for value in (out, torch.sigmoid(block.linear(q_in))))
+    torch.testing.assert_close(drawn, exact)
+    bits = Bernoulli(N_IN, 2, shots=1)(angles()[:1].expand(4000, -1), seeded())
+    assert torch.corrcoef(bits.detach().T)[0, 1].abs() < 5 / 4000**0.5
+
+
+def test_fc_matched_has_the_parameters_of_the_qtdnn() -> None:
+    for n_in, n_out in ((220, 10), (40, 5)):
+        sizes = [[p.shape for p in net.parameters()] for net in (FCMatched(n_in, n_out), QtDNNEstimator(n_in, n_out))]
+        assert sizes[0] == sizes[1]
+    assert next(FCMatched(N_IN, N_OUT, hidden=7).parameters()).shape == (7, N_IN)
+
+
+def test_shuffled_keeps_the_values_of_a_row_and_forgets_whose_they_are() -> None:
+    exact = build_pqc(readout="expectation")(angles())
+    shuffled = build_pqc(Shuffled, readout="expectation")
+    out = shuffled(angles(), seeded())
+    assert torch.equal(out.sort(dim=1).values, exact.sort(dim=1).values)
+    assert not torch.equal(out, exact)
+    places = shuffled(angles()[:1].expand(3000, -1), seeded()) == exact[0].max()
+    torch.testing.assert_close(places.float().mean(0), torch.full((N_OUT,), 1 / N_OUT), atol=0.05, rtol=0)
+
+
+def test_fc_is_affine() -> None:
     block = FC(2, 1)
     with torch.no_grad():
         block.linear.weight.copy_(torch.tensor([[2.0, -1.0]]))
         block.linear.bias.fill_(0.5)
     assert block(torch.tensor([[3.0, 1.0]])).item() == 5.5
-    with pytest.raises(ConfigError, match="surrogate"):
-        FC(2, 1, surrogate=True)
 
 
 def test_rbg_and_zeros_take_a_surrogate_on_request() -> None:

@@ -12,6 +12,8 @@ from qtrl.wiring.checks import NUMBERS, check_config
 from qtrl.wiring.command import config_dir, describe
 
 EXPERIMENTS = sorted(Path(config_dir(), "experiment").glob("*.yaml"))
+STUDIES = sorted(path.stem for path in Path(config_dir(), "experiment", "study").glob("*.yaml"))
+CONTROLS = sorted(path.stem for path in Path(config_dir(), "control").glob("*.yaml"))
 SURROGATES = sorted(path.stem for path in Path(config_dir(), "surrogate").glob("*.yaml"))
 PROMISED = [f"{env}_{block}" for env in ("humanoid", "pendulum") for block in ("pqc", "fc", "rbg", "zeros")]
 
@@ -27,6 +29,48 @@ def test_every_experiment_composes_and_passes_its_checks(name, compose):
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert "smoke" not in cfg
     check_config(compose(f"experiment={name}", "debug=smoke"))
+
+
+def test_the_promised_studies_and_controls_are_there():
+    assert STUDIES == ["humanoid", "pendulum"]
+    assert set(CONTROLS) == {"bernoulli", "fc_matched", "no_entangler", "frozen", "shuffled", "td3"}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_is_its_experiment_with_a_longer_last_test(study, compose):
+    from qtrl.wiring.plain import leaves
+
+    cfg, experiment = (compose(f"experiment={name}") for name in (f"study/{study}", f"{study}_pqc"))
+    check_config(cfg)
+    mine, its = (dict(leaves(OmegaConf.to_container(one, resolve=True))) for one in (cfg, experiment))
+    differs = {key for key in mine | its if mine.get(key) != its.get(key)}
+    assert {key for key in differs if not key.startswith("tags")} <= {
+        *("resume", "deterministic", "num_threads", "callbacks.final_test_episodes", "logger.group"),
+        *("hydra.sweep.dir", "hydra.sweep.subdir"),
+    }
+    assert cfg.callbacks.final_test_episodes == 100
+
+
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_control_has_its_name_as_label_and_differs_by_actor_block_and_circuit_alone(study, control, compose):
+    cfg, pqc = (
+        OmegaConf.to_container(compose(f"experiment=study/{study}", *more), resolve=True)
+        for more in ([f"control={control}"], [])
+    )
+    check_config(OmegaConf.create(cfg))
+    assert (cfg["label"], pqc["label"]) == (control, "pqc")
+    differs = {key for key in pqc if cfg[key] != pqc[key]}
+    assert differs - {"label"} and differs <= {"label", "actor", "block", "circuit"}
+    assert all(cfg["circuit"][size] == pqc["circuit"][size] for size in ("n_qubits", "reps"))
+
+
+@pytest.mark.parametrize("label", ["", ".", "../x", "a b", "x" * 65, "<b>", "é", "3.5/2"])
+def test_a_label_is_a_plain_name(label, compose):
+    cfg = compose("experiment=pendulum_pqc")
+    cfg.label = label
+    with pytest.raises(ConfigError, match=r"^label=.* is not allowed: expected up to 64 letters"):
+        check_config(cfg)
 
 
 @pytest.mark.parametrize("block", ["fc", "rbg", "zeros"])
@@ -45,7 +89,17 @@ def test_an_ablation_differs_by_the_block_and_the_tags_alone(env, block):
 
 
 @pytest.mark.parametrize(
-    "override", ["trainer=gpu", "trainer=ddp", "engine=reference", "sweep=seeds", "launcher=basic"]
+    "override",
+    [
+        "trainer=gpu",
+        "trainer=ddp",
+        "engine=reference",
+        "sweep=seeds",
+        "sweep=controls",
+        "launcher=basic",
+        "launcher=joblib",
+        "actor=mlp",
+    ],
 )
 def test_every_other_choice_composes_too(override, compose):
     check_config(compose("experiment=pendulum_pqc", override))
@@ -69,6 +123,7 @@ def test_the_width_of_the_qtdnn_follows_the_qubits(experiment, width, compose):
 
 def test_every_key_with_limits_is_a_key(compose):
     composed = [compose("experiment=pendulum_pqc", f"surrogate={name}") for name in SURROGATES]
+    composed.append(compose("experiment=pendulum_pqc", "block=fc_matched"))
     absent = [
         key for key in NUMBERS if all(OmegaConf.select(cfg, key, default="absent") == "absent" for cfg in composed)
     ]

@@ -46,6 +46,7 @@ class Bernoulli(Block):
             noise = ones / self.shots - probabilities
         return probabilities + noise
 
+    @torch.no_grad()
     def mean(self, q_in: Tensor) -> Tensor:
         """Return the probabilities, (B, n_out)."""
         return torch.sigmoid(self.linear(q_in))

@@ -1,0 +1,32 @@
+import pytest
+import torch
+from torch import nn
+
+from qtrl.errors import ConfigError
+from qtrl.nn import Direct, MLPActor, Zeros, tangent_action
+
+
+def test_it_is_the_network_of_plain_td3() -> None:
+    actor = MLPActor(3, 1, Zeros(40, 5))
+    widths = [(layer.in_features, layer.out_features) for layer in actor.modules() if isinstance(layer, nn.Linear)]
+    assert widths == [(3, 256), (256, 256), (256, 1)]
+
+
+def test_it_answers_as_the_hybrid_actor_does_with_zeros_for_the_block() -> None:
+    actor, observation = MLPActor(3, 2, Zeros(4, 5), hidden=8), torch.randn(6, 3)
+    out = actor(observation)
+    assert (out.action.shape, out.q_in.shape, out.q_out.shape) == ((6, 2), (6, 4), (6, 5))
+    assert not out.q_in.any() and not out.q_out.any()
+    torch.testing.assert_close(out.action, torch.tanh(actor.net(observation)))
+    torch.testing.assert_close(tangent_action(actor, Direct(), observation), out.action)
+
+
+def test_every_parameter_has_a_gradient_through_the_approximate_action() -> None:
+    actor = MLPActor(3, 1, Zeros(4, 5), hidden=8)
+    tangent_action(actor, Direct(), torch.randn(6, 3)).sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in actor.parameters())
+
+
+def test_a_size_below_one_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="MLPActor: hidden is 0"):
+        MLPActor(3, 1, Zeros(4, 5), hidden=0)
