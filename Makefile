@@ -8,6 +8,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 # Prints an interpreter that really runs (a pyenv shim may exist and fail), is 3.11 or 3.12, and can make a venv.
@@ -18,7 +19,7 @@ find_python = for python in $(or $(PYTHON),python3.11 python3.12 python3); do \
 		"install one (Debian: python3 python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2; exit 1
 
 .DELETE_ON_ERROR:
-.PHONY: help install train demo test lint types floors format test-slow test-gpu test-peers docs import-all constraints clean
+.PHONY: help install train demo study-pendulum test chromium lint types floors format test-slow test-gpu test-peers docs import-all constraints clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,8 +52,20 @@ demo: install ## Train on Pendulum-v1 for a few minutes, test it, show the learn
 	$(BIN)/python -m qtrl.eval run="$$run" episodes=10 seed=10001 video=true && \
 	echo "Learning curve and video:" && ls "$$run/learning_curve.png" "$$run"/videos/*.mp4
 
-test: lint types floors ## Lint, types, floors and the test suite with at least 90 % coverage
+study-pendulum: install ## Train blocks and controls on Pendulum-v1 (hours; the same again goes on), write the report
+	$(BIN)/python -m qtrl.train -m experiment=study/pendulum $(ARGS)
+	$(BIN)/python -m qtrl.train -m experiment=study/pendulum sweep=controls $(ARGS)
+	$(BIN)/python -m qtrl.report runs=runs/study/pendulum
+
+test: lint types floors chromium ## Lint, types, floors and the test suite with at least 90 % coverage
 	$(PYTEST) -n 2 --dist loadgroup --cov --cov-report=term
+
+# The page of a report is tested in a real browser. Where there is none it is installed if that is possible without
+# asking; otherwise those tests are skipped, and say so.
+chromium: ## Install Chromium where it is missing (Debian, as root)
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	{ [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install --yes -qq --no-install-recommends chromium; } \
+		>/dev/null 2>&1 || echo "no Chromium, and none can be installed: tests of the report's page will be skipped"
 
 lint: install ## Check style and formatting
 	$(BIN)/ruff check .

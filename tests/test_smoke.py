@@ -13,8 +13,9 @@ from qtrl.specs import Batch
 from qtrl.wiring.command import config_dir
 
 pytestmark = pytest.mark.xdist_group("smoke")
-EXPERIMENTS, SURROGATES = (
-    sorted(path.stem for path in Path(config_dir(), group).glob("*.yaml")) for group in ("experiment", "surrogate")
+EXPERIMENTS, SURROGATES, CONTROLS = (
+    sorted(path.stem for path in Path(config_dir(), group).glob("*.yaml"))
+    for group in ("experiment", "surrogate", "control")
 )
 PROMISED = {"config.yaml", "metrics.csv", "summary.json", "checkpoints", "learning_curve.png"}
 
@@ -49,6 +50,18 @@ def test_every_experiment_is_a_small_whole_run(smoke, experiment):
     assert all(row["loss/actor"] for row in rows[1:-1] if not row["probe/expectation_mean"])
     assert rows[-1]["test/return_mean"]
     assert all(value.isfinite().all() for value in checkpoint["state_dict"].values())
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_every_control_is_a_small_whole_run(smoke, control):
+    folder = smoke("run", "experiment=study/pendulum", f"control={control}", "callbacks.test_max_episode_steps=10")
+    assert {path.name for path in folder.iterdir()} == PROMISED
+    assert checkpoint_of(folder)["updates"] == 50
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["label"], summary["status"]) == (control, "complete")
+    rows = metrics_of(folder)
+    assert all(0 <= float(row["train/q_out_entropy"]) <= 5 for row in rows if row["loss/critic"])
+    assert rows[-1]["test/last_ten_return"] == rows[-1]["test/return_mean"]
 
 
 def test_torchquantum_trains(smoke):

@@ -18,6 +18,10 @@ HALF, WHOLE = 40, 80
 """Env steps: in the 3rd episode, with the ring not yet full; in the 6th, with the first rows overwritten."""
 CHOICES = {
     **{block: (f"experiment=pendulum_{block}",) for block in ("pqc", "fc", "rbg", "zeros")},
+    **{
+        control: ("experiment=pendulum_pqc", f"control={control}")
+        for control in ("bernoulli", "fc_matched", "no_entangler", "frozen", "shuffled", "td3")
+    },
     "humanoid": ("experiment=humanoid_pqc", "circuit.n_qubits=3", "algo.hidden=16"),
     "mapped files": ("experiment=pendulum_fc", "data.storage=memmap"),
     "torchrl": ("experiment=pendulum_fc", "data.collector=torchrl"),
@@ -33,7 +37,7 @@ CHOICES = {
     ),
     "random estimator": ("experiment=pendulum_pqc", "surrogate=spsa"),
 }
-QUICK = ("pqc", "fc", "rbg", "zeros", "humanoid", "overlap", "workers")
+QUICK = ("pqc", "fc", "rbg", "zeros", "bernoulli", "shuffled", "td3", "humanoid", "overlap", "workers")
 
 
 @pytest.fixture
@@ -85,6 +89,7 @@ def test_many_stops_at_random_steps(run, train, small, tmp_path, monkeypatch, ch
     assert differences(digests(parts), digests(whole)) == []
 
 
+@pytest.mark.slow
 def test_a_new_process_goes_on_just_as_well(run, train, small):
     whole = run("whole", *CHOICES["pqc"])
     parts = run("parts", *CHOICES["pqc"], f"total_env_steps={HALF}")

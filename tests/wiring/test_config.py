@@ -45,7 +45,7 @@ def test_a_study_is_its_experiment_with_a_longer_last_test(study, compose):
     mine, its = (dict(leaves(OmegaConf.to_container(one, resolve=True))) for one in (cfg, experiment))
     differs = {key for key in mine | its if mine.get(key) != its.get(key)}
     assert {key for key in differs if not key.startswith("tags")} <= {
-        *("resume", "deterministic", "num_threads", "callbacks.final_test_episodes", "logger.group"),
+        *("resume", "deterministic", "num_threads", "callbacks.final_test_episodes", "study", "logger.group"),
         *("hydra.sweep.dir", "hydra.sweep.subdir"),
     }
     assert cfg.callbacks.final_test_episodes == 100
