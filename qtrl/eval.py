@@ -1,4 +1,4 @@
-"""Test a trained agent without noise: `python -m qtrl.eval run=DIR [key=value ...]`."""
+"""Test a trained agent without noise: `python -m qtrl.eval run=DIR [study=frozen_policy] [key=value ...]`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def evaluate(cfg: DictConfig) -> float:
-    """Test one agent and write the result into its run folder.
+    """Test one agent, as it is or under the conditions of a study, and write the result into its run folder.
 
     Args:
         cfg: The composed config.
 
     Returns:
-        The mean return.
+        The mean return of the agent as it is.
 
     Raises:
         QtrlError: The run, the checkpoint or an option is unusable.
@@ -28,8 +28,9 @@ def evaluate(cfg: DictConfig) -> float:
 
         check_renderer()  # before anything imports mujoco, which fails on a bad MUJOCO_GL without saying why
         from qtrl.wiring.evaluation import run_evaluation
+        from qtrl.wiring.frozen_policy import run_study
 
-    return run_evaluation(cfg)
+    return run_study(cfg) if cfg.get("study") is not None else run_evaluation(cfg)
 
 
 def main() -> None:

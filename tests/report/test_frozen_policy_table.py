@@ -1,0 +1,63 @@
+import csv
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from qtrl.errors import RunFolderError
+from qtrl.report.frozen_policy import COLUMNS, draw_frozen_policy, print_table, write_csv
+from qtrl.report.pairs import compare
+
+OWN = np.linspace(-300, -100, 20)
+NOISE = np.random.default_rng(0).normal(size=20)
+TESTED = [
+    compare("own", OWN, OWN, seed=0),
+    compare("exact", OWN + NOISE, OWN, seed=0),
+    compare("zeros", OWN - 800 + 50 * NOISE, OWN, seed=0, uninformed=True),
+]
+
+
+def test_the_table_has_a_row_for_each_condition_and_says_whose_episodes_they_are(capsys):
+    print_table(TESTED, title="a [run]")
+    printed = capsys.readouterr().out
+    words = " ".join(printed.split())
+    assert "a [run]" in words
+    assert "20 episodes begun alike" in words
+    assert "episodes of one policy: a statement about this policy" in words
+    rows = {line.split()[0]: line for line in printed.splitlines() if line.strip()}
+    assert "-200.0 ± 60.7" in rows["own"]
+    assert "not distinguishable" in rows["exact"]
+    assert f"costs {-TESTED[2].difference:.1f}" in rows["zeros"]
+    assert f"[{TESTED[2].low:.1f}, {TESTED[2].high:.1f}]" in rows["zeros"]
+
+
+def test_the_csv_has_every_digit(tmp_path):
+    write_csv(TESTED, tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["condition"] for row in rows] == ["own", "exact", "zeros"]
+    for row, pairs in zip(rows, TESTED, strict=True):
+        assert [float(row[name]) for name in ("return_mean", "difference", "low", "high")] == [
+            *(pairs.return_mean, pairs.difference, pairs.low, pairs.high)
+        ]
+        assert (row["n"], row["uninformed"], row["finding"]) == ("20", str(pairs.uninformed).lower(), pairs.finding)
+
+
+def color(image, red_not_blue):
+    red, blue = image[..., 0], image[..., 2]
+    return ((red - blue if red_not_blue else blue - red) > 0.3).sum()
+
+
+@pytest.mark.parametrize(
+    ("shown", "blue", "red"), [(TESTED, 1, 1), (TESTED[:2], 1, 0), (TESTED[::2], 0, 1), (TESTED[:1], 0, 0)]
+)
+def test_the_picture_shows_both_groups(shown, blue, red, tmp_path):
+    draw_frozen_policy(shown, tmp_path / "a.png", title="a run")
+    image = imread(tmp_path / "a.png")
+    assert (color(image, False) > 100, color(image, True) > 100) == (blue, red)
+
+
+def test_a_picture_that_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(RunFolderError, match="cannot be written"):
+        draw_frozen_policy(TESTED, tmp_path / "absent" / "a.png", title="a run")
