@@ -55,11 +55,20 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         RunFolderError: It cannot be written; the old text is kept.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file as `write_text` does.
+
+    Raises:
+        RunFolderError: It cannot be written; the old content is kept.
+    """
     part = None
     try:
         descriptor, part = new_part(path)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(descriptor)
         publish(part, path)

@@ -39,3 +39,7 @@ class DivergenceError(QtrlError):
 
 class RenderError(QtrlError):
     """A frame cannot be rendered on this machine."""
+
+
+class WandbError(QtrlError):
+    """W&B, or its package, is missing, not logged in, does not answer or refuses."""

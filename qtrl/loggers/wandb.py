@@ -28,7 +28,7 @@ START_SECONDS = 20
 CALL_SECONDS = 3
 """How long W&B's service may take to accept a row, and to end a run that was stopped."""
 FINISH_SECONDS = 15
-"""How long the end of a complete run waits for the upload."""
+"""How long the end of a complete training waits for the upload."""
 RETRY_SECONDS = (10, 60, 600)
 """Pauses before W&B is tried again after it failed; after the last of these tries it is left alone."""
 
@@ -65,7 +65,7 @@ class WandbRun(Logger):
 
     Lightning's own W&B logger makes `trainer/global_step` the axis, which here counts the steps of three optimizers.
     No failure of W&B ends a training or makes it wait long: a server that does not answer at the start makes the run
-    an offline one, and a service that dies or hangs is started again a few times. `metrics.csv` has every row.
+    an offline one, and a service that dies or hangs is started again a few times. The run folder has everything.
 
     Args:
         save_dir: The run folder; W&B writes into its `wandb/`.
@@ -76,6 +76,7 @@ class WandbRun(Logger):
         tags: Labels to filter by.
         offline: None decides by `WANDB_MODE`, then by whether a key is there.
         config: Stored with the run.
+        job_type: What kind of run it is, where that is no training.
 
     Raises:
         RunFolderError: The run folder does not hold the id of a W&B run where it should.
@@ -92,6 +93,7 @@ class WandbRun(Logger):
         tags: Sequence[str] = (),
         offline: bool | None = None,
         config: Mapping[str, Any] | None = None,
+        job_type: str | None = None,
     ) -> None:
         super().__init__()
         if offline is None:
@@ -101,12 +103,15 @@ class WandbRun(Logger):
         self._folder, self._id = save_dir / "wandb", read_run_id(save_dir / "wandb" / "run_id.txt")
         self._run: Any = None
         self._failures, self._not_before = 0, -math.inf
+        self.finish_seconds = FINISH_SECONDS
+        """How long the end of a complete run waits for the upload."""
         self._init: dict[str, Any] = {
             "project": project,
             "name": run_name,
             "entity": entity,
             "group": group,
             "tags": list(tags),
+            "job_type": job_type,
             "config": dict(config or {}),
         }
 
@@ -119,6 +124,11 @@ class WandbRun(Logger):
     def version(self) -> str:
         """The id under which W&B keeps the run, also over a resume."""
         return self._id
+
+    @property
+    def failed(self) -> bool:
+        """Whether any call of W&B failed."""
+        return self._failures > 0
 
     @property
     @rank_zero_experiment
@@ -138,7 +148,7 @@ class WandbRun(Logger):
             self.mode = "offline"
             run = self._start()
             send = f"send it with: wandb sync {self._folder}/offline-run-*"
-            warnings.warn(f"W&B cannot be reached ({_line(error)}); the run is kept offline, {send}", stacklevel=2)
+            warnings.warn(f"W&B cannot be reached ({error_line(error)}); the run is kept offline, {send}", stacklevel=2)
         self._id = run.id
         (self._folder / "run_id.txt").write_text(run.id)
         run.define_metric(ENV_STEPS)
@@ -155,7 +165,7 @@ class WandbRun(Logger):
             save_code=False,
             x_disable_meta=True,  # holds the command line
             init_timeout=START_SECONDS,
-            finish_timeout=FINISH_SECONDS,
+            finish_timeout=self.finish_seconds,
             finish_timeout_raises=True,
         )
         options = {"id": self._id or None, "resume": "allow", "mode": self.mode, "settings": settings}
@@ -166,19 +176,22 @@ class WandbRun(Logger):
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log one row; `metrics` holds `env_steps`, and `step` is not used."""
-        if (run := self.experiment) is not None:
-            self._try(lambda: run.log(dict(metrics)), CALL_SECONDS)
+        self.attempt(lambda run: run.log(dict(metrics)), CALL_SECONDS)
 
     def log_summary(self, summary: Mapping[str, Any]) -> None:
         """Store the end result with the run."""
+        self.attempt(lambda run: run.summary.update(dict(summary)), CALL_SECONDS)
+
+    def attempt(self, call: Callable[[Any], Any], seconds: float) -> None:
+        """Call with the W&B run, unless W&B fails; a call that fails, or takes longer, is given up with a warning."""
         if (run := self.experiment) is not None:
-            self._try(lambda: run.summary.update(dict(summary)), CALL_SECONDS)
+            self._try(lambda: call(run), seconds)
 
     def finalize(self, status: str) -> None:
         """Close the run, so that the next one of this process is another."""
         if (run := self._run) is not None:
             complete = status == "success"
-            seconds = FINISH_SECONDS if complete else CALL_SECONDS  # a stopped process is soon killed
+            seconds = self.finish_seconds if complete else CALL_SECONDS  # a stopped process is soon killed
             self._try(lambda: run.finish(exit_code=0 if complete else 1), seconds)
             self._run = None
 
@@ -196,13 +209,28 @@ class WandbRun(Logger):
         pause = RETRY_SECONDS[self._failures] if self._failures < len(RETRY_SECONDS) else math.inf
         self._failures, self._not_before = self._failures + 1, time.monotonic() + pause
         with suppress(Exception):
-            import wandb
-
-            within(CALL_SECONDS, wandb.teardown)  # else the next start, and the end of the process, meet the dead one
+            within(CALL_SECONDS, teardown)  # else the next start, and the end of the process, meet the dead one
         if first:
-            warnings.warn(f"W&B failed ({_line(error)}); the run goes on, metrics.csv has every row", stacklevel=4)
+            kept = f"all goes on without it, {self._folder.parent} has everything"
+            warnings.warn(f"W&B failed ({error_line(error)}); {kept}", stacklevel=5)
 
 
-def _line(error: Exception) -> str:
+def teardown() -> None:
+    """End W&B's service; a dead one, which W&B's own teardown does not wait for, would stay as a zombie."""
+    import wandb
+
+    process = None
+    with suppress(AttributeError):  # private to W&B: there is no public way to the process
+        process = wandb.sdk.wandb_setup._singleton._connection._proc._process
+    try:
+        with suppress(SystemExit):  # raised where the service ended with an error
+            wandb.teardown()
+    finally:
+        if process is not None:
+            process.wait()
+
+
+def error_line(error: Exception) -> str:
+    """Return the first line of what an error says, or its type where it says nothing."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -66,11 +66,11 @@ def run_command(task: Callable, config_name: str) -> None:
     except (QtrlError, HydraException, OmegaConfBaseException, ValueError) as error:
         if asked == "1" or (type(error) is ValueError and GROUP_IS_NULL not in str(error)):
             raise
-        print(f"qtrl: {_printable(describe(error))}", file=sys.stderr)
+        print(f"qtrl: {printable(describe(error))}", file=sys.stderr)
         sys.exit(EXIT_STATUS)
 
 
-def _printable(message: str) -> str:
+def printable(message: str) -> str:
     """Write control characters, which may come from the command line, as escapes: one line stays one line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
 

@@ -15,7 +15,7 @@ from qtrl.loggers import wandb as wandb_run
 
 pytestmark = [pytest.mark.xdist_group("smoke"), pytest.mark.filterwarnings("default")]
 RUN = ("experiment=pendulum_zeros",)
-SAID = r"W&B failed \(.*\); the run goes on, metrics\.csv has every row"
+SAID = r"W&B failed \(.*\); all goes on without it, .* has everything"
 
 
 @pytest.fixture
@@ -107,6 +107,21 @@ def test_a_service_that_dies_or_hangs_changes_nothing(run, client, recwarn, how)
         assert len(list((folder / "wandb").glob("offline-run-*"))) == 2  # it was started again, under the same id
 
 
+def test_a_service_that_died_is_waited_for(client, tmp_path):
+    client.setattr(wandb_run, "START_SECONDS", 20)
+    client.setattr(wandb_run, "CALL_SECONDS", 10)
+    run = wandb_run.WandbRun(tmp_path, project="qtrl-test", run_name="a run", offline=True)
+    run.log_metrics({"env_steps": 1})
+    (dead,) = services()
+    os.kill(dead, signal.SIGKILL)
+    with pytest.warns(UserWarning, match="W&B failed") as said:
+        for step in range(2, 500):
+            if not said:
+                run.log_metrics({"env_steps": step})
+                time.sleep(0.01)
+    assert not Path(f"/proc/{dead}").exists()
+
+
 @pytest.mark.parametrize("stalls", [pytest.param(True, marks=pytest.mark.slow), False], ids=["stalls", "refuses"])
 def test_a_server_out_of_reach_at_the_start_makes_an_offline_run(run, online, recwarn, stalls):
     with FakeServer(stalls=stalls) as server:
@@ -134,8 +149,8 @@ def test_a_server_that_stops_to_answer_in_the_middle_does_not_hold_the_run(run, 
     assert seconds < 30
     assert [str(warning.message) for warning in recwarn if "W&B" in str(warning.message)]
     check_same_as_without(run, folder)
-    (kept,) = (folder / "wandb").glob("run-*/run-*.wandb")
-    assert b"loss/critic" in kept.read_bytes()
+    kept = (folder / "wandb").glob("run-*/run-*.wandb")  # on a busy machine two: a row took too long before
+    assert any(b"loss/critic" in path.read_bytes() for path in kept)
 
 
 @pytest.mark.slow

@@ -1,0 +1,149 @@
+import builtins
+import json
+import re
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from qtrl.errors import WandbError
+from qtrl.keys import METRICS
+from qtrl.loggers.artifacts import VIDEO
+from qtrl.loggers.workspace import SECTIONS, definition, save, workspace
+
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic V1 style:DeprecationWarning")  # the package's own
+VIEW = {"upsertView": {"view": {"id": "VmlldzoxMjM=", "name": "nw-abc-v"}, "inserted": True}}
+
+
+@pytest.fixture
+def sealed(monkeypatch):
+    """No connection is made and no process started, as W&B's service would be."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a call leaves the process")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+
+
+@pytest.fixture
+def spec(sealed):
+    return json.loads(definition(workspace("me", "qtrl")))["section"]
+
+
+@pytest.fixture
+def panels(spec):
+    sections = spec["panelBankConfig"]["sections"]
+    return [(section["name"], panel) for section in sections for panel in section["panels"]]
+
+
+def curves(panels):
+    return [(name, panel["config"]) for name, panel in panels if panel["viewType"] == "Run History Line Plot"]
+
+
+def test_every_metric_is_one_that_a_run_logs(panels):
+    shown = [metric for _, config in curves(panels) for metric in config["metrics"]]
+    assert len(shown) > 50
+    assert set(shown) <= set(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("section", "metrics"),
+    [
+        ("Returns by block", {"test/return_mean", "test/last_ten_return", "train/return"}),
+        ("Gap between training and test", {"test/gap"}),
+        (
+            "Surrogate fidelity",
+            {"probe/bce_excess", "probe/calibration_error", "probe/gradient_cosine", "probe/angle_gradient_cosine"},
+        ),
+        ("Outputs of the quantum layer", {"train/q_out_entropy"}),
+        ("Losses", {"loss/critic", "loss/actor", "surrogate/bce_after"}),
+        ("Circuits and shots", {"quantum/circuits", "quantum/circuits/collect", "quantum/shots"}),
+        ("Throughput", {"time/env_steps_per_second", "time/updates_per_second"}),
+    ],
+)
+def test_a_section_shows_what_its_name_says(panels, section, metrics):
+    assert metrics <= {metric for name, config in curves(panels) if name == section for metric in config["metrics"]}
+
+
+def test_every_curve_is_over_env_steps_and_over_the_seeds_of_a_label(spec, panels):
+    assert len(curves(panels)) == sum(map(len, SECTIONS.values())) == len(panels) - 1
+    for _, config in curves(panels):
+        assert (config["xAxis"], config["groupBy"], config["aggregate"]) == ("env_steps", "label.value", True)
+        assert (config["groupAgg"], config["groupArea"]) == ("mean", "minmax")
+    assert spec["settings"]["xAxis"] == "env_steps"
+    assert {s["localPanelSettings"]["xAxis"] for s in spec["panelBankConfig"]["sections"]} == {"env_steps"}
+    assert spec["runSets"][0]["grouping"] == [{"section": "config", "name": "label.value"}]
+
+
+def test_the_last_section_shows_the_videos_that_are_logged(panels):
+    name, panel = panels[-1]
+    assert (name, panel["config"]["mediaKeys"]) == ("Videos", [VIDEO])
+
+
+def test_no_two_panels_of_a_section_have_one_title(panels):
+    titles = [(name, panel["config"]["chartTitle"]) for name, panel in panels]
+    assert len(set(titles)) == len(titles)
+
+
+def test_two_definitions_differ_in_the_ids_of_panels_alone(sealed):
+    texts = [re.sub(r'"__id__": "\w+"', "", definition(workspace("me", "qtrl"))) for _ in range(2)]
+    assert texts[0] == texts[1]
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    import_module = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name.startswith("wandb_workspaces"):
+            raise ModuleNotFoundError(name)
+        return import_module(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(WandbError, match=r"pip install 'qtrl\[dashboard\]'"):
+        workspace("me", "qtrl")
+
+
+def test_without_a_login_nothing_is_asked_or_sent(sealed):
+    with pytest.raises(WandbError, match=r"^not logged in to W&B: run `wandb login`, or set WANDB_API_KEY;[^\n]*$"):
+        save(workspace("me", "qtrl"))
+
+
+@pytest.fixture
+def server(monkeypatch, service_ends):
+    """W&B's server is one of this test's, which knows who is logged in."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "reliability")
+    import fake_wandb_server
+
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    answers = fake_wandb_server.ANSWERS | {"Viewer": {"viewer": {"id": "x", "username": "me", "entity": "me"}}}
+    monkeypatch.setattr(fake_wandb_server, "ANSWERS", answers)
+    with fake_wandb_server.FakeServer() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        yield server, answers
+
+
+def test_the_real_client_sends_it_and_tells_where_it_is(server, capfd):
+    server, answers = server
+    answers["UpsertView2"] = VIEW
+    assert save(workspace("me", "qtrl")) == f"{server.url}/me/qtrl?nw=abc"
+    assert server.asked.count("UpsertView2") == 1
+    assert "a" * 40 not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "reason"),
+    [("UpsertView2", {"upsertView": None}, "its answer is empty"), ("Viewer", {}, "Failed to verify credentials")],
+)
+def test_a_refusal_is_told_in_one_line(server, name, answer, reason):
+    server[1][name] = answer
+    with pytest.raises(WandbError, match=rf"^W&B did not take the workspace of me/qtrl \({reason}[^\n]*check entity"):
+        save(workspace("me", "qtrl"))
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(server, monkeypatch):
+    monkeypatch.setattr("qtrl.loggers.workspace.SAVE_SECONDS", 0.5)
+    server[0].stalls = True
+    with pytest.raises(WandbError, match=r"no answer in 0.5 s"):
+        save(workspace("me", "qtrl"))
