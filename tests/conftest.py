@@ -95,3 +95,19 @@ def evaluate():
     from qtrl.eval import main
 
     return lambda *arguments: call(main, list(arguments))
+
+
+@pytest.fixture(scope="session")
+def dashboard():
+    """Run `python -m qtrl.dashboard ARGUMENTS` in this process and return its exit status."""
+    from qtrl.dashboard import main
+
+    return lambda *arguments: call(main, list(arguments))
+
+
+@pytest.fixture(scope="session")
+def report():
+    """Run `python -m qtrl.report ARGUMENTS` in this process and return its exit status."""
+    from qtrl.report.__main__ import main
+
+    return lambda *arguments: call(main, list(arguments))

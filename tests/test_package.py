@@ -32,7 +32,7 @@ def test_importing_the_layers_loads_no_optional_package() -> None:
 LOADED = 'print("loaded:", *{name.partition(".")[0] for name in sys.modules})'
 HELP = f"""if True:
     import atexit, sys
-    from qtrl.train import main
+    from COMMAND import main
 
     atexit.register(lambda: {LOADED})
     sys.argv[1:] = ["--help"]
@@ -67,10 +67,16 @@ def loaded_in(tmp_path):
     return loaded
 
 
-def test_help_loads_nothing_heavier_than_hydra(loaded_in) -> None:
-    loaded = loaded_in(HELP)
+@pytest.mark.parametrize("command", ["qtrl.train", "qtrl.eval"])
+def test_help_loads_nothing_heavier_than_hydra(command: str, loaded_in) -> None:
+    loaded = loaded_in(HELP.replace("COMMAND", command))
     assert "hydra" in loaded
     assert not loaded & {"gymnasium", "lightning", "mujoco", "numba", "numpy", "torch", "torchrl", "wandb"}
+
+
+def test_help_of_the_report_loads_no_package_of_its_work(loaded_in) -> None:
+    loaded = loaded_in(HELP.replace("COMMAND", "qtrl.report.__main__"))
+    assert not loaded & {"jinja2", "lightning", "matplotlib", "plotly", "scipy", "torch", "torchrl", "wandb"}
 
 
 def test_the_first_env_step_waits_for_no_package_that_it_does_not_need(loaded_in) -> None:

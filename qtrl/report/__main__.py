@@ -1,0 +1,40 @@
+"""Compare finished runs: `python -m qtrl.report runs=DIR [key=value ...]`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtrl.wiring.command import run_command
+from qtrl.wiring.imports import lasting_imports
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from omegaconf import DictConfig
+
+
+def report(cfg: DictConfig) -> list[Path]:
+    """Compare runs, and write what comes out as a page, a table and figures.
+
+    Args:
+        cfg: The composed config.
+
+    Returns:
+        The files written.
+
+    Raises:
+        QtrlError: A folder or an option is unusable, or the runs are too unlike to be compared.
+    """
+    with lasting_imports():
+        from qtrl.wiring.reporting import run_report
+
+    return run_report(cfg)
+
+
+def main() -> None:
+    """Run the command line."""
+    run_command(report, "report")
+
+
+if __name__ == "__main__":
+    main()
