@@ -51,11 +51,11 @@ class TestHistory:
         self.recent: dict[int, float] = {}
 
     def add(self, result: TestResult) -> None:
-        """Take in a test; one at the same env steps as the last takes its place among the recent ones."""
+        """Take in a test; of two at the same env steps, the first, which is as long as the others, counts as recent."""
         self.last = result
         if self.best is None or result.return_mean > self.best.return_mean:
             self.best = result
-        self.recent[result.env_steps] = result.return_mean
+        self.recent.setdefault(result.env_steps, result.return_mean)
         for env_steps in list(self.recent)[:-RECENT]:
             del self.recent[env_steps]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qtrl.report.panels import GAP, LEARNING, PAPER, Bands, Panel
+from qtrl.report.panels import GAP, LEARNING, PAPER, Bands, Panel, limits
 from qtrl.report.runs import Study
 from qtrl.report.styles import Style
 from qtrl.report.table import Row
@@ -109,6 +109,9 @@ def _panel(axes: "Axes", panel: Panel, bands: Bands, styles: Mapping[str, Style]
         axes.text(0.5, 0.5, "no run has this metric", transform=axes.transAxes, ha="center", color="0.4")
     elif panel.log:
         axes.set_yscale("log")
+    shown = limits(bands[first].values(), log=panel.log)
+    if shown is not None:
+        axes.set_ylim(*shown)
     axes.set(xlabel="env steps", ylabel=panel.axis)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_major_locator(MaxNLocator(5))

@@ -9,9 +9,12 @@ from qtrl.keys import ENV_STEPS
 
 
 def read_metric(rows: Sequence[dict[str, str]], name: str) -> tuple[list[int], list[float]]:
-    """Return env steps and values of one metric, where it was logged."""
-    pairs = [(int(row[ENV_STEPS]), float(row[name])) for row in rows if row.get(name)]
-    return [step for step, _ in pairs], [value for _, value in pairs]
+    """Return env steps and values of one metric, where it was logged; of two at one env step, the first."""
+    values: dict[int, float] = {}
+    for row in rows:
+        if row.get(name):
+            values.setdefault(int(row[ENV_STEPS]), float(row[name]))
+    return list(values), list(values.values())
 
 
 def draw_learning_curve(metrics_csv: Path, picture: Path, *, title: str) -> None:

@@ -1,6 +1,6 @@
 """What is drawn over env steps, for the pictures and the page alike."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from qtrl.report.runs import Study
@@ -97,13 +97,25 @@ PAPER = (
 
 def bands_of(study: Study) -> Bands:
     """Put the seeds of each label together, for every metric that is drawn; labels without a metric are left out."""
-    metrics = dict.fromkeys(metric for panel in (LEARNING, *PAPER, GAP) for metric in panel.metrics)
-    return {metric: _bands(study, metric) for metric in metrics}
+    metrics = {metric: panel.log for panel in (LEARNING, *PAPER, GAP) for metric in panel.metrics}
+    return {metric: _bands(study, metric, log=log) for metric, log in metrics.items()}
 
 
-def _bands(study: Study, metric: str) -> dict[str, Band]:
+def limits(bands: Iterable[Band], *, log: bool) -> tuple[float, float] | None:
+    """Return where an axis ends: just beyond the values of all seeds, however far intervals reach; None without any."""
+    found = [one for one in bands if len(one.env_steps)]
+    if not found:
+        return None
+    low, high = min(one.lowest for one in found), max(one.highest for one in found)
+    if log:
+        return (max(low, 1e-6 * high) / 1.3, high * 1.3) if high > 0 else None
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _bands(study: Study, metric: str, *, log: bool) -> dict[str, Band]:
     curves = {
         label: [run.columns[metric] for run in runs if metric in run.columns and len(run.columns[metric][0])]
         for label, runs in study.runs.items()
     }
-    return {label: band(found) for label, found in curves.items() if found}
+    return {label: band(found, log=log) for label, found in curves.items() if found}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qtrl.report.panels import GAP, LEARNING, PAPER, Bands, Panel
+from qtrl.report.panels import GAP, LEARNING, PAPER, Bands, Panel, limits
 from qtrl.report.runs import Study
 from qtrl.report.statistics import Band
 from qtrl.report.styles import Style
@@ -86,8 +86,11 @@ def _over_env_steps(panel: Panel, bands: Bands, styles: Mapping[str, Style], *, 
                 hovertemplate="%{y:,.4~g}",
             )
     figure.update_layout(hovermode="x unified", xaxis={"hoverformat": ",d", "rangemode": "tozero"})
+    shown = limits(bands[first].values(), log=panel.log)
     if panel.log:
         figure.update_yaxes(type="log", dtick=1)
+    if shown is not None:
+        figure.update_yaxes(range=np.log10(shown) if panel.log else shown)
     return _plot(panel.name, panel.title, panel.note, _last_values(bands[first], styles), figure)
 
 

@@ -41,7 +41,7 @@ class RunResult:
         seed: Its seed.
         summary: What `summary.json` holds.
         columns: The curve of each metric of `metrics.csv`, without the cells that are empty; of several values at the
-            same env step, the last.
+            same env step, the first: the long test at the end follows the usual one, which a curve is made of.
         config: What `config.yaml` holds.
     """
 
@@ -139,7 +139,7 @@ def _read_columns(path: Path) -> dict[str, Curve]:
         before = env_steps
         for name, cell in zip(header, row, strict=True):
             if cell:
-                cells[name][env_steps] = _finite(cell, f"{path.name}, line {number}: {name}")
+                cells[name].setdefault(env_steps, _finite(cell, f"{path.name}, line {number}: {name}"))
     if not cells["test/return_mean"]:
         raise RunFolderError(f"{path.name} has no test")
     return {name: (np.array(list(found), float), np.array(list(found.values()))) for name, found in cells.items()}

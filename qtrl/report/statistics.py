@@ -45,6 +45,8 @@ class Band:
         low: Lower ends of pointwise intervals of the IQM, (T,); NaN for one seed.
         high: Upper ends, (T,).
         n: Seeds.
+        lowest: Lowest value of any seed, infinite without any; intervals may reach further, and axes need not.
+        highest: Highest value of any seed.
     """
 
     env_steps: np.ndarray
@@ -53,6 +55,8 @@ class Band:
     low: np.ndarray
     high: np.ndarray
     n: int
+    lowest: float
+    highest: float
 
 
 def iqm(values: np.ndarray) -> float:
@@ -192,12 +196,13 @@ def smallest_detectable_difference(values: np.ndarray, reference: np.ndarray) ->
     return pooled * float(shift) * math.sqrt(1 / n + 1 / m)
 
 
-def band(curves: Sequence[Curve]) -> Band:
+def band(curves: Sequence[Curve], *, log: bool = False) -> Band:
     """Put the curves of one metric of several seeds together.
 
     Args:
         curves: One of each seed, none of them empty. Where their env steps differ, all env steps that lie within every
             curve are taken, and values between those of a curve lie on straight lines.
+        log: Whether to take logarithms first and go back at the end, for positive values on a logarithmic axis.
     """
     from scipy import stats
 
@@ -205,8 +210,18 @@ def band(curves: Sequence[Curve]) -> Band:
     within = (steps >= max(env_steps[0] for env_steps, _ in curves)) & (steps <= min(s[-1] for s, _ in curves))
     steps = steps[within]
     values = np.stack([np.interp(steps, *curve) for curve in curves])  # (n, T)
-    center, half = stats.trim_mean(values, 0.25, axis=0), _half_width(values, CURVE_RESAMPLES)
-    return Band(steps, center, values.mean(axis=0), center - half, center + half, len(curves))
+    log = log and bool((values > 0).all())
+    there, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
+    scaled = there(values)
+    center, half = stats.trim_mean(scaled, 0.25, axis=0), _half_width(scaled, CURVE_RESAMPLES)
+    drawn = [back(curve) for curve in (center, scaled.mean(axis=0), center - half, center + half)]
+    return Band(
+        steps,
+        *drawn,
+        n=len(curves),
+        lowest=float(values.min(initial=np.inf)),
+        highest=float(values.max(initial=-np.inf)),
+    )
 
 
 def _half_width(values: np.ndarray, resamples: int) -> np.ndarray:

@@ -104,8 +104,8 @@ def _of_runs(runs: Sequence[RunResult]) -> dict[str, Any]:
 
     return {
         "best_mean": mean("best_return_mean"),
-        "last_ten_mean": mean("last_ten_return_mean"),
-        "gap_mean": float(np.mean([_gap(run) for run in runs])),
+        "last_ten_mean": float(np.mean([_recent(run, "test/return_mean") for run in runs])),
+        "gap_mean": float(np.mean([_recent(run, "test/gap") for run in runs])),
         "circuits": mean("circuits"),
         "shots": mean("shots"),
         "seconds": mean("wall_seconds"),
@@ -113,9 +113,10 @@ def _of_runs(runs: Sequence[RunResult]) -> dict[str, Any]:
     }
 
 
-def _gap(run: RunResult) -> float:
-    _, gaps = run.columns.get("test/gap", ((), ()))
-    return float(np.mean(gaps[-RECENT:])) if len(gaps) else math.nan
+def _recent(run: RunResult, metric: str) -> float:
+    """Return the mean over the last tests; NaN where a run of an earlier version lacks the metric."""
+    _, values = run.columns.get(metric, ((), ()))
+    return float(np.mean(values[-RECENT:])) if len(values) else math.nan
 
 
 def write_table(rows: Sequence[Row], path: Path) -> None:

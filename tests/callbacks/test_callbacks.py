@@ -71,6 +71,9 @@ def test_results_are_means_over_episodes_and_survive_a_checkpoint():
     for one in (TestResult(4, (9.0,), (1,)), result):
         testing.history.add(one)
     assert (testing.last, testing.best) == (result, TestResult(4, (9.0,), (1,)))
+    testing.history.add(TestResult(5, (2.0,) * 100, (1,) * 100))
+    assert testing.history.recent == {4: 9.0, 5: 4.0}
+    assert testing.history.recent_mean == 6.5
     back.load_state_dict(testing.state_dict())
     assert (back.last, back.best) == (testing.last, testing.best)
 

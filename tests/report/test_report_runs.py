@@ -88,9 +88,9 @@ def test_a_run_is_read(tmp_path):
     assert study.facts["final_test_episodes"] == "2" and study.facts["commits"] == "c" * 40
 
 
-def test_empty_cells_are_left_out_and_of_two_values_at_a_step_the_last_counts(tmp_path):
+def test_empty_cells_are_left_out_and_of_two_values_at_a_step_the_first_counts(tmp_path):
     (run,) = study_of(write_run(tmp_path / "a")).runs["pqc"]
-    np.testing.assert_equal(run.columns["test/return_mean"], ([100, 300], [-800, -150]))
+    np.testing.assert_equal(run.columns["test/return_mean"], ([100, 300], [-800, -160]))
     np.testing.assert_equal(run.columns["train/return"], ([100, 200, 300], [-900.5, -700, -500]))
     np.testing.assert_equal(run.columns["test/gap"], ([100], [-100.5]))
     assert run.columns["test/gap"][0].dtype == run.columns["test/gap"][1].dtype == np.float64

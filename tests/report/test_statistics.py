@@ -205,6 +205,14 @@ def test_curves_that_do_not_meet_give_an_empty_band():
     assert [len(array) for array in (found.env_steps, found.iqm, found.mean, found.low, found.high)] == [0] * 5
 
 
+def test_a_band_on_a_logarithmic_scale_stays_above_0():
+    curves = [(np.array([1.0]), np.array([value])) for value in (0.01, 0.1, 10.0)]
+    plain, log = band(curves), band(curves, log=True)
+    assert plain.low[0] < 0 < log.low[0] < log.high[0]
+    assert log.iqm[0] == pytest.approx(0.01 ** (1 / 3) * 0.1 ** (1 / 3) * 10 ** (1 / 3))
+    assert (log.lowest, log.highest) == (0.01, 10)
+
+
 def test_one_curve_has_a_line_and_no_band():
     found = band([(np.array([1.0, 2]), np.array([3.0, 4]))])
     np.testing.assert_array_equal(found.iqm, [3, 4])
