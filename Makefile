@@ -53,8 +53,8 @@ demo: install ## Train on Pendulum-v1 for a few minutes, test it, show the learn
 	echo "Learning curve and video:" && ls "$$run/learning_curve.png" "$$run"/videos/*.mp4
 
 study-pendulum: install ## Train blocks and controls on Pendulum-v1 (hours; the same again goes on), write the report
-	$(BIN)/python -m qtrl.train -m experiment=study/pendulum $(ARGS)
-	$(BIN)/python -m qtrl.train -m experiment=study/pendulum sweep=controls $(ARGS)
+	-$(BIN)/python -m qtrl.train -m experiment=study/pendulum $(ARGS)
+	-$(BIN)/python -m qtrl.train -m experiment=study/pendulum sweep=controls $(ARGS)
 	$(BIN)/python -m qtrl.report runs=runs/study/pendulum
 
 test: lint types floors chromium ## Lint, types, floors and the test suite with at least 90 % coverage

@@ -1,7 +1,6 @@
 """What the numbers of a config may be, said before anything is built from them."""
 
 import math
-import re
 import reprlib
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from qtrl.data import COLLECTORS, STORAGES, Schedule, check_collector
 from qtrl.envs import VECTORS
 from qtrl.errors import ConfigError
+from qtrl.keys import LABEL, LABEL_RULE
 from qtrl.wiring import matmul
 
 
@@ -127,7 +127,6 @@ CHOICES = {
 }
 """Words by key, as above."""
 
-LABEL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", re.ASCII)
 MISSING = object()
 
 
@@ -160,8 +159,7 @@ def check_config(cfg: DictConfig) -> None:
 def _check_label(label: object) -> None:
     """Refuse a label that is no name for folders, tables and legends; a run folder of an earlier version has none."""
     if label is not None and not (isinstance(label, str) and LABEL.fullmatch(label)):
-        expected = "expected up to 64 letters, digits and ._- with no dot at the start"
-        raise ConfigError(f"label={_shown(label)} is not allowed: {expected}")
+        raise ConfigError(f"label={_shown(label)} is not allowed: expected {LABEL_RULE}")
 
 
 def _check_sizes(cfg: DictConfig) -> None:

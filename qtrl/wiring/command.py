@@ -4,12 +4,13 @@ import difflib
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from qtrl.errors import ConfigError, QtrlError
+from qtrl.wiring.jobs import end_with_command, failures_of_jobs, tell_failure, told_failures
 from qtrl.wiring.spin import spin_count
 
 TRACEBACKS = "HYDRA_FULL_ERROR"
@@ -52,22 +53,36 @@ def run_command(task: Callable, config_name: str) -> None:
         os.environ["GOMP_SPINCOUNT"] = spin_count()
     asked = os.environ.get(TRACEBACKS, "0")
     failures: list[Exception] = []
-    try:
-        keeping = _keeping(task, failures, tracebacks=asked)
-        refuse_secret_arguments()
-        # With tracebacks Hydra raises its errors instead of printing them and exiting.
-        with _variable(TRACEBACKS, "1"), _variable(PICKLES, None), _variable(NO_PICKLES, "1"):
-            hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(keeping)()
-        if failures:
-            raise failures[0]
-    except KeyboardInterrupt:
-        print("qtrl: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED_STATUS)
-    except (QtrlError, HydraException, OmegaConfBaseException, ValueError) as error:
-        if asked == "1" or (type(error) is ValueError and GROUP_IS_NULL not in str(error)):
-            raise
+    with failures_of_jobs() as failed_jobs:
+        try:
+            keeping = _keeping(task, failures, tracebacks=asked)
+            refuse_secret_arguments()
+            # With tracebacks Hydra raises its errors instead of printing them and exiting.
+            with _variable(TRACEBACKS, "1"), _variable(PICKLES, None), _variable(NO_PICKLES, "1"):
+                hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(keeping)()
+            if failures:
+                raise failures[0]
+        except KeyboardInterrupt:
+            print("qtrl: interrupted", file=sys.stderr)
+            sys.exit(INTERRUPTED_STATUS)
+        except (QtrlError, HydraException, OmegaConfBaseException, ValueError) as error:
+            if asked == "1" or (type(error) is ValueError and GROUP_IS_NULL not in str(error)):
+                raise
+            _tell(error, told_failures(failed_jobs))
+            sys.exit(EXIT_STATUS)
+
+
+def _tell(error: Exception, failed_jobs: Sequence[tuple[str, str]]) -> None:
+    """Print one line: what is wrong; of several jobs that failed, one for each, and what to do."""
+    if len(failed_jobs) < 2:
         print(f"qtrl: {printable(describe(error))}", file=sys.stderr)
-        sys.exit(EXIT_STATUS)
+        return
+    for folder, reason in failed_jobs:
+        print(f"qtrl: {printable(folder)}: {printable(reason)}", file=sys.stderr)
+    others = (
+        "the others ended; with resume=auto, as in studies, the same command tries these again and leaves the others"
+    )
+    print(f"qtrl: {len(failed_jobs)} jobs failed, {others}", file=sys.stderr)
 
 
 def printable(message: str) -> str:
@@ -105,11 +120,13 @@ def _keeping(task: Callable, failures: list[Exception], *, tracebacks: str) -> C
         from hydra.types import RunMode
         from omegaconf.errors import OmegaConfBaseException
 
+        end_with_command()
         try:
             with _variable(TRACEBACKS, tracebacks):
                 return task(cfg)
         except (QtrlError, OmegaConfBaseException) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
+                tell_failure(HydraConfig.get().runtime.output_dir, describe(error))
                 raise
             failures.append(error)
 

@@ -68,6 +68,7 @@ class Study:
         self._facts = agent.facts(options)
         self._outcomes: list[dict[str, Any]] = []
         self._left_out: dict[str, str] = {}
+        self._seed = seed_for(options.seed, "bootstrap")
 
     def run(self, conditions: list[Condition]) -> None:
         """Test the run as it is, then under each condition that applies."""
@@ -84,7 +85,7 @@ class Study:
 
     def finish(self) -> None:
         """Write the whole of it, and print it."""
-        found = verdict(self.tested[1:])
+        found = verdict(self.tested[0], self.tested[1:], seed=self._seed)
         self._write("complete", verdict=found, note=note(self._options.episodes))
         title = f"{self._agent.run_dir.name}: {self._options.checkpoint}.ckpt, {self._facts['env_steps']:,} env steps"
         csv, picture = (self._path.with_suffix(suffix) for suffix in (".csv", ".png"))
@@ -111,8 +112,7 @@ class Study:
     def _test(self, condition: Condition, block: Block, *, of: int) -> None:
         episodes = self._agent.play(self._options)
         own = self.tested[0].returns if self.tested else episodes.returns
-        seed = seed_for(self._options.seed, "bootstrap")
-        pairs = compare(condition.name, episodes.returns, own, seed=seed, uninformed=condition.uninformed)
+        pairs = compare(condition.name, episodes.returns, own, seed=self._seed, uninformed=condition.uninformed)
         self.tested.append(pairs)
         self._outcomes.append(
             vars(condition)

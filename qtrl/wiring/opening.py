@@ -35,12 +35,12 @@ def new_run_dir(path: Path, *, leftovers: bool = False) -> Iterator[None]:
         RunFolderError: It holds something else, is in use, or cannot be written.
     """
     if leftovers and _begun(path):
-        with _held(path):
+        with held(path):
             _clear(path)
             yield
     else:
         make_run_dir(path)
-        with _held(path):
+        with held(path):
             yield
 
 
@@ -71,7 +71,7 @@ def reopened_run_dir(path: Path) -> Iterator[dict[str, Any]]:
         RunFolderError: It is in use.
         CheckpointError: Neither the last checkpoint nor the previous one can be read.
     """
-    with _held(path):
+    with held(path):
         checkpoint = recover_checkpoint(path / LAST)
         for folder in (path, (path / LAST).parent):
             remove_parts(folder)
@@ -79,14 +79,22 @@ def reopened_run_dir(path: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Lock the folder itself, which the system undoes when the process ends, however it ends."""
+def held(path: Path, key: str = "run_dir") -> Iterator[None]:
+    """Lock the folder itself, which the system undoes when the process ends, however it ends.
+
+    Args:
+        path: The folder.
+        key: The key of the command line that names it.
+
+    Raises:
+        RunFolderError: Another process holds it.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
-        raise RunFolderError(f"run_dir={path} is in use by another process: wait for it, or choose another") from error
+        raise RunFolderError(f"{key}={path} is in use by another process: wait for it, or choose another") from error
     except OSError:
         pass  # a file system without locks
     try:

@@ -50,7 +50,7 @@ def run_report(cfg: DictConfig) -> list[Path]:
     for path in files:
         print(f"qtrl: {path}")
     if wandb_run is not None:
-        send_report(wandb_run, out)
+        send_report(wandb_run, files)
     return files
 
 

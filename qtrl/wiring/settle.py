@@ -1,7 +1,10 @@
 """From what the command line composed to the config of one run."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -47,19 +50,45 @@ def settle(cfg: DictConfig) -> DictConfig:
     return cfg
 
 
-def _named(cfg: DictConfig) -> DictConfig:
-    """Fill in the names of the experiment and of the run folder."""
-    hydra = HydraConfig.get()
-    experiment = hydra.runtime.choices.get("experiment")
+def chosen_experiment() -> str:
+    """Return the name of the experiment on the command line.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    experiment = HydraConfig.get().runtime.choices.get("experiment")
     if experiment is None:
         folder = Path(config_dir(), "experiment")
         names = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
         raise ConfigError(f"which experiment? add experiment=NAME; choices are {', '.join(names)}")
+    return experiment
+
+
+def _check_control(control: str | None, overrides: Sequence[str]) -> None:
+    """Refuse a choice of the command line in the place of what a control stands for: its label would tell a lie."""
+    path = Path(config_dir(), "control", f"{control}.yaml")
+    if control is None or not path.is_file():
+        return
+    entries = yaml.safe_load(path.read_text()).get("defaults", [])
+    chosen = {key.removeprefix("override /") for entry in entries for key in entry}
+    for override in overrides:
+        if override.partition("=")[0] in chosen:
+            raise ConfigError(
+                f"{override} undoes what control={control} chooses: leave out one of them; "
+                "in a study controls go with sweep=controls"
+            )
+
+
+def _named(cfg: DictConfig) -> DictConfig:
+    """Fill in the names of the experiment and of the run folder."""
+    hydra, experiment = HydraConfig.get(), chosen_experiment()
+    _check_control(hydra.runtime.choices.get("control"), hydra.overrides.task)
     with open_dict(cfg):
         cfg.experiment = experiment
     if cfg.run_dir is None:
         swept = hydra.mode == RunMode.MULTIRUN
-        stays = swept and NOW not in OmegaConf.to_container(hydra.sweep, resolve=False)["dir"]
+        sweep: Any = OmegaConf.to_container(hydra.sweep, resolve=False)
+        stays = swept and NOW not in sweep["dir"]
         if cfg.resume == AUTO and not stays:
             add = f"{SWEEP_DIR}runs/NAME" if swept else "run_dir=DIR"
             raise ConfigError(f"resume=auto: which folder? add {add}, the same each time")

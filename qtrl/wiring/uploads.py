@@ -1,6 +1,6 @@
 """Files of a run and of a report, sent to W&B where it is asked for."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -54,14 +54,14 @@ def send_video(run: WandbRun, path: Path, *, env_steps: int) -> None:
     _say(log_video(run, path, env_steps=env_steps))
 
 
-def send_report(run: WandbRun, folder: Path) -> None:
-    """Send the page, the table and the pictures of a report, and say where they are.
+def send_report(run: WandbRun, files: Sequence[Path]) -> None:
+    """Send the files of a report, and say where they are.
 
     Args:
         run: As `report_wandb_run` prepared it.
-        folder: Where the report was written.
+        files: The page, then the others that were written.
     """
-    _say(log_report(run, folder))
+    _say(log_report(run, files))
 
 
 def _wandb_run(cfg: DictConfig, run_dir: Path, save_dir: Path, **options: object) -> WandbRun:

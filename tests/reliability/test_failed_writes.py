@@ -12,8 +12,8 @@ from numbered_saves import PIECE, STORAGES, Saves
 
 from qtrl.errors import CheckpointError, RunFolderError
 
-ALL_OR_SOME = pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 9])
-"""In the quick tests every 9th call of a save fails."""
+ALL_OR_SOME = pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 16])
+"""In the quick tests every 16th call of a save fails."""
 SCRIPT = Path(__file__).with_name("numbered_saves.py")
 
 

@@ -47,13 +47,13 @@ def check_unsound(train, override):
 
 
 @given(arguments=sound)
-@fuzzed(4)
+@fuzzed(2)
 def test_sound_overrides_make_a_whole_run(train, arguments):
     check_sound(train, arguments)
 
 
 @given(override=unsound)
-@fuzzed(20)
+@fuzzed(10)
 def test_anything_else_is_told_in_one_line(train, override):
     check_unsound(train, override)
 

@@ -33,8 +33,8 @@ def check_stopped(runs, status, number):
 
 
 def stops():
-    """The quick tests have one of each."""
-    quick = {("while it learns", SIGTERM, False), ("in workers", SIGINT, True)}
+    """The quick tests have one of each signal, to one process and to its group."""
+    quick = {("while it learns", SIGTERM, False), ("while it learns", SIGINT, True)}
     for stop in product(MOMENTS, (SIGTERM, SIGINT), (False, True)):
         yield pytest.param(*stop, marks=() if stop in quick else pytest.mark.slow)
 
@@ -80,6 +80,7 @@ def test_a_run_that_cannot_stop_is_ended_within_10_s_and_says_where_it_was(runs,
     assert steps_of(tmp_path / "run") == 40
 
 
+@pytest.mark.slow
 def test_slurm_requeues_a_job_that_it_preempts(small, tmp_path):
     scontrol = tmp_path / "bin" / "scontrol"
     scontrol.parent.mkdir()

@@ -74,6 +74,11 @@ CONFIG_MISTAKES = {
         ["RBG", "block=pqc", "block.surrogate=false", "surrogate=qtdnn"],
     ),
     "option of another surrogate": ((*PENDULUM, "surrogate=zero", "surrogate.hidden=8"), ["surrogate.hidden"]),
+    "gradient of a circuit whose outputs change places": (
+        (*PENDULUM, "control=shuffled", "surrogate=exact"),
+        ["ExactEstimator", "Shuffled", "block=pqc", "surrogate=qtdnn"],
+    ),
+    "circuit of plain TD3": ((*PENDULUM, "actor=mlp"), ["MLPActor", "PQC", "block=zeros", "actor=hybrid"]),
     "surrogate of fc": (("experiment=pendulum_fc", "debug=smoke", "block.surrogate=true"), ["block.surrogate=false"]),
 }
 

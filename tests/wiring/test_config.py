@@ -65,12 +65,19 @@ def test_a_control_has_its_name_as_label_and_differs_by_actor_block_and_circuit_
     assert all(cfg["circuit"][size] == pqc["circuit"][size] for size in ("n_qubits", "reps"))
 
 
-@pytest.mark.parametrize("label", ["", ".", "../x", "a b", "x" * 65, "<b>", "é", "3.5/2"])
+@pytest.mark.parametrize("label", ["", ".", "../x", "a b", "x" * 65, "<b>", "é", "3.5/2", "+a", "a\n"])
 def test_a_label_is_a_plain_name(label, compose):
     cfg = compose("experiment=pendulum_pqc")
     cfg.label = label
     with pytest.raises(ConfigError, match=r"^label=.* is not allowed: expected up to 64 letters"):
         check_config(cfg)
+
+
+@pytest.mark.parametrize("label", ["pqc", "pqc+td3", "_-.+9", "x" * 64])
+def test_a_plain_label_is_taken(label, compose):
+    cfg = compose("experiment=pendulum_pqc")
+    cfg.label = label
+    check_config(cfg)
 
 
 @pytest.mark.parametrize("block", ["fc", "rbg", "zeros"])

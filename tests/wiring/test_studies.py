@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,8 @@ def test_the_same_command_again_makes_what_is_missing_and_nothing_else(train, tm
 
 
 def test_runs_side_by_side_equal_the_same_runs_by_themselves(train, tmp_path):
-    command = [sys.executable, "-m", "qtrl.train", *STUDY, *SHORT, "block=fc", "control=td3,bernoulli", "seed=1"]
+    jobs = ("sweep=controls", "control=td3,bernoulli", "seed=1")
+    command = [sys.executable, "-m", "qtrl.train", *STUDY, *SHORT, *jobs]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*command, f"paths.runs={tmp_path}"], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -50,6 +52,16 @@ def test_runs_side_by_side_equal_the_same_runs_by_themselves(train, tmp_path):
     beside = tmp_path / "study" / "pendulum" / "bernoulli" / "seed1"
     assert rows(beside) == rows(tmp_path / "alone")
     assert (beside.parents[1] / "td3" / "seed1" / "summary.json").exists()
+
+
+@pytest.mark.parametrize(("control", "override"), [("frozen", "block=fc"), ("no_entangler", "circuit=frozen")])
+def test_a_control_that_another_override_undoes_is_refused(train, tmp_path, capsys, control, override):
+    run = ("experiment=pendulum_pqc", "debug=smoke", f"control={control}", override, f"run_dir={tmp_path / 'run'}")
+    assert train(*run) == 2
+    assert capsys.readouterr().err == (
+        f"qtrl: {override} undoes what control={control} chooses: leave out one of them; "
+        "in a study controls go with sweep=controls\n"
+    )
 
 
 @pytest.fixture
@@ -84,3 +96,39 @@ def test_a_run_without_a_summary_goes_on(compose, tmp_path):
 def test_a_damaged_summary_is_named(finished, summary):
     with pytest.raises(RunFolderError, match=r"summary\.json.* remove it"):
         finished(summary)
+
+
+def test_jobs_that_fail_are_all_named_and_the_others_end(train, tmp_path, capsys):
+    study = (*STUDY, *SHORT, "launcher=basic", f"paths.runs={tmp_path}", "block=zeros", "seed=0,1,2")
+    (tmp_path / "study" / "pendulum" / "zeros").mkdir(parents=True)
+    for seed in (0, 1):
+        (tmp_path / "study" / "pendulum" / "zeros" / f"seed{seed}").write_text("in the way")
+    assert train(*study) == 2
+    *_, first, second, last = capsys.readouterr().err.splitlines()
+    for seed, line in enumerate((first, second)):
+        assert line.startswith(f"qtrl: {tmp_path}/study/pendulum/zeros/seed{seed}: run_dir=")
+    assert last.startswith("qtrl: 2 jobs failed, the others ended; ")
+    assert (tmp_path / "study" / "pendulum" / "zeros" / "seed2" / "summary.json").exists()
+
+
+def test_jobs_save_and_stop_when_the_command_is_killed(tmp_path):
+    long = ("total_env_steps=100000", "warmup_env_steps=50", "debug=smoke", "logger=csv", "block=zeros", "seed=0,1")
+    command = [sys.executable, "-m", "qtrl.train", "-m", "experiment=study/pendulum", *long, f"paths.runs={tmp_path}"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    runs = [tmp_path / "study" / "pendulum" / "zeros" / f"seed{seed}" for seed in (0, 1)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_for(lambda: all((run / "checkpoints" / "last.ckpt").exists() for run in runs))
+        process.kill()
+    wait_for(lambda: all("SIGTERM" in status(run) for run in runs))
+
+
+def status(run):
+    path = run / "summary.json"
+    return json.loads(path.read_text())["status"] if path.exists() else ""
+
+
+def wait_for(there, seconds=120):
+    end = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.05)

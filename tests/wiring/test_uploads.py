@@ -60,9 +60,9 @@ def test_a_run_without_wandb_is_told(run, tmp_path):
 @pytest.mark.parametrize(("where", "said"), [("https://x/abc", "qtrl: W&B: https://x/abc\n"), ("", "")])
 def test_where_files_are_is_said_if_they_are_there(monkeypatch, capsys, tmp_path, where, said):
     monkeypatch.setattr(uploads, "log_video", lambda run, path, env_steps: where)
-    monkeypatch.setattr(uploads, "log_report", lambda run, folder: where)
+    monkeypatch.setattr(uploads, "log_report", lambda run, files: where)
     send_video(None, tmp_path, env_steps=1)
-    send_report(None, tmp_path)
+    send_report(None, [tmp_path])
     assert capsys.readouterr().out == said * 2
 
 
