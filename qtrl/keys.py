@@ -1,4 +1,6 @@
-"""Names, each written once: the keys of a transition and the metrics of a run."""
+"""Names, each written once: the keys of a transition, the metrics of a run, and what a label may be."""
+
+import re
 
 OBSERVATION = "observation"
 ACTION = "action"
@@ -14,6 +16,10 @@ DONE = ("next", "done")
 
 ENV_STEPS = "env_steps"
 UPDATES = "updates"
+
+LABEL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._+-]{0,63}")
+"""Labels that can stand in names of folders, tables and legends as they are; matched in full."""
+LABEL_RULE = "up to 64 letters, digits and ._+- with no dot or plus at the start"
 
 PURPOSES = ("collect", "fit", "target", "actor", "probe", "test")
 """What circuits are run for."""

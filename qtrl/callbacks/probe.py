@@ -107,7 +107,8 @@ class Probe(Callback):
     """Measure on rows of the replay, every so many env steps and at the end, without a trace in the training.
 
     Rank 0 alone measures, on rows drawn anew each time, with PreDNN's present angles. A block without a circuit is left
-    alone. What cannot be told, such as a cosine with a gradient of 0, is left out.
+    alone. What cannot be told, such as a cosine with a gradient of 0, is left out; so are the gradients of a block that
+    does not return what is read of its circuit, which have no exact ones to be compared with.
 
     Args:
         rows: Rows of the replay to measure on.
@@ -166,10 +167,11 @@ class Probe(Callback):
             logits = estimator.logits(q_in)
             if logits is not None:
                 measured |= surrogate_metrics(logits, actor.block.mean(q_in))
-        differentiable = _differentiable(executable)
-        measured |= gradient_metrics(
-            actor, module.critic, estimator, observation, executable=differentiable, generator=generator
-        )
+        if actor.block.returns_readout:
+            differentiable = _differentiable(executable)
+            measured |= gradient_metrics(
+                actor, module.critic, estimator, observation, executable=differentiable, generator=generator
+            )
         self._book(module, model=logits is not None)
         return {name: value.item() for name, value in measured.items()}
 
@@ -180,8 +182,11 @@ class Probe(Callback):
 
     def _book(self, module: TD3, *, model: bool) -> None:
         block, rows = module.actor.block, self._rows
-        exact = Cost(circuits=(3 + model) * rows)  # expectations, probabilities, exact gradient; means for the model
-        for cost in (exact, block.cost(rows), module.estimator.cost(block, rows, gradient=True)):
+        exact = Cost(circuits=(2 + model) * rows)  # expectations, probabilities; means for the model
+        costs = [exact, block.cost(rows)]
+        if block.returns_readout:  # the exact gradient, and the estimator's
+            costs += [Cost(circuits=rows), module.estimator.cost(block, rows, gradient=True)]
+        for cost in costs:
             module.meters.ledger.add("probe", cost)
 
 

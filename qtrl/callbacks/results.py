@@ -39,8 +39,8 @@ class TestHistory:
 
     Attributes:
         last: The newest test; None before the first.
-        best: The one with the highest mean return.
-        recent: Env steps and mean return of the newest tests, one for each point in the run, at most `RECENT`.
+        best: The one with the highest mean return, of those with as many episodes as the first.
+        recent: Env steps and mean return of the newest of these, one for each point in the run, at most `RECENT`.
     """
 
     __test__ = False
@@ -51,9 +51,12 @@ class TestHistory:
         self.recent: dict[int, float] = {}
 
     def add(self, result: TestResult) -> None:
-        """Take in a test; of two at the same env steps, the first, which is as long as the others, counts as recent."""
+        """Take in a test; one with more episodes, at the end, has other starts and is compared with no other."""
         self.last = result
-        if self.best is None or result.return_mean > self.best.return_mean:
+        self.best = self.best or result
+        if len(result.returns) != len(self.best.returns):
+            return
+        if result.return_mean > self.best.return_mean:
             self.best = result
         self.recent.setdefault(result.env_steps, result.return_mean)
         for env_steps in list(self.recent)[:-RECENT]:

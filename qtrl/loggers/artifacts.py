@@ -12,7 +12,6 @@ VIDEO = "test/video"
 """Key of the video of a test episode."""
 REPORT = "report"
 """Key of the page, type of the artifact, and type of the run that holds both."""
-PAGE = "report.html"
 UPLOAD_SECONDS = 120
 """How long files may take to be sent."""
 
@@ -38,22 +37,21 @@ def log_video(run: WandbRun, path: Path, *, env_steps: int) -> str:
     return _send(run, send)
 
 
-def log_report(run: WandbRun, folder: Path) -> str:
-    """Log `report.html`, `table.csv` and the pictures of a folder, and end the session.
+def log_report(run: WandbRun, files: Sequence[Path]) -> str:
+    """Log the page of a report, and all of its files as an artifact, and end the session.
 
     Args:
         run: A run of the report's own.
-        folder: Where the report was written.
+        files: The page, then the others that were written.
 
     Returns:
         As `log_video`.
     """
-    files = [path for path in (folder / PAGE, folder / "table.csv", *sorted(folder.glob("*.png"))) if path.is_file()]
 
     def send(session: Any) -> None:
         import wandb
 
-        session.log({REPORT: wandb.Html(folder / PAGE, inject=False)})
+        session.log({REPORT: wandb.Html(files[0], inject=False)})
         _log_artifact(session, REPORT, files, {})
 
     return _send(run, send)

@@ -25,6 +25,8 @@ LONGEST_RUN_ID = 200
 """Bytes of the file that holds it."""
 START_SECONDS = 20
 """How long the server may take to answer at the start of a run."""
+CONNECT_SECONDS = 40
+"""How long the start may take in all: online, and offline after that failed."""
 CALL_SECONDS = 3
 """How long W&B's service may take to accept a row, and to end a run that was stopped."""
 FINISH_SECONDS = 15
@@ -135,7 +137,7 @@ class WandbRun(Logger):
     def experiment(self) -> Any:
         """The W&B run, made on first use; None while W&B fails."""
         if self._run is None:
-            self._try(self._connect, 2 * START_SECONDS)
+            self._try(self._connect, CONNECT_SECONDS)
         return self._run
 
     def _connect(self) -> None:

@@ -22,6 +22,10 @@ GROUP = 3
 """Blocks beside the reference in one pair of axes: the paper has three."""
 
 
+FIGURES = tuple(f"{name}.png" for name in (LEARNING.name, "figure4", "returns", GAP.name, "improvement"))
+"""Names of all files that a report may have."""
+
+
 def draw_figures(
     study: Study, rows: Sequence[Row], bands: Bands, styles: Mapping[str, Style], *, reference: str
 ) -> dict[str, bytes]:

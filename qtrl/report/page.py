@@ -69,7 +69,7 @@ def make_page(study: Study, rows: Sequence[Row], bands: Bands, styles: Mapping[s
         reference=next(row for row in rows if row.block == text.reference),
         compared=compared,
         tables={
-            "returns": page_tables.returns(rows),
+            "returns": page_tables.returns(rows, study.facts),
             "comparisons": page_tables.comparisons(compared, reference=styles[text.reference].text),
             "runs": page_tables.every_run(study),
             "costs": page_tables.costs(rows),

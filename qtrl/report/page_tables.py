@@ -1,7 +1,7 @@
 """The tables of the page, as texts."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,16 @@ class PageTable:
     lines: Sequence[tuple[str, tuple[str, ...]]]
 
 
-def returns(rows: Sequence[Row]) -> PageTable:
-    """Tell what each block came to."""
-    head = ("seeds", "IQM", "95 % interval", "mean", "median", "std over seeds", "best test", "last ten tests", "gap")
+def returns(rows: Sequence[Row], facts: Mapping[str, str]) -> PageTable:
+    """Tell what each block came to, in the final test and in those before it, which have fewer start seeds.
+
+    Args:
+        rows: The table of the study.
+        facts: Those of the study: how many starts the tests have.
+    """
+    few, all_ = (f"{facts.get(key, 'unknown')} starts" for key in ("test_episodes", "final_test_episodes"))
+    final = ("seeds", "IQM", "95 % interval", "mean", "median", "std over seeds")
+    others = (f"best test ({few})", f"last ten tests ({few})", f"final test on these {few}", f"gap ({few})")
     lines = [
         (
             row.block,
@@ -36,12 +43,14 @@ def returns(rows: Sequence[Row]) -> PageTable:
                 str(row.n),
                 number(row.iqm),
                 interval(row.iqm_low, row.iqm_high),
-                *map(number, (row.mean, row.median, row.std, row.best_mean, row.last_ten_mean, row.gap_mean)),
+                *map(number, (row.mean, row.median, row.std)),
+                *map(number, (row.best_mean, row.last_ten_mean, row.final_first_mean, row.gap_mean)),
             ),
         )
         for row in rows
     ]
-    return PageTable("Return of the final test; one value for each seed, the mean over its test episodes", head, lines)
+    caption = f"Return, one value for each seed: of the final test ({all_}), then as the columns say"
+    return PageTable(caption, (*final, *others), lines)
 
 
 def comparisons(rows: Sequence[Row], *, reference: str) -> PageTable:

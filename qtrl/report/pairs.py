@@ -5,7 +5,7 @@ The unit is an episode, so all of it is about this one policy, and nothing about
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,12 +77,13 @@ def compare(
     return Pairs(name, tuple(returns), tuple(differences.tolist()), low, high, uninformed)
 
 
-def mean_interval(values: np.ndarray, *, seed: int) -> tuple[float, float]:
+def mean_interval(values: np.ndarray, *, seed: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the bias-corrected and accelerated bootstrap interval of a mean; its one value where all are equal.
 
     Args:
         values: (n,) independent values, at least two.
         seed: Seeds the resampling.
+        confidence: How often such an interval covers the mean.
 
     Source: Efron, Better bootstrap confidence intervals, 1987.
     """
@@ -93,7 +94,7 @@ def mean_interval(values: np.ndarray, *, seed: int) -> tuple[float, float]:
     interval = bootstrap(
         (values,),
         np.mean,
-        confidence_level=CONFIDENCE,
+        confidence_level=confidence,
         n_resamples=RESAMPLES,
         batch=math.ceil(LARGEST_BATCH / len(values)),
         rng=np.random.default_rng(seed),
@@ -101,32 +102,67 @@ def mean_interval(values: np.ndarray, *, seed: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def verdict(conditions: Sequence[Pairs]) -> str:
+def verdict(own: Pairs, conditions: Sequence[Pairs], *, seed: int) -> str:
     """Say whether the layer is used: only if the policy needs it more than anything that knows nothing of the state.
 
     One uninformed output that does as well is enough to show that the policy can do without; so each of them must
-    cost, and no correction for their number is needed.
+    cost, and no correction for their number is needed. One that gains would be enough to show that the layer is in the
+    way; there the intervals are corrected for their number (Bonferroni), and none may cost. Anything else shows
+    neither: an interval that holds 0 is no proof that there is no cost.
 
     Args:
+        own: The reference.
         conditions: Those that were tested; the ones that are not uninformed do not matter.
+        seed: Seeds the bootstrap.
     """
     found = [pairs for pairs in conditions if pairs.uninformed]
     if not found:
         return "no verdict: no condition took the state out of the layer's outputs"
-    free = [pairs for pairs in found if pairs.high >= 0]
     needed = [pairs for pairs in found if pairs.high < 0]
-    if not free:
-        return f"the layer is used: whatever replaces it without knowing the state costs return: {_listed(needed)}"
-    gaining = [pairs for pairs in free if pairs.low > 0]
+    if len(needed) == len(found):
+        return _used(own, needed)
+    confidence = 1 - (1 - CONFIDENCE) / len(found)
+    gaining = [] if needed else [pairs for pairs in _at(confidence, found, seed=seed) if pairs.low > 0]
     if gaining:
-        return f"the layer is in the way: replacing it gains return: {_listed(gaining)}"
-    n, but = len(free[0].returns), ""
-    if needed:
-        but = f"; the policy needs outputs there ({_listed(needed)}), but not what they say of the state"
-    return f"not distinguishable: over {n} episodes the return does not tell the layer from {_listed(free)}{but}"
+        intervals = f"intervals of {100 * confidence:.4g} %"
+        return f"the layer is in the way: replacing it gains return: {_listed(gaining)}, {intervals}"
+    return _not_shown([pairs for pairs in found if pairs not in needed], needed)
+
+
+def _used(own: Pairs, needed: Sequence[Pairs]) -> str:
+    least = max(needed, key=lambda pairs: pairs.difference)
+    size = f"{_number(-least.difference)} [{_number(-least.high)}, {_number(-least.low)}]"
+    return (
+        f"the layer is used, for a return of {size} or more, where the standard deviation between episodes is "
+        f"{_number(own.return_std)}: whatever replaces it without knowing the state costs return: {_listed(needed)}"
+    )
+
+
+def _not_shown(free: Sequence[Pairs], needed: Sequence[Pairs]) -> str:
+    possible = _number(max(0.0, *(-pairs.low for pairs in free)))
+    outputs = (
+        f"; the policy needs outputs there ({_listed(needed)}), but it is not shown that it needs what they say of the "
+        "state"
+    )
+    return (
+        f"the layer is not shown to be used: over {len(free[0].returns)} episodes nothing shows a cost of "
+        f"{_listed(free)}, though as much as {possible} is possible{outputs if needed else ''}"
+    )
+
+
+def _at(confidence: float, conditions: Sequence[Pairs], *, seed: int) -> list[Pairs]:
+    """Return the conditions with intervals of another confidence."""
+    intervals = [mean_interval(np.array(pairs.differences), seed=seed, confidence=confidence) for pairs in conditions]
+    return [replace(pairs, low=low, high=high) for pairs, (low, high) in zip(conditions, intervals, strict=True)]
 
 
 def _listed(conditions: Sequence[Pairs]) -> str:
     return ", ".join(
-        f"{pairs.name} {pairs.difference:+.1f} [{pairs.low:.1f}, {pairs.high:.1f}]" for pairs in conditions
+        f"{pairs.name} {_number(pairs.difference, '+')} [{_number(pairs.low)}, {_number(pairs.high)}]"
+        for pairs in conditions
     )
+
+
+def _number(value: float, sign: str = "") -> str:
+    """Return a return as text; a small one with a digit more, so that what excludes 0 is seen to."""
+    return f"{value:{sign}.2f}" if abs(value) < 1 else f"{value:{sign}.1f}"

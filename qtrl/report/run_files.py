@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import re
 import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from qtrl.errors import RunFolderError
-from qtrl.keys import ENV_STEPS
+from qtrl.keys import ENV_STEPS, LABEL, LABEL_RULE
 from qtrl.regular_files import read_regular
 
 Curve = tuple[np.ndarray, np.ndarray]
@@ -21,14 +20,14 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 LARGEST = 2**26
 """Bytes of a file."""
+MOST_CELLS = 2_000_000
+"""Cells of `metrics.csv`, empty ones included: 20,000 rows and more; they take about 0.5 GB while they are read."""
 NEEDED_COLUMNS = (ENV_STEPS, "train/return", "test/return_mean")
 NUMBERS = (
     *("return_mean", "best_return_mean", "observation_size", "action_size"),
     *("circuits", "shots", "wall_seconds", "parameter_shift_circuits"),
 )
 """Numbers that the summary of a complete run has."""
-LABEL = re.compile(r"\w[\w .+-]{0,63}")
-"""Such a label begins no formula in a spreadsheet, and needs no quotes."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def read_run(folder: Path, read_config: Callable[[Path], Mapping[str, Any]]) -> 
     config = read_config(folder)
     label, seed = summary.get("label") or config.get("label"), summary["seed"]
     if not isinstance(label, str) or not LABEL.fullmatch(label):
-        raise RunFolderError(f"its label is {_shown(label)}, expected a name of up to 64 letters, digits or .+-")
+        raise RunFolderError(f"its label is {_shown(label)}, expected {LABEL_RULE}")
     for key, value in (("label", label), ("seed", seed)):
         if config.get(key, value) != value:
             told = f"config.yaml has {key} {_shown(config[key])}, summary.json {_shown(value)}"
@@ -116,12 +115,20 @@ def _check_summary(name: str, summary: dict[str, Any]) -> None:
             raise RunFolderError(f"{name}: {key} is {_shown(summary.get(key))}, expected a finite number")
 
 
-def _read_columns(path: Path) -> dict[str, Curve]:
+def _read_table(path: Path) -> str:
     text = _read_text(path)
     if not text:
         raise RunFolderError(f"{path.name} is empty")
     if not text.endswith("\n"):
         raise RunFolderError(f"{path.name} is cut: its last line has no end")
+    cells = text.count(",") + text.count("\n")
+    if cells > MOST_CELLS:
+        raise RunFolderError(f"{path.name} has {cells:,} cells, expected at most {MOST_CELLS:,}; log less often")
+    return text
+
+
+def _read_columns(path: Path) -> dict[str, Curve]:
+    text = _read_table(path)
     try:
         header, *rows = csv.reader(text.splitlines(), strict=True)
     except csv.Error as error:

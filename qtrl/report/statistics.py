@@ -19,6 +19,8 @@ POWER = 0.8
 RESAMPLES = 20_000
 """Of a bootstrap, and of a permutation test that has more splits than this: exact up to 8 against 8 seeds."""
 CURVE_RESAMPLES = 2_000
+CURVE_POINTS = 1_000
+"""Env steps of a band at most: more than a plot is wide, and a bootstrap keeps all resamples of each."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Band:
         low: Lower ends of pointwise intervals of the IQM, (T,); NaN for one seed.
         high: Upper ends, (T,).
         n: Seeds.
-        lowest: Lowest value of any seed, infinite without any; intervals may reach further, and axes need not.
+        lowest: Lowest value of any seed there, infinite without any; intervals may reach further, and axes need not.
         highest: Highest value of any seed.
     """
 
@@ -151,8 +153,12 @@ def permutation_p_value(values: np.ndarray, reference: np.ndarray) -> float:
 
 
 def smallest_p_value(n: int, m: int) -> float:
-    """Return the p value of a permutation test in which all of n seeds are higher than all of m."""
-    return min(1.0, 2 / math.comb(n + m, n))
+    """Return the p value of a permutation test in which all of n seeds are higher than all of m.
+
+    Where splits are drawn, it is that of draws which miss this split; it is counted once beside them.
+    """
+    splits = math.comb(n + m, n)
+    return min(1.0, 2 / (splits if splits <= RESAMPLES else RESAMPLES + 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -201,7 +207,8 @@ def band(curves: Sequence[Curve], *, log: bool = False) -> Band:
 
     Args:
         curves: One of each seed, none of them empty. Where their env steps differ, all env steps that lie within every
-            curve are taken, and values between those of a curve lie on straight lines.
+            curve are taken, and values between those of a curve lie on straight lines. Of more than `CURVE_POINTS`,
+            so many at even distances are taken, the first and the last among them.
         log: Whether to take logarithms first and go back at the end, for positive values on a logarithmic axis.
     """
     from scipy import stats
@@ -209,15 +216,20 @@ def band(curves: Sequence[Curve], *, log: bool = False) -> Band:
     steps = np.unique(np.concatenate([env_steps for env_steps, _ in curves]))
     within = (steps >= max(env_steps[0] for env_steps, _ in curves)) & (steps <= min(s[-1] for s, _ in curves))
     steps = steps[within]
+    if len(steps) > CURVE_POINTS:
+        steps = steps[np.linspace(0, len(steps) - 1, CURVE_POINTS).round().astype(int)]
     values = np.stack([np.interp(steps, *curve) for curve in curves])  # (n, T)
     log = log and bool((values > 0).all())
     there, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
     scaled = there(values)
     center, half = stats.trim_mean(scaled, 0.25, axis=0), _half_width(scaled, CURVE_RESAMPLES)
-    drawn = [back(curve) for curve in (center, scaled.mean(axis=0), center - half, center + half)]
+    middle, mean, low, high = map(back, (center, scaled.mean(axis=0), center - half, center + half))
     return Band(
         steps,
-        *drawn,
+        middle,
+        mean,
+        low,
+        high,
         n=len(curves),
         lowest=float(values.min(initial=np.inf)),
         highest=float(values.max(initial=-np.inf)),

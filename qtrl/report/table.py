@@ -36,6 +36,7 @@ class Row:
     std: float
     best_mean: float
     last_ten_mean: float
+    final_first_mean: float
     gap_mean: float
     difference: float
     p: float
@@ -105,6 +106,7 @@ def _of_runs(runs: Sequence[RunResult]) -> dict[str, Any]:
     return {
         "best_mean": mean("best_return_mean"),
         "last_ten_mean": float(np.mean([_recent(run, "test/return_mean") for run in runs])),
+        "final_first_mean": float(np.mean([_on_first_starts(run) for run in runs])),
         "gap_mean": float(np.mean([_recent(run, "test/gap") for run in runs])),
         "circuits": mean("circuits"),
         "shots": mean("shots"),
@@ -117,6 +119,14 @@ def _recent(run: RunResult, metric: str) -> float:
     """Return the mean over the last tests; NaN where a run of an earlier version lacks the metric."""
     _, values = run.columns.get(metric, ((), ()))
     return float(np.mean(values[-RECENT:])) if len(values) else math.nan
+
+
+def _on_first_starts(run: RunResult) -> float:
+    """Return the mean of the final test on the starts of the other tests; NaN where it cannot be known."""
+    starts = run.config.get("callbacks", {}).get("test_episodes")
+    returns = run.summary.get("return_per_episode", ())
+    known = isinstance(starts, int) and 0 < starts <= len(returns)
+    return float(np.mean(returns[:starts])) if known else math.nan
 
 
 def write_table(rows: Sequence[Row], path: Path) -> None:
@@ -155,7 +165,8 @@ def format_table(rows: Sequence[Row], *, reference: str) -> str:
     from rich.text import Text
 
     titles = {"block": "left", "n": "right", "IQM [95 %]": "right", "mean": "right", "best": "right"}
-    titles |= {"last ten": "right", f"better than {reference}": "right", "p (Holm)": "right"}
+    titles |= {"last ten": "right", "final, same starts": "right"}
+    titles |= {f"better than {reference}": "right", "p (Holm)": "right"}
     titles |= {"smallest difference": "right", "verdict": "left", "circuits": "right", "seconds": "right"}
     shown = Table(box=MARKDOWN)
     for title, justify in titles.items():
@@ -171,8 +182,9 @@ def _main_columns(row: Row) -> tuple[str, ...]:
     interval = "" if math.isnan(row.iqm_low) else f" [{row.iqm_low:.1f}, {row.iqm_high:.1f}]"
     return (
         *(row.block, str(row.n), f"{row.iqm:.1f}{interval}", _short(row.mean, 1), _short(row.best_mean, 1)),
-        *(_short(row.last_ten_mean, 1), _short(row.probability_of_improvement, 2), _short(row.p_holm, 3)),
-        *(_short(row.smallest_difference, 1), row.verdict, _short(row.circuits, 0), _short(row.seconds, 0)),
+        *(_short(row.last_ten_mean, 1), _short(row.final_first_mean, 1)),
+        *(_short(row.probability_of_improvement, 2), _short(row.p_holm, 3), _short(row.smallest_difference, 1)),
+        *(row.verdict, _short(row.circuits, 0), _short(row.seconds, 0)),
     )
 
 

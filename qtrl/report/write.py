@@ -1,11 +1,11 @@
 """All files of a report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from qtrl.atomic import write_bytes, write_text
 from qtrl.errors import RunFolderError
-from qtrl.report.figures import draw_figures
+from qtrl.report.figures import FIGURES, draw_figures
 from qtrl.report.page import Text, make_page
 from qtrl.report.panels import bands_of
 from qtrl.report.runs import Study
@@ -19,6 +19,8 @@ def write_report(
     study: Study, rows: Sequence[Row], out: Path, *, reference: str, title: str, command: str
 ) -> list[Path]:
     """Write the page, the table and the figures; each file appears whole, in place of that of an earlier report.
+
+    A figure of an earlier report that this one does not have is removed.
 
     The same runs give the same bytes.
 
@@ -34,7 +36,7 @@ def write_report(
         The files: the page, the table, then the figures.
 
     Raises:
-        RunFolderError: A file cannot be written.
+        RunFolderError: A file cannot be written or removed.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -47,4 +49,13 @@ def write_report(
     write_table(rows, out / TABLE)
     for name, picture in figures.items():
         write_bytes(out / name, picture)
+    _remove(out / name for name in FIGURES if name not in figures)
     return [out / name for name in (PAGE, TABLE, *figures)]
+
+
+def _remove(stale: Iterable[Path]) -> None:
+    for path in stale:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RunFolderError(f"{path} of an earlier report cannot be removed: {error.strerror}") from error

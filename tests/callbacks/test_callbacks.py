@@ -68,14 +68,25 @@ def test_results_are_means_over_episodes_and_survive_a_checkpoint():
     testing, back = (Periodic(ENV, episodes=1, every_env_steps=1, seed=0) for _ in range(2))
     back.load_state_dict(testing.state_dict())
     assert (back.last, back.best) == (None, None)
-    for one in (TestResult(4, (9.0,), (1,)), result):
+    best = TestResult(4, (9.0,) * 3, (1,) * 3)
+    for one in (best, result):
         testing.history.add(one)
-    assert (testing.last, testing.best) == (result, TestResult(4, (9.0,), (1,)))
-    testing.history.add(TestResult(5, (2.0,) * 100, (1,) * 100))
+    assert (testing.last, testing.best) == (result, best)
     assert testing.history.recent == {4: 9.0, 5: 4.0}
     assert testing.history.recent_mean == 6.5
     back.load_state_dict(testing.state_dict())
     assert (back.last, back.best) == (testing.last, testing.best)
+
+
+def test_a_longer_test_at_the_end_is_neither_best_nor_recent_unless_it_is_the_only_one():
+    history, long = callbacks_package.TestHistory(), TestResult(6, (99.0,) * 100, (1,) * 100)
+    for result in (TestResult(5, (1.0, 3.0), (1, 1)), long):
+        history.add(result)
+    assert history.last is long
+    assert (history.best.return_mean, history.recent, history.recent_mean) == (2.0, {5: 2.0}, 2.0)
+    alone = callbacks_package.TestHistory()
+    alone.add(long)
+    assert (alone.best, alone.recent) == (long, {6: 99.0})
 
 
 class Told(Periodic):

@@ -234,6 +234,13 @@ def test_every_estimator_is_probed_when_due_and_its_circuits_are_booked(small_ru
     assert 0 < ledger.seconds["probe"] < seconds["probe"]
 
 
+def test_outputs_in_random_order_have_no_exact_gradient_to_be_compared_with(small_run):
+    run = small_run(overrides=["control=shuffled"])
+    assert all(set(probed(row)) == LAYER | ACTION | MODEL | EACH_QUBIT for row in run.rows) and run.rows
+    ledger = run.module.meters.ledger
+    assert (ledger.circuits["probe"], ledger.shots["probe"]) == (3 * ROWS * 4, 3 * ROWS * 100)
+
+
 def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
 

@@ -20,6 +20,7 @@ from qtrl.nn import (
     HybridActor,
     ParameterShiftEstimator,
     QtDNNEstimator,
+    Shuffled,
     SPSAEstimator,
     StraightThroughEstimator,
     TwinCritic,
@@ -239,6 +240,17 @@ def test_those_that_run_the_circuit_refuse_a_block_without_one(name: str, owner:
         estimator.check(block)
     with pytest.raises(ConfigError, match=message):
         estimator(block, angles().requires_grad_(), seeded())
+
+
+def test_those_that_run_the_circuit_refuse_a_block_that_changes_its_outputs_and_the_others_do_not(
+    name: str, estimator: GradientEstimator
+) -> None:
+    block = Shuffled(N_IN, N_OUT, circuit=CIRCUIT, engine=make_engine("statevector"))
+    if name not in RUN_THE_CIRCUIT:
+        return estimator.check(block)
+    message = f"{RUN_THE_CIRCUIT[name]}: runs the circuit itself .* block Shuffled .*; set block=pqc, surrogate=qtdnn"
+    with pytest.raises(ConfigError, match=message):
+        estimator.check(block)
 
 
 def test_every_estimator_takes_a_circuit_and_the_others_any_block(name: str, estimator: GradientEstimator) -> None:

@@ -11,6 +11,8 @@ from qtrl.loggers import WandbRun
 from qtrl.loggers.artifacts import log_report, log_video
 from qtrl.loggers.wandb import teardown
 
+WRITTEN = ("report.html", "table.csv", "curves.png", "gap.png")
+
 
 def make_run(folder, **options):
     return WandbRun(folder, project="qtrl-test", run_name="a run", **options)
@@ -26,9 +28,13 @@ def video(tmp_path):
 def report(tmp_path):
     folder = tmp_path / "report"
     folder.mkdir()
-    for name in ("report.html", "table.csv", "curves.png", "gap.png", "notes.txt"):
+    for name in (*WRITTEN, "older.png"):
         (folder / name).write_text(f"<p>{name}")
     return folder
+
+
+def files_of(report):
+    return [report / name for name in WRITTEN]
 
 
 @pytest.fixture
@@ -64,7 +70,7 @@ def test_a_report_goes_to_a_run_of_its_own_which_the_next_report_goes_on_with(re
     ids = set()
     for _ in range(2):
         run = make_run(report, offline=True, job_type="report")
-        assert "wandb sync" in log_report(run, report)
+        assert "wandb sync" in log_report(run, files_of(report))
         ids.add(run.version)
     (run_id,) = ids
     pages = list(report.glob("wandb/offline-run-*/files/media/html/*.html"))
@@ -72,7 +78,7 @@ def test_a_report_goes_to_a_run_of_its_own_which_the_next_report_goes_on_with(re
     kept = records(report)
     for name in (f"report-{run_id}", "table.csv", "curves.png", "gap.png"):
         assert name.encode() in kept
-    assert b"notes.txt" not in kept
+    assert b"older.png" not in kept
 
 
 class Session:
@@ -129,11 +135,11 @@ def test_a_video_is_a_panel_over_env_steps_and_an_artifact(tmp_path, video, sess
 
 
 def test_a_report_is_a_page_and_an_artifact_with_its_table_and_pictures(report, session):
-    assert log_report(make_run(report, job_type="report", group="study"), report) == session.url
+    assert log_report(make_run(report, job_type="report", group="study"), files_of(report)) == session.url
     assert session.rows == [{"report": ("html", report / "report.html", False)}]
     (artifact,) = session.artifacts
     assert artifact.about == ("report-abc", "report", {})
-    assert artifact.files == ["report.html", "table.csv", "curves.png", "gap.png"]
+    assert artifact.files == list(WRITTEN)
     assert (session.inits[0]["job_type"], session.inits[0]["group"]) == ("report", "study")
 
 

@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from qtrl.errors import ConfigError
-from qtrl.nn import Direct, MLPActor, Zeros, tangent_action
+from qtrl.nn import PQC, Block, Direct, MLPActor, Zeros, tangent_action
+from qtrl.quantum import efficient_su2, make_engine
 
 
 def test_it_is_the_network_of_plain_td3() -> None:
@@ -30,3 +31,16 @@ def test_every_parameter_has_a_gradient_through_the_approximate_action() -> None
 def test_a_size_below_one_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="MLPActor: hidden is 0"):
         MLPActor(3, 1, Zeros(4, 5), hidden=0)
+
+
+def circuit_block() -> Block:
+    return PQC(12, 3, circuit=efficient_su2(3, reps=1), engine=make_engine("statevector"), surrogate=False)
+
+
+@pytest.mark.parametrize(
+    ("block", "what"),
+    [(circuit_block(), "PQC runs a circuit"), (Zeros(4, 5, surrogate=True), "Zeros wants a surrogate")],
+)
+def test_a_circuit_or_a_surrogate_for_nothing_is_refused(block: Block, what: str) -> None:
+    with pytest.raises(ConfigError, match=f"MLPActor: block {what}, but .*; set block=zeros, or actor=hybrid"):
+        MLPActor(3, 1, block)

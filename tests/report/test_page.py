@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qtrl.errors import RunFolderError
 from qtrl.report import table
 from qtrl.report.page import Text, embedded, make_page, policy
 from qtrl.report.page_tables import interval, number
@@ -126,3 +127,27 @@ def test_one_run_of_one_block_makes_a_report(study, tmp_path, coarse):
     assert all(path.read_bytes() for path in files)
     assert "There is no other block" in files[0].read_text()
     assert set(tmp_path.iterdir()) == set(files)
+
+
+def test_a_figure_of_an_earlier_report_does_not_stay(study, tmp_path, coarse):
+    for name in ("improvement.png", "of_my_own.png"):
+        (tmp_path / name).write_text("old")
+    alone = dataclasses.replace(study, runs={"pqc": study.runs["pqc"][:1]}, skipped=[], warnings=[])
+    rows = table(alone, reference="pqc")
+    files = write_report(alone, rows, tmp_path, reference="pqc", title="One", command="none")
+    assert set(tmp_path.iterdir()) == {*files, tmp_path / "of_my_own.png"}
+    (tmp_path / "improvement.png").mkdir()
+    with pytest.raises(RunFolderError, match=r"improvement\.png of an earlier report cannot be removed: "):
+        write_report(alone, rows, tmp_path, reference="pqc", title="One", command="none")
+
+
+def test_columns_of_tests_with_other_starts_say_so(page):
+    heads = re.findall('<th scope="col">([^<]*)</th>', page)
+    for head in (
+        "best test (10 starts)",
+        "last ten tests (10 starts)",
+        "final test on these 10 starts",
+        "gap (10 starts)",
+    ):
+        assert head in heads
+    assert "of the final test (100 starts)" in page

@@ -160,6 +160,8 @@ BAD_SUMMARIES = {
     "label is missing": {"label": None, "config": {"label": None}},
     "label is '=1+1'": {"label": "=1+1"},
     "label is '<b>'": {"label": "<b>"},
+    "label is 'a b'": {"label": "a b"},
+    "label is 'é'": {"label": "é"},
     "label": {"label": "x" * 65},
     "return_mean is nan": {"return_mean": float("nan")},
     "return_mean is inf": {"return_mean": float("inf")},
@@ -196,6 +198,9 @@ BAD_METRICS = {
     "line 4: env_steps is '2e2'": METRICS.replace("200,", "2e2,"),
     "line 2: env_steps is '-100'": METRICS.replace("100,-900.5", "-100,-900.5"),
     "has no test": "env_steps,train/return,test/return_mean\n1,2,\n",
+    "has 2,400,004 cells, expected at most 2,000,000; log less often": METRICS.partition("\n")[0]
+    + "\n"
+    + "1,,,\n" * 600_000,
     "is no CSV": METRICS.replace("-900.5", '"-900'),
 }
 

@@ -15,7 +15,7 @@ LOGGER = {
 @pytest.fixture
 def sent(monkeypatch):
     calls = []
-    monkeypatch.setattr(uploads, "log_report", lambda run, folder: calls.append((run._init, folder)) or "https://x")
+    monkeypatch.setattr(uploads, "log_report", lambda run, files: calls.append((run._init, files)) or "https://x")
     return calls
 
 
@@ -24,9 +24,9 @@ def test_a_report_is_sent_where_its_runs_went_once_it_is_written(
 ):
     make_run(tmp_path / "runs" / "seed0", configs["fc"] | {"logger": LOGGER}, 0)
     assert report(f"runs={tmp_path / 'runs'}", f"out={tmp_path / 'out'}", "reference=fc", "log=true") == 0
-    ((about, folder),) = sent
+    ((about, files),) = sent
     assert (about["project"], about["group"], about["job_type"]) == ("atlas", "study", "report")
-    assert (folder / "report.html").is_file()
+    assert files[0].name == "report.html" and set(files) == set((tmp_path / "out").iterdir())
     assert capsys.readouterr().out.endswith("qtrl: W&B: https://x\n")
 
 

@@ -134,6 +134,14 @@ def test_smallest_p_value_is_that_of_seeds_apart(n, m, expected):
     assert permutation_p_value(np.arange(n) + 100.0, np.arange(m) * 1.0) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("n", "m"), [(10, 10), (8, 9), (20, 20)])
+def test_smallest_p_value_of_many_seeds_is_that_of_the_splits_drawn(n, m):
+    assert smallest_p_value(n, m) == pytest.approx(2 / 20_001)
+    for shift in (100.0, -100.0):
+        p = permutation_p_value(np.arange(n) + shift, np.arange(m) * 1.0)
+        assert p >= smallest_p_value(n, m) and p == pytest.approx(2 / 20_001, rel=2)
+
+
 def test_many_seeds_are_tested_by_some_of_the_splits_the_same_at_every_call():
     values, reference = draw(0, 12, 12)
     p = permutation_p_value(values + 0.9, reference)
@@ -198,6 +206,15 @@ def test_other_curves_are_joined_by_straight_lines_where_all_of_them_are():
     found = band([(np.array([0.0, 20]), np.array([0.0, 20])), (np.array([10.0, 15, 40]), np.array([1.0, 1, 1]))])
     np.testing.assert_array_equal(found.env_steps, [10, 15, 20])
     np.testing.assert_allclose(found.mean, [5.5, 8, 10.5])
+
+
+def test_long_curves_are_thinned_from_the_first_to_the_last_point():
+    steps = np.arange(100_000.0)
+    found = band([(steps, steps + seed) for seed in range(5)])
+    assert len(found.env_steps) <= 1_000
+    assert (found.env_steps[0], found.env_steps[-1]) == (0, 99_999)
+    assert np.ptp(np.diff(found.env_steps)) <= 1
+    np.testing.assert_allclose(found.mean, found.env_steps + 2)
 
 
 def test_curves_that_do_not_meet_give_an_empty_band():

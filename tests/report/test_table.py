@@ -21,10 +21,17 @@ RETURNS = {
 
 
 def run(label, seed, value):
-    summary = {"return_mean": value, "best_return_mean": value + 5, "last_ten_return_mean": value - 5, **COST}
+    returns = [value + 25] * 10 + [value - 25] * 10
+    summary = {
+        "return_per_episode": returns,
+        "return_mean": value,
+        "best_return_mean": value + 5,
+        "last_ten_return_mean": value - 5,
+        **COST,
+    }
     steps = np.arange(12.0)
     curves = {"test/gap": (steps, steps - 20), "test/return_mean": (steps, steps + value - 6.5)}
-    return RunResult(Path(label), label, seed, summary, curves, {})
+    return RunResult(Path(label), label, seed, summary, curves, {"callbacks": {"test_episodes": 10}})
 
 
 def study_of(returns):
@@ -47,6 +54,7 @@ def test_a_row_describes_its_seeds(rows):
     assert (row.iqm, row.mean, row.median, row.std) == pytest.approx((-201, -201, -201, 1))
     assert row.iqm_low < -202 and row.iqm_high > -200
     assert (row.best_mean, row.last_ten_mean, row.gap_mean) == pytest.approx((-196, -201, -13.5))
+    assert row.final_first_mean == pytest.approx(-176)
     assert (row.circuits, row.shots, row.seconds) == (1000, 100_000, 60)
     assert row.parameter_shift_circuits == 12_345_678_901
 
@@ -102,8 +110,18 @@ def test_numbers_that_runs_of_earlier_versions_lack_are_left_empty():
     study = study_of({"pqc": [1.0, 2.0]})
     del study.runs["pqc"][0].summary["circuits"]
     study.runs["pqc"][1].columns.clear()
+    study.runs["pqc"][0].config.clear()
     (row,) = table(study, reference="pqc")
     assert math.isnan(row.circuits) and math.isnan(row.gap_mean) and row.best_mean == 6.5
+    assert math.isnan(row.final_first_mean)
+
+
+@pytest.mark.parametrize("starts", [None, 0, -1, 21, "10"])
+def test_a_final_test_without_all_starts_of_the_others_is_not_compared_with_them(starts):
+    study = study_of({"pqc": [1.0, 2.0]})
+    study.runs["pqc"][0].config["callbacks"]["test_episodes"] = starts
+    (row,) = table(study, reference="pqc")
+    assert math.isnan(row.final_first_mean)
 
 
 def test_another_number_of_the_summaries_can_be_compared():

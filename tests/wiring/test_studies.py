@@ -100,9 +100,10 @@ def test_a_damaged_summary_is_named(finished, summary):
 
 def test_jobs_that_fail_are_all_named_and_the_others_end(train, tmp_path, capsys):
     study = (*STUDY, *SHORT, "launcher=basic", f"paths.runs={tmp_path}", "block=zeros", "seed=0,1,2")
-    (tmp_path / "study" / "pendulum" / "zeros").mkdir(parents=True)
     for seed in (0, 1):
-        (tmp_path / "study" / "pendulum" / "zeros" / f"seed{seed}").write_text("in the way")
+        folder = tmp_path / "study" / "pendulum" / "zeros" / f"seed{seed}"
+        folder.mkdir(parents=True)
+        (folder / "notes.txt").write_text("in the way")
     assert train(*study) == 2
     *_, first, second, last = capsys.readouterr().err.splitlines()
     for seed, line in enumerate((first, second)):

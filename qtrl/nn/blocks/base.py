@@ -23,6 +23,8 @@ class Block(nn.Module, ABC):
 
     Attributes:
         executable: What runs the block's circuit; None for a block that is none.
+        returns_readout: Whether outputs are what is read of that circuit, each qubit in its place, as an estimator that
+            runs the circuit itself takes for granted.
         readout_error: Probability with which a bit of that circuit is read as the other one.
         gives_probabilities: Whether outputs are bits or means of bits, in [0, 1].
 
@@ -31,6 +33,7 @@ class Block(nn.Module, ABC):
     """
 
     executable: Executable | None = None
+    returns_readout: bool = True
     readout_error: float = 0.0
     gives_probabilities: bool = True
 

@@ -14,6 +14,8 @@ class Shuffled(PQC):
     It takes the arguments of `PQC`.
     """
 
+    returns_readout = False
+
     def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Read (B, n_out) values in [0, 1] out of the circuit, in random order."""
         if generator is None:
