@@ -1,18 +1,22 @@
 """The jobs of a multirun, which may run in processes of their own."""
 
-import ctypes
 import json
 import os
 import signal
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 COMMAND = "QTRL_MULTIRUN"
 """By this variable jobs find the process that started them, and the file in which they tell why they failed."""
-DEATH_SIGNAL_OF_PARENT = 1
-"""PR_SET_PDEATHSIG of Linux's prctl."""
+WATCH = "qtrl-watch-command"
+"""Name of the thread that sees whether the command is still there."""
+LOOK_SECONDS = 0.5
+SECONDS_TO_SAVE = 12.0
+"""More than a run that was asked to stop takes at most."""
 
 
 @contextmanager
@@ -31,10 +35,27 @@ def failures_of_jobs() -> Iterator[Path]:
 
 
 def end_with_command() -> None:
-    """Let a job's process get SIGTERM when the command that started it ends, however it ends: it saves and stops."""
-    pid = os.environ.get(COMMAND, "").partition(":")[0]
-    if pid and int(pid) == os.getppid():
-        ctypes.CDLL(None).prctl(DEATH_SIGNAL_OF_PARENT, signal.SIGTERM)
+    """In a job's own process: see to it that SIGTERM comes when the command ends, however it ends; a run then saves.
+
+    The kernel's own signal for this comes once for each thread of the command, and a second one ends a run at once.
+
+    Raises:
+        SystemExit: The command has ended already.
+    """
+    pid = int(os.environ.get(COMMAND, "0").partition(":")[0])
+    if pid in (0, os.getpid()) or any(thread.name == WATCH for thread in threading.enumerate()):
+        return
+    if os.getppid() != pid:
+        raise SystemExit(128 + signal.SIGTERM)
+    threading.Thread(target=_watch, args=(pid,), name=WATCH, daemon=True).start()
+
+
+def _watch(pid: int) -> None:
+    while os.getppid() == pid:
+        time.sleep(LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SECONDS_TO_SAVE)
+    os._exit(128 + signal.SIGTERM)  # else the process would wait for another job
 
 
 def tell_failure(folder: str, reason: str) -> None:

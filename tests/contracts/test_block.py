@@ -95,7 +95,7 @@ def test_only_circuits_have_a_surrogate_by_default_and_cost_circuits(name: str, 
 def test_outputs_are_probabilities_where_a_block_says_so(name: str, block: Block) -> None:
     out = block(10 * angles(), seeded())
     assert block.gives_probabilities == (name != "fc")
-    assert (0 <= out.min() and out.max() <= 1) == block.gives_probabilities
+    assert (out.min() >= 0 and out.max() <= 1) == block.gives_probabilities
 
 
 def test_the_mean_is_what_many_draws_average_to(block: Block) -> None:
