@@ -70,4 +70,5 @@ def told_failures(path: Path) -> list[tuple[str, str]]:
     """Return folder and reason of each job that failed."""
     if not path.exists():
         return []
-    return [(folder, reason) for folder, reason in map(json.loads, path.read_text(encoding="utf-8").splitlines())]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [(folder, reason) for folder, reason in (json.loads(line) for line in lines)]
