@@ -21,6 +21,8 @@ SHARED_WITH_BLOCK = ("circuit", "engine")
 """The block's own ones refer to these; a run's config has both written out."""
 NOT_OF_THE_RUN = ("run_dir", "resume", "resume_force", "trust", "paths.runs", "ckpt_path")
 MAY_CHANGE = ("total_env_steps",)
+LABEL = "label"
+"""Follows from other keys, so it is looked at last."""
 
 
 def resumed_config(run_dir: Path, composed: DictConfig) -> DictConfig:
@@ -133,7 +135,7 @@ def _changed(cfg: DictConfig, wanted: Any, *, force: bool, said: Collection[str]
     """
     before = _container(cfg)
     keys = dict([*leaves(before), *leaves(wanted)])
-    for key in sorted(keys, key=lambda key: (key.count("."), key)):  # a group before what refers to it
+    for key in sorted(keys, key=lambda key: (key == LABEL, key.count("."), key)):  # a group before what refers to it
         old, new = at(before, key), at(wanted, key)
         lacks = old is NOTHING and said is not None and not any(f"{key}.".startswith(f"{name}.") for name in said)
         if old == new or key in NOT_OF_THE_RUN or lacks:

@@ -174,10 +174,10 @@ def test_nothing_in_a_saved_config_refers_to_anything(text, key, run, edit, monk
 def test_what_is_no_yaml_of_qtrls_is_refused_at_once(case, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(TEXTS[case])
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(RunFolderError) as caught:
         read_config(path, ())
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
     assert "\n" not in str(caught.value)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 500

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import call
 from hydra import compose, initialize_config_dir
 
 from qtrl.stopping import Interruption
@@ -25,6 +24,22 @@ SPACE = (
     "+space.algo.policy_delay={type: int, low: 1, high: 4}",
     "+space.block={type: categorical, choices: [zeros, fc]}",
 )
+
+
+def call(main, arguments):
+    """Call a command in this process and return its exit status."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["qtrl", *arguments])
+        GlobalHydra.instance().clear()
+        try:
+            main()
+        except SystemExit as end:
+            return end.code or 0
+        finally:
+            GlobalHydra.instance().clear()
+    return 0
 
 
 class Trainings:
