@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtrl.wiring.command import run_command
-from qtrl.wiring.imports import lasting_imports
+from qtrl.commands.command_line import run_command
+from qtrl.process.imports import lasting_imports
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -21,7 +21,7 @@ def dashboard(cfg: DictConfig) -> None:
         QtrlError: An option is unusable, or W&B does not take the workspace.
     """
     with lasting_imports():
-        from qtrl.wiring.dashboard import make_dashboard
+        from qtrl.commands.dashboard import make_dashboard
 
     make_dashboard(cfg)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtrl.wiring.command import run_command
-from qtrl.wiring.imports import lasting_imports
+from qtrl.commands.command_line import run_command
+from qtrl.process.imports import lasting_imports
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -27,8 +27,8 @@ def evaluate(cfg: DictConfig) -> float:
         from qtrl.envs.render import check_renderer
 
         check_renderer()  # before anything imports mujoco, which fails on a bad MUJOCO_GL without saying why
-        from qtrl.wiring.evaluation import run_evaluation
-        from qtrl.wiring.frozen_policy import run_study
+        from qtrl.commands.evaluation import run_evaluation
+        from qtrl.commands.frozen_policy import run_study
 
     return run_study(cfg) if cfg.get("study") is not None else run_evaluation(cfg)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtrl.wiring.command import run_command
-from qtrl.wiring.imports import lasting_imports
+from qtrl.commands.command_line import run_command
+from qtrl.process.imports import lasting_imports
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -27,7 +27,7 @@ def train(cfg: DictConfig) -> float:
         from qtrl.envs.render import check_renderer
 
         check_renderer()  # before anything imports mujoco, which fails on a bad MUJOCO_GL without saying why
-        from qtrl.wiring.run import run_training
+        from qtrl.run.training import run_training
 
     return run_training(cfg)
 

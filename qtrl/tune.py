@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtrl.wiring.command import run_command
-from qtrl.wiring.imports import lasting_imports
+from qtrl.commands.command_line import run_command
+from qtrl.process.imports import lasting_imports
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -24,7 +24,7 @@ def tune(cfg: DictConfig) -> float:
         QtrlError: The space or an option is unusable, or no trial succeeded.
     """
     with lasting_imports():
-        from qtrl.wiring.tuning import run_tuning
+        from qtrl.commands.tuning.tune import run_tuning
 
     return run_tuning(cfg)
 

@@ -56,7 +56,7 @@ def compose():
     from hydra import compose, initialize_config_dir
     from hydra.core.hydra_config import HydraConfig
 
-    from qtrl.wiring.command import config_dir
+    from qtrl.config.location import config_dir
 
     def composed(*overrides, config_name="train"):
         with clean_hydra(), initialize_config_dir(config_dir(), version_base="1.3"):

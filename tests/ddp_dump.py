@@ -7,7 +7,7 @@ from lightning.pytorch import Callback
 
 from qtrl import train
 from qtrl.keys import OBSERVATION
-from qtrl.wiring import build
+from qtrl.run import build
 
 
 class Dump(Callback):

@@ -70,7 +70,7 @@ def test_ranks_have_equal_parameters_after_at_least_20_updates(ranks):
 def test_learning_moved_every_network(ranks, compose):
     from qtrl.envs import env_spec
     from qtrl.meters import RunMeters
-    from qtrl.wiring import build
+    from qtrl.run import build
 
     cfg = compose("experiment=pendulum_pqc", "debug=smoke")
     module = build.build_module(cfg, env_spec(cfg.env.id), meters=RunMeters(), ranks=build.Ranks())

@@ -6,11 +6,11 @@ import pytest
 import torch
 from tensordict import TensorDict
 
+from qtrl.config.location import config_dir
 from qtrl.envs import env_spec
 from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
 from qtrl.meters import RunMeters
 from qtrl.specs import Batch
-from qtrl.wiring.command import config_dir
 
 pytestmark = pytest.mark.xdist_group("smoke")
 EXPERIMENTS, SURROGATES, CONTROLS = (
@@ -125,8 +125,8 @@ def update_once(compose, engine):
     """The weights after one whole update, into which the circuit enters in the fit, the critics and the actor."""
     from lightning.pytorch import Trainer
 
-    from qtrl.wiring import build
-    from qtrl.wiring.quiet import quiet_libraries
+    from qtrl.process.quiet import quiet_libraries
+    from qtrl.run import build
 
     quiet_libraries()
     circuit = ("block.readout=expectation", "surrogate.pairs=fresh", "surrogate.value=block", "algo.policy_delay=1")

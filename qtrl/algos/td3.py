@@ -20,8 +20,8 @@ from qtrl.algos.td3_loss import actor_loss, critic_loss, smoothed_action, td_tar
 from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
 from qtrl.meters import RunMeters
 from qtrl.nn import Block, GradientEstimator, HybridActor, TwinCritic, frozen_copy, polyak_, tangent_action
+from qtrl.process.ranks import from_all_ranks
 from qtrl.quantum.gradients import parameter_shift_circuits
-from qtrl.ranks import from_all_ranks
 from qtrl.seeding import Generators
 from qtrl.specs import Batch
 

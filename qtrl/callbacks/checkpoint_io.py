@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from qtrl.atomic import link, new_part, publish
 from qtrl.errors import CheckpointError, RunFolderError
-from qtrl.regular_files import read_regular
+from qtrl.files.atomic import link, new_part, publish
+from qtrl.files.untrusted import read_regular
 
 MAGIC = b"qtrl-sha256:"
 """Begins the trailer behind the archive that `torch.save` writes, which `torch.load` does not look at."""

@@ -10,7 +10,7 @@ from qtrl.algos import TD3
 from qtrl.callbacks.every import Every
 from qtrl.callbacks.testing import Testing, TestResult
 from qtrl.data import Stream
-from qtrl.stopping import Interruption
+from qtrl.process.stopping import Interruption
 
 
 class Checkpoints(Callback):

@@ -5,7 +5,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, Trainer
 
 from qtrl.algos import TD3
-from qtrl.stopping import Interruption, Stop
+from qtrl.process.stopping import Interruption, Stop
 
 
 class Preemption(Callback):

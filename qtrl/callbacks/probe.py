@@ -20,12 +20,12 @@ from qtrl.keys import OBSERVATION
 from qtrl.meters import Cost
 from qtrl.nn import GradientEstimator, HybridActor, TwinCritic
 from qtrl.nn.fidelity import agreement, explained_share, relative_change
+from qtrl.process.threads import one_thread
 from qtrl.quantum import Executable, make_engine
 from qtrl.quantum.gradients import exact_expectations
 from qtrl.quantum.information import spread, state_entropy, total_correlation
 from qtrl.seeding import seed_for
 from qtrl.surrogate.fidelity import bce_floor, calibration_error
-from qtrl.threads import one_thread
 
 _PROBABILITIES = 2**22
 """Numbers that the joint probabilities of the rows looked at together may be."""

@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from qtrl.algos import TD3
-from qtrl.ranks import from_all_ranks
+from qtrl.process.ranks import from_all_ranks
 from qtrl.seeding import random_states, set_random_states
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from qtrl.algos import TD3
-from qtrl.atomic import write_text
 from qtrl.callbacks.metric_rows import SECTIONS
 from qtrl.callbacks.testing import Testing
 from qtrl.errors import RunFolderError
+from qtrl.files.atomic import write_text
 from qtrl.keys import PURPOSES
 
 

@@ -15,9 +15,9 @@ from qtrl.callbacks.results import TestHistory, TestResult
 from qtrl.data import Stream
 from qtrl.envs import Episodes, run_episodes
 from qtrl.nn import HybridActor
+from qtrl.process.stopping import Stop
+from qtrl.process.threads import one_thread
 from qtrl.seeding import seed_for
-from qtrl.stopping import Stop
-from qtrl.threads import one_thread
 
 TEST_SEED_OFFSET = 10_000
 """Test episode i starts from `reset(seed=TEST_SEED_OFFSET + i)` in every run: runs are compared on the same starts."""

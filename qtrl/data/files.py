@@ -12,10 +12,10 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from qtrl.atomic import fsync
 from qtrl.data.ring import whole_blocks
 from qtrl.data.schema import Column
 from qtrl.errors import RunFolderError
+from qtrl.files.atomic import fsync
 
 WITHOUT = "checkpoint_replay=none with resume_force=true goes on without it"
 REASONS = {

@@ -10,8 +10,8 @@ from torch import Tensor
 from qtrl.keys import ACTION, OBSERVATION, Q_IN, Q_OUT
 from qtrl.meters import Stopwatch
 from qtrl.nn import ActorOutput, HybridActor
+from qtrl.process.threads import one_thread
 from qtrl.seeding import Generators
-from qtrl.threads import one_thread
 
 
 class CollectingPolicy(TensorDictModuleBase):

@@ -14,7 +14,7 @@ from qtrl.data.ring import newest_in, pieces
 from qtrl.data.rows import storage_named
 from qtrl.data.schema import Column
 from qtrl.errors import CheckpointError, ConfigError
-from qtrl.threads import one_thread
+from qtrl.process.threads import one_thread
 
 
 class RowStorage(TensorStorage):

@@ -18,9 +18,9 @@ from qtrl.envs import VectorEnv
 from qtrl.errors import ConfigError, QtrlError
 from qtrl.keys import DONE, REWARD
 from qtrl.meters import RunMeters
-from qtrl.ranks import from_all_ranks
+from qtrl.process.ranks import from_all_ranks
+from qtrl.process.stopping import Stop
 from qtrl.specs import Batch
-from qtrl.stopping import Stop
 
 BEYOND = 10**12
 """More minibatches than any run has."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
-from qtrl.atomic import write_text
 from qtrl.errors import RunFolderError
+from qtrl.files.atomic import write_text
+from qtrl.files.untrusted import read_regular
 from qtrl.keys import ENV_STEPS, METRICS
-from qtrl.regular_files import read_regular
 
 LARGEST = 2**30
 """Bytes of a file that is read back."""

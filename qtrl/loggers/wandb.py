@@ -15,9 +15,9 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 
 from qtrl.errors import RunFolderError
+from qtrl.files.untrusted import read_regular
 from qtrl.keys import ENV_STEPS
 from qtrl.loggers.time_limit import within
-from qtrl.regular_files import read_regular
 
 HOST = "api.wandb.ai"
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")

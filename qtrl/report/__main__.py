@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtrl.wiring.command import run_command
-from qtrl.wiring.imports import lasting_imports
+from qtrl.commands.command_line import run_command
+from qtrl.process.imports import lasting_imports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def report(cfg: DictConfig) -> list[Path]:
         QtrlError: A folder or an option is unusable, or the runs are too unlike to be compared.
     """
     with lasting_imports():
-        from qtrl.wiring.reporting import run_report
+        from qtrl.commands.report import run_report
 
     return run_report(cfg)
 

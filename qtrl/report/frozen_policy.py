@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtrl.atomic import write_text
 from qtrl.errors import RunFolderError
+from qtrl.files.atomic import write_text
 from qtrl.report.pairs import Pairs
 
 if TYPE_CHECKING:

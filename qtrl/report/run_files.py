@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from qtrl.errors import RunFolderError
+from qtrl.files.untrusted import read_regular
 from qtrl.keys import ENV_STEPS, LABEL, LABEL_RULE
-from qtrl.regular_files import read_regular
 
 Curve = tuple[np.ndarray, np.ndarray]
 """Env steps and values of one metric of one run, both (T,)."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from qtrl.atomic import write_text
 from qtrl.errors import ConfigError
+from qtrl.files.atomic import write_text
 from qtrl.report import statistics
 from qtrl.report.comparison import Comparison, compare_family
 from qtrl.report.run_files import RunResult, is_finite

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from qtrl.atomic import write_bytes, write_text
 from qtrl.errors import RunFolderError
+from qtrl.files.atomic import write_bytes, write_text
 from qtrl.report.figures import FIGURES, draw_figures
 from qtrl.report.page import Text, make_page
 from qtrl.report.panels import bands_of

@@ -22,9 +22,9 @@ from qtrl.nn import (
     QtDNNEstimator,
     TwinCritic,
 )
+from qtrl.process.quiet import quiet_libraries
 from qtrl.quantum import efficient_su2, make_engine
 from qtrl.specs import Batch
-from qtrl.wiring.quiet import quiet_libraries
 
 OBSERVATIONS, ACTIONS, BATCH, SHOTS = 3, 2, 6, 5
 N_IN, N_OUT = 8, 2  # two qubits, one repetition

@@ -27,13 +27,13 @@ from tensordict import TensorDict
 
 from qtrl.algos import TD3
 from qtrl.callbacks import AtomicCheckpointIO
+from qtrl.config.location import config_dir
 from qtrl.data import STORAGES, Column, Replay, transition_columns
 from qtrl.envs import env_spec
 from qtrl.meters import RunMeters
-from qtrl.threads import set_threads
-from qtrl.wiring import build
-from qtrl.wiring.command import config_dir
-from qtrl.wiring.quiet import quiet_libraries
+from qtrl.process.quiet import quiet_libraries
+from qtrl.process.threads import set_threads
+from qtrl.run import build
 
 ROWS, NEW_ROWS, CHUNK = 300_000, 10_000, 1_000
 PARTS = {

@@ -19,15 +19,15 @@ from lightning.pytorch import Callback
 from omegaconf import DictConfig
 from records import conditions, heading, number, table
 
+from qtrl.config.location import config_dir
 from qtrl.data import COLLECTORS, CollectingPolicy, Replay
 from qtrl.envs import VECTORS, env_spec, make_vector_env
 from qtrl.meters import RunMeters, Stopwatch
 from qtrl.nn import HybridActor
-from qtrl.threads import set_threads
-from qtrl.wiring import build
-from qtrl.wiring.command import config_dir
-from qtrl.wiring.data import build_stream
-from qtrl.wiring.quiet import quiet_libraries
+from qtrl.process.quiet import quiet_libraries
+from qtrl.process.threads import set_threads
+from qtrl.run import build
+from qtrl.run.data import build_stream
 
 ENVS = (1, 4, 8, 16)
 BLOCKS = ("pqc", "fc")

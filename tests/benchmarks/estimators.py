@@ -25,16 +25,16 @@ from records import conditions, timed
 
 from qtrl.algos import TD3
 from qtrl.algos.td3_loss import actor_loss
+from qtrl.config.location import config_dir
 from qtrl.envs import env_spec
 from qtrl.keys import OBSERVATION, Q_IN, Q_OUT
 from qtrl.meters import RunMeters
 from qtrl.nn import GradientEstimator, tangent_action
+from qtrl.process.quiet import quiet_libraries
+from qtrl.process.threads import set_threads
+from qtrl.run import build
+from qtrl.run.data import build_stream
 from qtrl.specs import Batch
-from qtrl.threads import set_threads
-from qtrl.wiring import build
-from qtrl.wiring.command import config_dir
-from qtrl.wiring.data import build_stream
-from qtrl.wiring.quiet import quiet_libraries
 
 ESTIMATORS = {
     "qtdnn": ["surrogate=qtdnn"],

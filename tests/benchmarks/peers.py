@@ -19,9 +19,9 @@ from peer_report import draw, page
 from peer_timing import cells_of, measure_batch
 from records import conditions
 
+from qtrl.process.quiet import quiet_libraries
+from qtrl.process.threads import set_threads
 from qtrl.quantum import Circuit, efficient_su2, make_engine
-from qtrl.threads import set_threads
-from qtrl.wiring.quiet import quiet_libraries
 
 CIRCUIT = {"n_qubits": 10, "reps": 10}
 BATCHES = (1, 8, 64, 256, 1024)

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from qtrl.wiring.provenance import git_commit, versions
+from qtrl.run.provenance import git_commit, versions
 
 
 def timed(call: Callable[[], Any], repeats: int = 1) -> float:

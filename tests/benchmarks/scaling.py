@@ -26,8 +26,8 @@ from scaling_points import (
 )
 from scaling_report import page
 
-from qtrl.threads import set_threads
-from qtrl.wiring.quiet import quiet_libraries
+from qtrl.process.quiet import quiet_libraries
+from qtrl.process.threads import set_threads
 
 BATCHES, WIDTHS, QUBITS, ENVS = (
     (64, 128, 256, 512, 1024),

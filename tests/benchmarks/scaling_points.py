@@ -18,8 +18,8 @@ from training_speed import Batches, config
 
 from qtrl.envs import env_spec
 from qtrl.meters import RunMeters
-from qtrl.wiring import build
-from qtrl.wiring.data import build_stream
+from qtrl.run import build
+from qtrl.run.data import build_stream
 
 SKIPPED_UPDATES, SKIPPED_STEPS, STEPS, CIRCUIT_CALLS = 10, 20, 200, 31
 

@@ -22,7 +22,7 @@ from records import conditions, write_page
 from side_by_side_picture import draw
 from side_by_side_report import page
 
-from qtrl.wiring import spin
+from qtrl.process import openmp as spin
 
 CHILD = Path(__file__).with_name("contender.py")
 LONGEST = 600.0

@@ -22,14 +22,14 @@ from step_profile_report import draw, page
 
 from qtrl.algos import FusedAdam
 from qtrl.callbacks import MetricRows, RunProgress
+from qtrl.config.location import config_dir
 from qtrl.data import CollectingPolicy, Stream
 from qtrl.envs import VectorEnv, env_spec
 from qtrl.meters import RunMeters
-from qtrl.threads import set_threads
-from qtrl.wiring import build
-from qtrl.wiring.command import config_dir
-from qtrl.wiring.data import build_stream
-from qtrl.wiring.quiet import quiet_libraries
+from qtrl.process.quiet import quiet_libraries
+from qtrl.process.threads import set_threads
+from qtrl.run import build
+from qtrl.run.data import build_stream
 
 BLOCKS = ("pqc", "fc")
 PARTS = {

@@ -11,9 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from qtrl.data import transition_columns
 from qtrl.meters import RunMeters
+from qtrl.process.quiet import quiet_libraries
+from qtrl.run import build
 from qtrl.specs import Batch, EnvSpec
-from qtrl.wiring import build
-from qtrl.wiring.quiet import quiet_libraries
 
 SPEC = EnvSpec(env_id="none", observation_size=23, action_size=3, max_episode_steps=None)
 ROWS = 8

@@ -21,16 +21,16 @@ from lightning.pytorch import Callback
 from omegaconf import DictConfig
 from records import cpu_name
 
+from qtrl.config.location import config_dir
 from qtrl.data import transition_columns
 from qtrl.envs import env_spec
 from qtrl.meters import RunMeters
+from qtrl.process.quiet import quiet_libraries
+from qtrl.process.threads import set_threads
+from qtrl.run import build
+from qtrl.run.data import build_stream
+from qtrl.run.provenance import git_commit, versions
 from qtrl.specs import Batch
-from qtrl.threads import set_threads
-from qtrl.wiring import build
-from qtrl.wiring.command import config_dir
-from qtrl.wiring.data import build_stream
-from qtrl.wiring.provenance import git_commit, versions
-from qtrl.wiring.quiet import quiet_libraries
 
 ENGINES = ("auto", "torchquantum")
 BLOCKS = ("pqc", "fc", "rbg", "zeros")

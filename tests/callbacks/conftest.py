@@ -9,9 +9,9 @@ from qtrl.envs import env_spec
 from qtrl.keys import METRICS, qubit_metrics
 from qtrl.loggers import MetricsCSV
 from qtrl.meters import RunMeters
-from qtrl.wiring import build
-from qtrl.wiring.data import build_stream
-from qtrl.wiring.quiet import quiet_libraries
+from qtrl.process.quiet import quiet_libraries
+from qtrl.run import build
+from qtrl.run.data import build_stream
 
 ENV, LIMIT = "Pendulum-v1", 7
 

@@ -20,7 +20,7 @@ from qtrl.callbacks import (
     read_checkpoint,
 )
 from qtrl.callbacks import progress as progress_module
-from qtrl.stopping import Interruption
+from qtrl.process.stopping import Interruption
 
 Periodic, start_seeds = callbacks_package.Testing, callbacks_package.test_seeds  # pytest would collect their own names
 ENV, LIMIT = "Pendulum-v1", 7

@@ -8,8 +8,8 @@ from lightning.pytorch import Callback
 
 from qtrl import callbacks
 from qtrl.callbacks import Checkpoints, MetricRows, Probe, QGuard, Reproducibility, read_checkpoint
+from qtrl.process.stopping import Interruption, Stop
 from qtrl.seeding import random_states, set_random_states
-from qtrl.stopping import Interruption, Stop
 
 
 class StopsAt(Stop):

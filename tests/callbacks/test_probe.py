@@ -14,10 +14,10 @@ from qtrl.loggers import MetricsCSV
 from qtrl.meters import Cost, RunMeters
 from qtrl.nn import PQC, ExactEstimator, HybridActor, TwinCritic, ZeroEstimator
 from qtrl.nn.estimators import GradientEstimator
+from qtrl.process.quiet import quiet_libraries
 from qtrl.quantum import Circuit, efficient_su2, make_engine
-from qtrl.wiring import build
-from qtrl.wiring.data import build_stream
-from qtrl.wiring.quiet import quiet_libraries
+from qtrl.run import build
+from qtrl.run.data import build_stream
 
 QUBITS, ANGLES, ROWS = 2, 8, 6
 LAYER = {"expectation_mean", "expectation_std", "state_entropy", "total_correlation"}

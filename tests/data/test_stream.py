@@ -13,9 +13,9 @@ from qtrl.errors import ConfigError
 from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
 from qtrl.meters import Cost, RunMeters
 from qtrl.nn import PQC, HybridActor
+from qtrl.process.quiet import quiet_libraries
 from qtrl.quantum import efficient_su2, make_engine
 from qtrl.specs import EnvSpec
-from qtrl.wiring.quiet import quiet_libraries
 
 pytestmark = pytest.mark.usefixtures("toy_envs")
 SPEC = EnvSpec("toy_envs:Counting-v0", 3, 1)

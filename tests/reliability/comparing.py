@@ -15,9 +15,9 @@ from torch import Tensor
 from qtrl.callbacks import read_checkpoint
 from qtrl.envs import env_spec
 from qtrl.meters import RunMeters
-from qtrl.wiring import build
-from qtrl.wiring.data import build_stream
-from qtrl.wiring.run_folder import load_config
+from qtrl.run import build
+from qtrl.run.data import build_stream
+from qtrl.run.folder import load_config
 
 TIMES = ("time/", "quantum/seconds")
 """Columns of `metrics.csv` that begin so hold wall-clock times."""

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from qtrl.wiring.checks import CHOICES, NUMBERS
+from qtrl.config.limits import CHOICES, NUMBERS
 
 TINY = (
     "debug=smoke",

@@ -21,7 +21,7 @@ CHOICES = {"pqc": "block=pqc", "fc": "block=fc", "zeros": "block=zeros", "shuffl
 @pytest.fixture(scope="session")
 def configs(compose):
     """What `config.yaml` holds, by label."""
-    from qtrl.wiring.run_folder import config_text
+    from qtrl.run.folder import config_text
 
     composed = {label: compose(*SHARED, CHOICES[label], f"label={label}") for label in LEVELS}
     return {label: yaml.safe_load(config_text(cfg)) for label, cfg in composed.items()}

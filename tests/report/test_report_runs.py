@@ -316,7 +316,7 @@ def test_a_number_that_a_summary_lacks_is_refused(tmp_path):
 
 
 def test_what_a_run_leaves_is_read(tmp_path, train):
-    from qtrl.wiring.saved_config import read_config as read_saved
+    from qtrl.config.saved import read_config as read_saved
 
     arguments = ("experiment=pendulum_pqc", "debug=smoke", "logger=csv", "label=mine", "seed=4")
     assert train(*arguments, f"run_dir={tmp_path / 'run'}") == 0

@@ -1,6 +1,6 @@
 import pytest
 
-from qtrl.wiring import uploads
+from qtrl.commands import uploads
 
 LOGGER = {
     "_target_": "qtrl.loggers.WandbRun",

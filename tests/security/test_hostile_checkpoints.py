@@ -74,7 +74,7 @@ def test_commands_do_not_run_it_either(command, variables, run, train, refused, 
 def test_commands_forbid_pickles_to_every_library(train, monkeypatch):
     seen = {}
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
-    monkeypatch.setattr("qtrl.wiring.run.run_training", lambda cfg: seen.update(os.environ) or 0.0)
+    monkeypatch.setattr("qtrl.run.training.run_training", lambda cfg: seen.update(os.environ) or 0.0)
     assert train("experiment=pendulum_pqc") == 0
     assert seen["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] == "1"
     assert "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD" not in seen

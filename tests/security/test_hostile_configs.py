@@ -6,11 +6,11 @@ import time
 import pytest
 import yaml
 
+from qtrl.config.limits import check_config
+from qtrl.config.saved import LARGEST, read_config
+from qtrl.config.trusted_classes import TARGETS
 from qtrl.errors import RunFolderError
-from qtrl.wiring.checks import check_config
-from qtrl.wiring.run_folder import load_config
-from qtrl.wiring.saved_config import LARGEST, read_config
-from qtrl.wiring.targets import TARGETS
+from qtrl.run.folder import load_config
 
 COMMANDS = ("eval", "train")
 PAYLOAD = {"_target_": "os.system", "command": "touch boom"}
@@ -31,7 +31,7 @@ HOSTILE_TARGETS = {
     "import": {"logger": {"_target_": "importlib.import_module", "name": "antigravity"}},
     "safe globals": {"logger": {"_target_": "torch.serialization.add_safe_globals"}},
     "a module not imported yet": {"algo._target_": "antigravity.fly"},
-    "a module of qtrl's": {"algo._target_": "qtrl.wiring.run_folder.os.system"},
+    "a module of qtrl's": {"algo._target_": "qtrl.run.folder.os.system"},
     "a prefix": {"algo._target_": "qtrl.algos.TD3.__init__"},
     "another place's": {"circuit._target_": "lightning.pytorch.Trainer"},
     "an optimizer": {"algo.actor_optimizer._target_": "antigravity.Adam"},
@@ -229,7 +229,7 @@ def test_no_name_on_the_list_leads_anywhere_but_to_its_class():
 def test_the_list_holds_what_the_configs_of_qtrl_name_and_nothing_else(compose):
     from pathlib import Path
 
-    from qtrl.wiring.command import config_dir
+    from qtrl.config.location import config_dir
 
     def named(node):
         if isinstance(node, dict):
@@ -257,7 +257,7 @@ CHOICES = [
 def test_every_config_that_qtrl_saves_is_read_back(choice, compose, tmp_path):
     from omegaconf import OmegaConf, open_dict
 
-    from qtrl.wiring.run_folder import save_config
+    from qtrl.run.folder import save_config
 
     cfg = compose("experiment=pendulum_pqc", choice, "trust=[a.B]")
     with open_dict(cfg):

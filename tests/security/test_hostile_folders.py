@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from qtrl.atomic import new_part, remove_parts, write_text
 from qtrl.errors import RunFolderError
-from qtrl.regular_files import read_regular
+from qtrl.files.atomic import new_part, remove_parts, write_text
+from qtrl.files.untrusted import read_regular
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("eval", "train")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from qtrl.config.secrets import refuse_secret_arguments, refuse_secrets
 from qtrl.errors import ConfigError
-from qtrl.wiring.secrets import refuse_secret_arguments, refuse_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "canary-that-must-not-sing"

@@ -13,15 +13,15 @@ from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
 
+from qtrl.config.location import config_dir
 from qtrl.envs import env_spec
 from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD
 from qtrl.meters import RunMeters
+from qtrl.process.quiet import quiet_libraries
+from qtrl.process.threads import set_threads
+from qtrl.run import build
+from qtrl.run.data import build_stream
 from qtrl.specs import Batch
-from qtrl.threads import set_threads
-from qtrl.wiring import build
-from qtrl.wiring.command import config_dir
-from qtrl.wiring.data import build_stream
-from qtrl.wiring.quiet import quiet_libraries
 
 FOLDER = Path(__file__).parent
 UPDATES, WARMUP = 50, 30

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from contenders.task import Clock, Task
-from qtrl.wiring.command import run_command
+from qtrl.commands.command_line import run_command
 
 
 def run(task: Task, clock: Clock, experiment: str) -> float:
@@ -50,7 +50,7 @@ def clock_among_callbacks(clock: Clock) -> Any:
     """Let the clock tick after every update of the runs that are made meanwhile."""
     from lightning.pytorch import Callback
 
-    from qtrl.wiring import build
+    from qtrl.run import build
 
     class Ticks(Callback):
         def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
@@ -68,7 +68,7 @@ def replay_megabytes(cfg: Any) -> float:
     """Return the size of a full replay."""
     from qtrl.data import transition_columns
     from qtrl.envs import env_spec
-    from qtrl.wiring import build
+    from qtrl.run import build
 
     columns = transition_columns(env_spec(cfg.env.id), *build.build_circuit_sizes(cfg))
     return 1e-6 * cfg.data.capacity * sum(column.row_bytes for column in columns)

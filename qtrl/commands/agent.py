@@ -1,0 +1,114 @@
+"""A trained agent, from its run folder alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from qtrl.algos import TD3
+from qtrl.callbacks import play, read_newest, test_seeds
+from qtrl.config.limits import NUMBERS, Number, check_config
+from qtrl.config.saved import blamed, trusted
+from qtrl.envs import Episodes, env_spec
+from qtrl.errors import ConfigError
+from qtrl.meters import RunMeters
+from qtrl.run import build
+from qtrl.run.checkpoint_checks import check_counters, check_widths, load_weights
+from qtrl.run.folder import existing_run_dir, load_config
+from qtrl.run.provenance import provenance
+from qtrl.specs import EnvSpec
+
+CHECKPOINTS = ("last", "best")
+OF_THE_BLOCK = {"engine.name": "block.engine.name", "shots": "block.shots", "readout_error": "block.readout_error"}
+"""Options of the command line, and the keys of the run's config that they change."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """What a test needs of a finished run.
+
+    Attributes:
+        run_dir: Its folder.
+        cfg: Its config, with the command line's options put in.
+        spec: Of its environment.
+        module: Its networks, filled with the checkpoint's weights.
+        checkpoint: What the file held.
+    """
+
+    run_dir: Path
+    cfg: DictConfig
+    spec: EnvSpec
+    module: TD3
+    checkpoint: dict[str, Any]
+
+    def play(self, options: DictConfig, *, render_first: bool = False) -> Episodes:
+        """Play the episodes that the command line asks for with the actor as it is."""
+        return play(
+            self.module.actor,
+            self.cfg.env.id,
+            test_seeds(options.episodes, first=options.seed),
+            shots_seed=options.seed,
+            max_episode_steps=self.cfg.env.max_episode_steps,
+            render_first=render_first,
+        )
+
+    def facts(self, options: DictConfig) -> dict[str, Any]:
+        """Return what was tested, and by what."""
+        return {
+            "episodes": options.episodes,
+            "seed": options.seed,
+            "checkpoint": options.checkpoint,
+            "env_steps": self.checkpoint["env_steps"],
+            "label": self.cfg.get("label"),
+        } | provenance(self.spec)
+
+
+def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
+    """Check the command line's options for a test.
+
+    Raises:
+        ConfigError: The first that is not allowed.
+    """
+    if options.checkpoint not in CHECKPOINTS:
+        raise ConfigError(f"checkpoint={options.checkpoint} is unknown: choices are {', '.join(CHECKPOINTS)}")
+    Number(fewest_episodes, NUMBERS["callbacks.test_episodes"].high).check("episodes", options.episodes)
+    Number(0, 2**32 - 1 - options.episodes).check("seed", options.seed)
+    Number(1, optional=True).check("shots", options.shots)
+    Number(0, 0.5, whole=False, optional=True).check("readout_error", options.readout_error)
+    if options.log and not options.video:
+        raise ConfigError("log=true sends the video to W&B: add video=true")
+
+
+def load_agent(options: DictConfig) -> Agent:
+    """Make the agent that the command line names.
+
+    Args:
+        options: The config as composed from the command line, checked.
+
+    Raises:
+        QtrlError: The run folder or the checkpoint is unusable, or an option does not fit the run.
+    """
+    run_dir = existing_run_dir(options.run, "run")
+    checkpoint, path = read_newest(run_dir / "checkpoints" / f"{options.checkpoint}.ckpt")
+    check_counters(checkpoint, path)
+    with blamed(run_dir / "config.yaml"):
+        cfg = _with_options(load_config(run_dir, trusted(options)), options)
+        check_config(cfg)
+        check_widths(cfg, checkpoint, path)
+        spec = env_spec(cfg.env.id, max_episode_steps=cfg.env.max_episode_steps)
+        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
+    load_weights(module, checkpoint, path)
+    return Agent(run_dir, cfg, spec, module, checkpoint)
+
+
+def _with_options(cfg: DictConfig, options: DictConfig) -> DictConfig:
+    """Put the command line's options into the run's config."""
+    for option, key in OF_THE_BLOCK.items():
+        value = OmegaConf.select(options, option)
+        if value is None:
+            continue
+        if OmegaConf.select(cfg, key) is None:
+            raise ConfigError(f"{key.split('.')[1]}={value}: this run's block has no circuit")
+        OmegaConf.update(cfg, key, value)
+    return cfg

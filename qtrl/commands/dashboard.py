@@ -1,0 +1,45 @@
+"""The W&B workspace of a project, from the command line."""
+
+import re
+
+from omegaconf import DictConfig
+
+from qtrl.config.secrets import refuse_secrets
+from qtrl.errors import ConfigError
+from qtrl.loggers.workspace import definition, save, workspace
+
+NAME = re.compile(r"[^/\\#?%:]{1,128}")
+"""What W&B allows in the name of a project."""
+OWNERS = {"entity": "the W&B user or team", "project": "the W&B project that holds the runs"}
+
+
+def make_dashboard(cfg: DictConfig) -> None:
+    """Save the workspace and print its address, or print its definition.
+
+    Args:
+        cfg: The config as composed from the command line.
+
+    Raises:
+        ConfigError: `entity` or `project` is missing or no name, or `save` is neither true nor false.
+        WandbError: W&B does not take it.
+    """
+    refuse_secrets(cfg)
+    entity, project = (_name(cfg, key) for key in OWNERS)
+    if not isinstance(cfg.save, bool):
+        raise ConfigError(f"save={cfg.save} is not allowed: expected true or false")
+    made = workspace(entity, project)
+    if cfg.save:
+        print(f"qtrl: workspace {save(made)}")
+    else:
+        print(definition(made))
+
+
+def _name(cfg: DictConfig, key: str) -> str:
+    if cfg[key] is None:
+        raise ConfigError(f"which {key}? give {OWNERS[key]}, as in {key}=NAME")
+    name = str(cfg[key])
+    if not (NAME.fullmatch(name) and name.isprintable()):
+        raise ConfigError(
+            f"{key}={name!r} is not allowed: expected a name of at most 128 characters, none of them / \\ # ? % :"
+        )
+    return name

@@ -1,0 +1,84 @@
+"""One noise-free test of a finished run."""
+
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from qtrl.commands.agent import check_options, load_agent
+from qtrl.commands.uploads import own_wandb_run, send_video
+from qtrl.config.secrets import refuse_secrets
+from qtrl.envs import Episodes, write_video
+from qtrl.errors import RunFolderError
+from qtrl.files.atomic import write_text
+from qtrl.nn import Block
+
+
+def run_evaluation(cfg: DictConfig) -> float:
+    """Test an agent as `cfg` says; write `eval/<time>.json` and, if asked, a video of the first episode.
+
+    Args:
+        cfg: The config as composed from the command line.
+
+    Returns:
+        The mean return.
+    """
+    refuse_secrets(cfg)
+    check_options(cfg)
+    agent = load_agent(cfg)
+    wandb_run = own_wandb_run(agent.cfg, agent.run_dir) if cfg.log else None
+    episodes = agent.play(cfg, render_first=cfg.video)
+    result = outcome(episodes, agent.module.actor.block) | agent.facts(cfg)
+    stamp = new_stamp()
+    path = eval_dir(agent.run_dir) / f"{stamp}.json"
+    write_json(result, path)
+    returns = f"return {result['return_mean']:.1f} ± {result['return_std']:.1f}"
+    print(f"qtrl: {returns} over {result['episodes']} episodes at {result['env_steps']:,} env steps: {path}")
+    if cfg.video:
+        video = write_video(agent.run_dir / "videos" / f"{stamp}.mp4", episodes.frames, episodes.fps)
+        print(f"qtrl: {video}")
+        if wandb_run is not None:
+            send_video(wandb_run, video, env_steps=result["env_steps"])
+    return result["return_mean"]
+
+
+def outcome(episodes: Episodes, block: Block) -> dict[str, Any]:
+    """Return what was played, and how the block was read, as plain data."""
+    circuit = block.executable is not None
+    return {
+        "return_mean": statistics.fmean(episodes.returns),
+        "return_std": statistics.pstdev(episodes.returns),
+        "return_per_episode": list(episodes.returns),
+        "length_per_episode": list(episodes.lengths),
+        "engine": getattr(block.executable, "engine", None),
+        "readout": getattr(block, "readout", None),
+        "shots": getattr(block, "shots", None),
+        "readout_error": block.readout_error if circuit else None,
+    }
+
+
+def new_stamp() -> str:
+    """Return the time, by which files of a test are named."""
+    return time.strftime("%Y%m%d-%H%M%S")
+
+
+def eval_dir(run_dir: Path) -> Path:
+    """Return the folder of a run's tests, made where there is none.
+
+    Raises:
+        RunFolderError: It cannot be made.
+    """
+    folder = run_dir / "eval"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be written: {error.strerror}") from error
+    return folder
+
+
+def write_json(data: dict[str, Any], path: Path) -> None:
+    """Write plain data; readers see the old file or the new one."""
+    write_text(path, json.dumps(data, indent=2) + "\n")

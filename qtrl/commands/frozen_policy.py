@@ -1,0 +1,142 @@
+"""One checkpoint tested under several conditions, on the same start seeds: is the quantum layer used at all?"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from torch import Tensor
+
+from qtrl.commands.agent import Agent, check_options, load_agent
+from qtrl.commands.conditions import OWN, Condition, UnfitConditionError, read_conditions
+from qtrl.commands.evaluation import eval_dir, new_stamp, outcome, write_json
+from qtrl.config.secrets import refuse_secrets
+from qtrl.errors import ConfigError
+from qtrl.nn import Block
+from qtrl.nn.stand_ins import Trained
+from qtrl.report.frozen_policy import draw_frozen_policy, note, print_table, write_csv
+from qtrl.report.pairs import Pairs, compare, verdict
+from qtrl.seeding import seed_for
+
+FEWEST_EPISODES = 5
+"""Of fewer a bootstrap says nothing; of these it says little."""
+
+
+def run_study(cfg: DictConfig) -> float:
+    """Test an agent under the conditions of `cfg.study`; write `eval/<time>-<study>.{json,csv,png}`, print the table.
+
+    The JSON is written anew after each condition, so that a study that is stopped keeps what it has.
+
+    Args:
+        cfg: The config as composed from the command line.
+
+    Returns:
+        The mean return of the run as it is.
+    """
+    refuse_secrets(cfg)
+    check_options(cfg, fewest_episodes=FEWEST_EPISODES)
+    if cfg.video:
+        raise ConfigError("video=true does not go with a study: leave study out to see the run as it is")
+    conditions = read_conditions(cfg.study)
+    agent = load_agent(cfg)
+    study = Study(agent, cfg, Path(HydraConfig.get().runtime.choices["study"]).name)
+    study.run(conditions)
+    study.finish()
+    return study.tested[0].return_mean
+
+
+class Study:
+    """The conditions tested so far, and where they are written.
+
+    Args:
+        agent: Is tested; its actor's block is exchanged.
+        options: The command line's config.
+        name: Names the files.
+
+    Attributes:
+        tested: The run as it is, then one entry for each condition that applies.
+    """
+
+    def __init__(self, agent: Agent, options: DictConfig, name: str) -> None:
+        self.tested: list[Pairs] = []
+        self._agent, self._options, self._name = agent, options, name
+        self._path = eval_dir(agent.run_dir) / f"{new_stamp()}-{name}.json"
+        self._facts = agent.facts(options)
+        self._outcomes: list[dict[str, Any]] = []
+        self._left_out: dict[str, str] = {}
+        self._seed = seed_for(options.seed, "bootstrap")
+
+    def run(self, conditions: list[Condition]) -> None:
+        """Test the run as it is, then under each condition that applies."""
+        module = self._agent.module
+        block, estimator = module.actor.block, module.estimator
+        fit = self._fitting(conditions, Trained(block, estimator, torch.zeros(1, block.n_out)))
+        with recorded(block) as q_out:
+            self._test(Condition(OWN), block, of=1 + len(fit))
+        trained = Trained(block, estimator, torch.cat(q_out))
+        for condition in fit:
+            module.actor.block = condition.make(self._agent, trained)
+            self._test(condition, module.actor.block, of=1 + len(fit))
+        module.actor.block = block
+
+    def finish(self) -> None:
+        """Write the whole of it, and print it."""
+        found = verdict(self.tested[0], self.tested[1:], seed=self._seed)
+        self._write("complete", verdict=found, note=note(self._options.episodes))
+        title = f"{self._agent.run_dir.name}: {self._options.checkpoint}.ckpt, {self._facts['env_steps']:,} env steps"
+        csv, picture = (self._path.with_suffix(suffix) for suffix in (".csv", ".png"))
+        write_csv(self.tested, csv)
+        print_table(self.tested, title=title)
+        for name, reason in self._left_out.items():
+            print(f"qtrl: {name} is left out: {reason}")
+        print(f"qtrl: {found}")
+        draw_frozen_policy(self.tested, picture, title=title)
+        print(f"qtrl: {self._path}, {csv.name}, {picture.name}")
+
+    def _fitting(self, conditions: list[Condition], trained: Trained) -> list[Condition]:
+        """Make every condition's block once, so that a mistake is told before anything is played."""
+        fit = []
+        for condition in conditions:
+            try:
+                condition.make(self._agent, trained)
+            except UnfitConditionError as error:
+                self._left_out[condition.name] = str(error)
+            else:
+                fit.append(condition)
+        return fit
+
+    def _test(self, condition: Condition, block: Block, *, of: int) -> None:
+        episodes = self._agent.play(self._options)
+        own = self.tested[0].returns if self.tested else episodes.returns
+        pairs = compare(condition.name, episodes.returns, own, seed=self._seed, uninformed=condition.uninformed)
+        self.tested.append(pairs)
+        self._outcomes.append(
+            vars(condition)
+            | {name: getattr(pairs, name) for name in ("difference", "low", "high", "finding")}
+            | outcome(episodes, block)
+            | {"cost": vars(block.cost(episodes.env_steps))}
+        )
+        self._write(f"{len(self.tested)} of {of} conditions")
+        line = (
+            f"qtrl: {len(self.tested)} of {of}: {pairs.name}, return {pairs.return_mean:.1f} ± {pairs.return_std:.1f}"
+        )
+        print(line, file=sys.stderr, flush=True)
+
+    def _write(self, status: str, **words: str) -> None:
+        head = {"study": self._name, "status": status} | words | self._facts
+        write_json(head | {"conditions": self._outcomes, "left_out": self._left_out}, self._path)
+
+
+@contextmanager
+def recorded(block: Block) -> Iterator[list[Tensor]]:
+    """Keep what a block returns, one tensor (B, n_out) for each call."""
+    kept: list[Tensor] = []
+    hook = block.register_forward_hook(lambda _block, _inputs, q_out: kept.append(q_out))
+    try:
+        yield kept
+    finally:
+        hook.remove()

@@ -1,0 +1,100 @@
+"""A report about finished runs, from their folders alone."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, ListConfig
+
+from qtrl.commands.command_line import printable
+from qtrl.commands.uploads import report_wandb_run, send_report
+from qtrl.config.saved import read_config, trusted
+from qtrl.config.secrets import refuse_secrets
+from qtrl.errors import ConfigError, RunFolderError
+from qtrl.report.runs import Study, read_study
+from qtrl.report.table import format_table, table
+from qtrl.report.write import write_report
+
+LONGEST = 200
+"""Characters of a title."""
+
+
+def run_report(cfg: DictConfig) -> list[Path]:
+    """Compare runs as `cfg` says; print the table, and write the report.
+
+    Args:
+        cfg: The config as composed from the command line.
+
+    Returns:
+        The files written.
+    """
+    refuse_secrets(cfg)
+    folders = _folders(cfg.runs)
+    _check_texts(cfg)
+    out = _out(cfg.out, folders[0])
+    trust = trusted(cfg)
+
+    def config_of(folder: Path) -> Mapping[str, Any]:
+        return read_config(folder / "config.yaml", trust)
+
+    study = read_study(folders, read_config=config_of)
+    _tell(study)
+    wandb_run = report_wandb_run(out, next(iter(study.runs.values()))[0].path, trust) if cfg.log else None
+    rows = table(study, reference=cfg.reference, primary=cfg.primary)
+    title = cfg.title or f"Comparison of blocks on {study.facts.get('env_id', 'one environment')}"
+    command = shlex.join(["python", "-m", "qtrl.report", *HydraConfig.get().overrides.task])
+    files = write_report(study, rows, out, reference=cfg.reference, title=title, command=command)
+    print(format_table(rows, reference=cfg.reference))
+    for path in files:
+        print(f"qtrl: {path}")
+    if wandb_run is not None:
+        send_report(wandb_run, files)
+    return files
+
+
+def _folders(runs: Any) -> list[Path]:
+    """Return the folders of the key `runs`, which is one or a list of them."""
+    names = list(runs) if isinstance(runs, ListConfig) else [runs]
+    if not names or None in names:
+        raise ConfigError("which runs? give a folder, as in runs=runs/study/pendulum, or several: runs='[A,B]'")
+    if not all(isinstance(name, str) and name for name in names):
+        raise ConfigError(f"runs={names} is not allowed: expected folders")
+    return [Path(name).expanduser() for name in names]
+
+
+def _check_texts(cfg: DictConfig) -> None:
+    if not isinstance(cfg.reference, str) or not cfg.reference:
+        raise ConfigError(f"reference={cfg.reference} is not allowed: expected the label of a block, such as pqc")
+    if not isinstance(cfg.primary, ListConfig) or not all(isinstance(label, str) for label in cfg.primary):
+        raise ConfigError(f"primary={cfg.primary} is not allowed: expected labels, as in primary='[pqc,fc]'")
+    if cfg.title is not None and not (isinstance(cfg.title, str) and 0 < len(cfg.title) <= LONGEST):
+        raise ConfigError(f"title={str(cfg.title)[:LONGEST]!r} is not allowed: expected at most {LONGEST} characters")
+
+
+def _out(out: object, first: Path) -> Path:
+    """Return where the report goes; a folder of runs may come from somebody whose links lead elsewhere."""
+    if out is None:
+        folder = first / "report"
+        if folder.is_symlink():
+            raise RunFolderError(f"{str(folder)!r} is a link: remove it, or say where to write with out=DIR")
+        return folder
+    if not isinstance(out, str) or not out:
+        raise ConfigError(f"out={out} is not allowed: expected a folder")
+    return Path(out).expanduser()
+
+
+def _tell(study: Study) -> None:
+    """Say what is left out and what to beware of; without any run that is the end.
+
+    Raises:
+        RunFolderError: No run can be used.
+    """
+    if not study.runs:
+        first = f"; the first: {study.skipped[0].path}: {study.skipped[0].reason}" if study.skipped else ""
+        raise RunFolderError(f"no complete run found, {len(study.skipped)} folders left out{first}")
+    for skipped in study.skipped:
+        print(printable(f"qtrl: left out {skipped.path}: {skipped.reason}"))
+    for warning in study.warnings:
+        print(printable(f"qtrl: warning: {warning}"))

@@ -1,0 +1,90 @@
+"""One training of a search in a process of its own, which gets the signals that come meanwhile."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from qtrl.errors import RunFolderError
+from qtrl.process.stopping import WISHES, Interruption
+
+ENDED_BY_WISH = {128 + number: number for number in WISHES} | {-number: number for number in WISHES}
+"""Statuses of a training that was asked to end, as its own exit and as the signal's work while it starts."""
+
+
+class Training:
+    """A training to be run to its end.
+
+    SIGTERM and SIGINT are passed on to it, once each: it has a session of its own, where Ctrl-C at a terminal does not
+    reach it, since a second signal ends a training before it has saved.
+
+    Args:
+        overrides: The arguments of `qtrl.train`.
+        log: Gets what it prints, after what is there.
+    """
+
+    def __init__(self, overrides: Sequence[str], log: Path) -> None:
+        self._command = [sys.executable, *_safely(), "-m", "qtrl.train", *overrides]
+        self._log, self._process = log, None
+        self._received: list[int] = []
+
+    def __call__(self) -> str | None:
+        """Run it.
+
+        Returns:
+            None where it came to its end, or the reason why it did not.
+
+        Raises:
+            Interruption: It was asked to end, or this process was.
+            RunFolderError: The log cannot be written.
+        """
+        before = {number: signal.signal(number, self._pass_on) for number in WISHES}
+        try:
+            status, said = self._run()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._received or status in ENDED_BY_WISH:
+            raise Interruption(self._received[0] if self._received else ENDED_BY_WISH[status])
+        return None if status == 0 else _reason(status, said)
+
+    def _run(self) -> tuple[int, str]:
+        try:
+            descriptor = os.open(self._log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            raise RunFolderError(f"{self._log} cannot be written: {error.strerror}") from error
+        with os.fdopen(descriptor, "rb+") as log:
+            start = log.seek(0, os.SEEK_END)
+            process: Any = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+            self._process = process
+            for number in self._received:  # that came before there was a process
+                process.send_signal(number)
+            status = process.wait()
+            log.seek(start)
+            return status, log.read().decode(errors="replace")
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        self._received.append(number)
+        if self._process is not None:
+            self._process.send_signal(number)
+
+
+def _safely() -> list[str]:
+    """Keep the current folder from the modules of the training where it is none of this process's."""
+    return [] if str(Path.cwd()) in sys.path else ["-P"]
+
+
+def _reason(status: int, said: str) -> str:
+    """Return the line that says why a training failed."""
+    if status < 0:
+        return f"ended by {signal.Signals(-status).name}"
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    own = [line.removeprefix("qtrl: ") for line in lines if line.startswith("qtrl: ")]
+    last = own[-1:] if status == 2 else lines[-1:]  # else a traceback, which ends in its error
+    return "".join(c for c in (last or lines[-1:] or [f"status {status}"])[0] if c.isprintable())

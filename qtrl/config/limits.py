@@ -1,0 +1,210 @@
+"""What the numbers of a config may be, said before anything is built from them."""
+
+import math
+import reprlib
+from dataclasses import dataclass
+
+from omegaconf import DictConfig, OmegaConf
+
+from qtrl.data import COLLECTORS, STORAGES, Schedule, check_collector
+from qtrl.envs import VECTORS
+from qtrl.errors import ConfigError
+from qtrl.keys import LABEL, LABEL_RULE
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number between two limits, both allowed.
+
+    Attributes:
+        low: The smallest.
+        high: The largest.
+        whole: Whether it must be an integer.
+        optional: Whether null is allowed.
+    """
+
+    low: float
+    high: float = math.inf
+    whole: bool = True
+    optional: bool = False
+
+    def check(self, key: str, value: object) -> None:
+        """Raise a ConfigError that says what came and what was expected."""
+        if value is None and self.optional:
+            return
+        kinds = (int,) if self.whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not self.low <= value <= self.high:
+            kind = "an integer" if self.whole else "a number"
+            too_high = isinstance(value, int | float) and value > self.high
+            limit = f"at most {_plain(self.high)}" if too_high else f"at least {_plain(self.low)}"
+            raise ConfigError(f"{key}={_shown(value)} is not allowed: expected {kind} of {limit}")
+
+
+def _plain(number: float) -> str:
+    return f"{number:g}" if isinstance(number, float) or number < 10**6 else f"{number:,}"
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 and text.isprintable() else reprlib.repr(value)
+
+
+COUNT = Number(1)
+STEPS = Number(1, 10**12)
+FACTOR = Number(0, whole=False)
+TINY = 1e-12
+WIDTH = 8_192
+QUBITS, LAYERS = Number(1, 64), Number(0, 1_000)
+
+NUMBERS = {
+    "seed": Number(0, 2**32 - 1),
+    "total_env_steps": STEPS,
+    "warmup_env_steps": Number(0, 10**12),
+    "updates_per_env_step": Number(TINY, 10**6, whole=False),
+    "num_envs": Number(1, 4_096),
+    "test_every_env_steps": STEPS,
+    "checkpoint_every_env_steps": STEPS,
+    "num_threads": Number(1, 1_024, optional=True),
+    "env.max_episode_steps": Number(1, 10**9, optional=True),
+    "env.workers": Number(1, 512, optional=True),
+    "env.timeout": Number(1, 86_400, whole=False),
+    "env.max_restarts": Number(0, 1000),
+    "algo.hidden": Number(1, WIDTH),
+    "algo.links": Number(0, 10**5),
+    "algo.gamma": Number(0, 1, whole=False),
+    "algo.tau": Number(TINY, 1, whole=False),
+    "algo.policy_delay": Number(1, 10**9),
+    "algo.exploration_noise": FACTOR,
+    "algo.target_noise": FACTOR,
+    "algo.target_noise_clip": FACTOR,
+    "algo.actor_optimizer.lr": FACTOR,
+    "algo.critic_optimizer.lr": FACTOR,
+    "algo.surrogate_optimizer.lr": FACTOR,
+    "algo.max_gradient_norm": Number(TINY, whole=False, optional=True),
+    "block.angle_scale": Number(TINY, whole=False),
+    "block.shots": Number(1, 10**7),
+    "block.hidden": Number(1, 2 * WIDTH, optional=True),
+    "block.readout_error": Number(0, 0.5, whole=False),
+    "circuit.n_qubits": QUBITS,
+    "circuit.reps": LAYERS,
+    "block.circuit.n_qubits": QUBITS,
+    "block.circuit.reps": LAYERS,
+    "surrogate.hidden": Number(1, 2 * WIDTH, optional=True),
+    "surrogate.fit_every_updates": Number(1, 10**9),
+    "surrogate.fit_batches": Number(1, 10**6),
+    "surrogate.fit_epochs": Number(1, 10**6),
+    "surrogate.shots": Number(1, 10**7, optional=True),
+    "surrogate.step": Number(TINY, whole=False),
+    "surrogate.repetitions": Number(1, 10**5),
+    "data.batch_size": Number(1, 2**17),
+    "data.capacity": Number(1, 10**10),
+    "callbacks.test_episodes": Number(1, 10**6),
+    "callbacks.final_test_episodes": Number(1, 10**6, optional=True),
+    "callbacks.test_max_episode_steps": Number(1, 10**9, optional=True),
+    "callbacks.log_every_env_steps": STEPS,
+    "callbacks.probe_every_env_steps": Number(1, 10**12, optional=True),
+    "callbacks.probe_rows": Number(2, 10**5),
+}
+"""Limits by key; a key that a choice of groups does not have is not looked at.
+
+The upper ones lie far above any use, and below what would fill a machine's memory or start processes without end."""
+LARGEST_LAYER = 2**28
+"""Weights of one layer, 1 GiB of them."""
+LARGEST_CIRCUIT = 10**6
+"""Gates."""
+MOST_RANKS = 256
+
+CHOICES = {
+    "checkpoint_replay": ("last", "none"),
+    "optimized_metric": ("test/return_mean", "test/best_return"),
+    "matmul_precision": ("highest", "high", "medium"),
+    "data.storage": tuple(STORAGES),
+    "algo.compile_mode": (None, "default", "reduce-overhead", "max-autotune"),
+    "env.vector": tuple(VECTORS),
+    "data.overlap": (False, True),
+    "data.collector": tuple(COLLECTORS),
+}
+"""Words by key, as above."""
+
+MISSING = object()
+
+
+def check_config(cfg: DictConfig) -> None:
+    """Check the numbers and words of a config.
+
+    Raises:
+        ConfigError: The first one that has no value or is out of range, or a warm-up that is not shorter than the run.
+    """
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        raise ConfigError(f"{missing[0]}=??? is not allowed: expected a value")
+    for key, number in NUMBERS.items():
+        value = OmegaConf.select(cfg, key, default=MISSING)
+        if value is not MISSING:
+            number.check(key, value)
+    for key, words in CHOICES.items():
+        word = OmegaConf.select(cfg, key, default=words[0])
+        if word not in words:
+            choices = ", ".join("null" if choice is None else str(choice).lower() for choice in words)
+            raise ConfigError(f"{key}={_shown(word)} is unknown: choices are {choices}")
+    _check_label(cfg.get("label"))
+    _check_sizes(cfg)
+    _check_processes(cfg)
+    _check_overlap(cfg)
+    _check_clipping(cfg)
+    Schedule(cfg.total_env_steps, cfg.warmup_env_steps, cfg.updates_per_env_step)
+
+
+def _check_label(label: object) -> None:
+    """Refuse a label that is no name for folders, tables and legends; a run folder of an earlier version has none."""
+    if label is not None and not (isinstance(label, str) and LABEL.fullmatch(label)):
+        raise ConfigError(f"label={_shown(label)} is not allowed: expected {LABEL_RULE}")
+
+
+def _check_sizes(cfg: DictConfig) -> None:
+    """Refuse a circuit or a layer that would not fit, although each of its sizes is allowed."""
+    angles = 0
+    for key in ("circuit", "block.circuit"):
+        node = OmegaConf.select(cfg, key)
+        if not OmegaConf.is_dict(node):
+            continue  # a block without a circuit; whatever else it is, the block refuses
+        n_qubits, rotations = node.get("n_qubits", 1), node.get("rotations")
+        rotations = len(rotations) if OmegaConf.is_list(rotations) else 0
+        columns = node.get("reps", 0) + 1
+        if columns * n_qubits * (rotations + n_qubits) > LARGEST_CIRCUIT:
+            raise ConfigError(
+                f"{key}.reps={node.get('reps')} is not allowed: the circuit has over {LARGEST_CIRCUIT:,} gates"
+            )
+        angles = max(angles, columns * n_qubits * rotations)
+    links = cfg.algo.get("links", 0)
+    for key in ("algo.hidden", "surrogate.hidden", "block.hidden"):
+        width = OmegaConf.select(cfg, key) or 0
+        if width * (angles + links) > LARGEST_LAYER:
+            inputs = f"{angles:,} angles and {links:,} links"
+            raise ConfigError(f"{key}={width} is not allowed: with {inputs} it has over {LARGEST_LAYER:,} weights")
+
+
+def _check_processes(cfg: DictConfig) -> None:
+    """Refuse more ranks on a CPU than it may be asked for; Lightning takes the number as text too."""
+    devices = str(cfg.trainer.get("devices"))
+    if cfg.trainer.get("accelerator") != "gpu" and devices.isdecimal():
+        Number(1, MOST_RANKS).check("trainer.devices", int(devices))
+
+
+def _check_clipping(cfg: DictConfig) -> None:
+    """Refuse to limit gradients that are scaled."""
+    precision = str(cfg.trainer.get("precision"))
+    if cfg.algo.get("max_gradient_norm") is not None and precision.startswith("16"):
+        raise ConfigError(
+            f"algo.max_gradient_norm does not go with trainer.precision={precision}, whose gradients are scaled: "
+            "set it to null, or the precision to bf16-mixed or 32-true"
+        )
+
+
+def _check_overlap(cfg: DictConfig) -> None:
+    """Refuse overlap where nothing would overlap; a run folder of an earlier version has none of these keys."""
+    overlap, vector = cfg.data.get("overlap", False), cfg.env.get("vector", "serial")
+    check_collector(cfg.data.get("collector", "direct"), overlap=overlap)
+    if overlap and not VECTORS[vector].steps_beside:
+        others = " or ".join(name for name, kind in VECTORS.items() if kind.steps_beside)
+        raise ConfigError(f"data.overlap=true needs environments beside the learner: set env.vector={others}")

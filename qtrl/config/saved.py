@@ -1,0 +1,212 @@
+"""The config of a run folder that somebody else may have written: plain data whose classes are on a list."""
+
+import math
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from qtrl.config.location import config_dir
+from qtrl.config.nested import at, leaves, shown
+from qtrl.config.trusted_classes import TARGETS
+from qtrl.errors import ConfigError, QtrlError, RunFolderError
+from qtrl.files.untrusted import read_regular
+
+LARGEST = 256_000
+"""Bytes of a config."""
+DEEPEST = 12
+MOST_NODES = 5_000
+LONGEST = 1_000
+"""Characters of a text, and members of a list or mapping."""
+OF_THE_COMMAND = ("defaults", "hydra", "control", "sweep", "launcher", "debug")
+"""What says how a command runs leaves no key of that name in its config."""
+TARGET, PARTIAL = "_target_", "_partial_"
+
+
+class UnfitError(Exception):
+    """Says what a config of a run may not hold."""
+
+
+class PlainLoader(yaml.SafeLoader):
+    """YAML as `yaml.safe_dump` writes it: no anchors, aliases, merges, repeated keys, and not nested without end."""
+
+    depth, nodes = 0, 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse what could make a short text a long one."""
+        if self.check_event(yaml.AliasEvent) or self.peek_event().anchor is not None:
+            raise yaml.YAMLError("it has an anchor or alias")
+        if self.depth > DEEPEST:
+            raise yaml.YAMLError("it is nested too deeply")
+        if self.nodes > MOST_NODES:
+            raise yaml.YAMLError("it has too many values")
+        self.depth, self.nodes = self.depth + 1, self.nodes + 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+        """Refuse keys that are no text, or that come twice."""
+        keys = [key.value if key.tag == "tag:yaml.org,2002:str" else None for key, _ in node.value]
+        if None in keys or len(set(keys)) < len(keys):
+            raise yaml.YAMLError("it has a key that is no text, or that comes twice")
+        return super().construct_mapping(node, deep)
+
+
+def read_config(path: Path, trust: Collection[str]) -> dict[str, Any]:
+    """Read a saved config and check it before anything in it is looked up or imported.
+
+    Args:
+        path: The file.
+        trust: Names of classes and environment ids of the user's own that it may name, besides those of qtrl.
+
+    Raises:
+        RunFolderError: It is not what `yaml.safe_dump` writes of a run's config, or names something else.
+    """
+    try:
+        text = read_regular(path, limit=LARGEST).decode()
+        return _parsed(text, trust)
+    except FileNotFoundError as error:
+        raise RunFolderError(f"there is no {path}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunFolderError(f"{path} is not YAML as qtrl writes it; was it edited? {reason!r}") from error
+    except UnfitError as error:
+        raise RunFolderError(f"{path}: {error}") from error.__cause__
+
+
+def check_saved(text: str) -> None:
+    """Refuse what `read_config` would refuse of a run that is yet to begin, however much is trusted then.
+
+    Args:
+        text: The config as it will be saved.
+
+    Raises:
+        ConfigError: No run could go on with it.
+    """
+    try:
+        if len(text.encode()) > LARGEST:
+            raise UnfitError(f"it has over {LARGEST:,} bytes")
+        _parsed(text, names(yaml.safe_load(text)))
+    except (UnfitError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"no run could go on with this config: {reason}") from error
+
+
+def _parsed(text: str, trust: Collection[str]) -> dict[str, Any]:
+    plain = PlainLoader(text).get_single_data()
+    if not isinstance(plain, dict):
+        raise yaml.YAMLError("it is no mapping")
+    _check_keys(plain)
+    _check_values("", plain, frozenset(trust))
+    _check_env(plain, trust)
+    return plain
+
+
+def trusted(cfg: DictConfig) -> list[str]:
+    """Return `trust` of the command line.
+
+    Raises:
+        ConfigError: It is no list of names.
+    """
+    trust = OmegaConf.to_container(cfg.trust) if OmegaConf.is_list(cfg.trust) else cfg.trust
+    if not isinstance(trust, list) or not all(isinstance(name, str) for name in trust):
+        raise ConfigError(f"trust={trust} is not allowed: expected names as in trust=[my_package.blocks.Cosine]")
+    return trust
+
+
+def names(plain: Any) -> set[str]:
+    """Return the classes and the environment id that a config of the user's own names."""
+    named = [value for key, value in leaves(plain, in_lists=True) if key.rpartition(".")[2] == TARGET]
+    return {name for name in [at(plain, "env.id"), *named] if isinstance(name, str)}
+
+
+@contextmanager
+def blamed(path: Path) -> Iterator[None]:
+    """Say of whatever goes wrong in building from a saved config, in one line, that the config is the reason.
+
+    Raises:
+        RunFolderError: Another error than qtrl's own or Hydra's was raised.
+    """
+    try:
+        yield
+    except (QtrlError, HydraException, OmegaConfBaseException):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise RunFolderError(f"{path} does not describe a run that can be made; was it edited? {reason!r}") from error
+
+
+def _check_keys(plain: dict[str, Any]) -> None:
+    """Refuse keys that a config of this version does not have at the top, and groups that are none."""
+    primary = yaml.safe_load(Path(config_dir(), "train.yaml").read_text())
+    groups = {key for entry in primary["defaults"] if isinstance(entry, dict) for key in entry}
+    for key, value in plain.items():
+        if key in OF_THE_COMMAND or key not in groups | primary.keys():
+            raise UnfitError(f"key {shown(key)} is unknown to this version of qtrl")
+        if key in groups and key != "experiment" and not isinstance(value, dict):
+            raise UnfitError(f"{key} is {shown(value)}, expected a mapping")
+
+
+def _check_values(where: str, value: Any, trust: frozenset[str]) -> None:
+    """Look through every value; `where` is its key, with dots and [numbers]."""
+    if isinstance(value, str | list | dict) and len(value) > LONGEST:
+        raise UnfitError(f"{shown(where)} is too long: {len(value):,}, expected at most {LONGEST:,}")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_key(where, key, item, trust)
+            _check_values(f"{where}.{key}" if where else key, item, trust)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_values(f"{where}[{index}]", item, trust)
+    elif isinstance(value, str):
+        _check_text(where, value)
+    elif value is not None and not _is_number(value):
+        raise UnfitError(f"{shown(where)} is {shown(value)}, expected a number, text, list or mapping")
+
+
+def _check_text(where: str, text: str) -> None:
+    if "${" in text:
+        raise UnfitError(f"{shown(where)} refers to something else by '${{'; a saved config has everything written out")
+    if not text.isprintable():
+        raise UnfitError(f"{shown(where)} is {shown(text)}, expected printable text")
+
+
+def _check_key(where: str, key: str, value: Any, trust: frozenset[str]) -> None:
+    """Check one key of the node `where`: a class must be on the list of that node, or trusted."""
+    _check_text(f"a key of {where or 'the config'}", key)
+    if key == TARGET:
+        if not isinstance(value, str) or value not in (*TARGETS.get(where, ()), *trust):
+            raise UnfitError(
+                f"{shown(where)} names {shown(value)}, which is no class that qtrl puts there; if it is yours, "
+                f"and you trust this folder, add trust=[NAME] with that name"
+            )
+    elif key == PARTIAL:
+        if not isinstance(value, bool):
+            raise UnfitError(f"{shown(where)} has {PARTIAL}: {shown(value)}, expected true or false")
+    elif key.startswith("_") and key.endswith("_"):
+        raise UnfitError(f"{shown(where)} has the key {shown(key)}, which is not allowed in the config of a run")
+
+
+def _check_env(plain: dict[str, Any], trust: Collection[str]) -> None:
+    """Refuse `module:Id`, which imports the module."""
+    env = plain.get("env")
+    env_id = env.get("id") if isinstance(env, dict) else None
+    if not isinstance(env_id, str):
+        raise UnfitError(f"env.id is {shown(env_id)}, expected the id of an environment")
+    if ":" in env_id and env_id not in trust:
+        raise UnfitError(
+            f"env.id {shown(env_id)} imports a module; if it is yours, and you trust this folder, "
+            f"add trust=[ID] with that id"
+        )
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isnan(value)
+    return isinstance(value, int) and abs(value) < 2**63

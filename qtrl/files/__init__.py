@@ -1,0 +1,1 @@
+"""Files on disk: atomic writes, reading of untrusted files, checkpoints."""

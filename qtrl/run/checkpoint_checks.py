@@ -1,0 +1,176 @@
+"""What a checkpoint says, compared with what was built from the config: the config decides, a checkpoint only fills."""
+
+import copy
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from qtrl import callbacks
+from qtrl.algos import TD3
+from qtrl.config.nested import shown
+from qtrl.errors import CheckpointError
+
+SEPARATE_CRITICS = "critic.q1."
+"""So begin names in checkpoints made before both critics became one batched network."""
+WIDTHS = {"algo.hidden": "actor.pre.0.weight", "surrogate.hidden": "estimator.net.layers.0.weight"}
+"""Keys of the config, and the tensor whose first size each is."""
+COUNTERS = ("env_steps", "updates")
+OF_A_RUN = ("collected_env_steps", "csv_rows")
+"""Counters that a run needs to go on, beside these."""
+HIGHEST = 10**15
+"""Of a counter."""
+VERSION = re.compile(r"\d+\.\d+[\w.+]{0,40}")
+
+
+def load_weights(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
+    """Fill a module with a checkpoint's weights.
+
+    Args:
+        module: Built from the run's config.
+        checkpoint: As `qtrl.callbacks.read_checkpoint` gave it.
+        path: Where it came from, for the error.
+
+    Raises:
+        CheckpointError: It belongs to another architecture; names the first tensor that differs.
+    """
+    found, expected = _state_dict(checkpoint, path), module.state_dict()
+    if any(name.startswith(SEPARATE_CRITICS) for name in found):
+        raise CheckpointError(
+            f"{path} was made by an earlier version of qtrl, whose critics were two networks; use that"
+        )
+    for name in sorted(found.keys() | expected.keys()):
+        has, wants = (tuple(state[name].shape) if name in state else "no such tensor" for state in (found, expected))
+        if has != wants:
+            raise _another_architecture(path, f"{shown(name)} is {shown(has)} there and {wants} in this config")
+        if not _same_kind(found[name], expected[name]):
+            raise _another_architecture(path, f"{shown(name)} is of {found[name].dtype} there")
+    module.load_state_dict(found)
+
+
+def check_widths(cfg: DictConfig, checkpoint: dict[str, Any], path: Path) -> None:
+    """Compare the sizes of the largest layers before anything is built: a wrong one may ask for any memory.
+
+    Raises:
+        CheckpointError: It belongs to another architecture.
+    """
+    found = _state_dict(checkpoint, path)
+    for key, name in WIDTHS.items():
+        wants = OmegaConf.select(cfg, key)
+        if wants is not None and name in found and found[name].shape[:1] != (wants,):
+            raise _another_architecture(path, f"{name} is {shown(tuple(found[name].shape))} there, with {key}={wants}")
+
+
+def check_counters(checkpoint: dict[str, Any], path: Path, names: Sequence[str] = COUNTERS) -> None:
+    """Check how far a run was.
+
+    Raises:
+        CheckpointError: A counter is missing, no integer or out of range.
+    """
+    for name in names:
+        value = checkpoint.get(name)
+        if type(value) is not int or not 0 <= value <= HIGHEST:
+            raise CheckpointError(f"{path} is no checkpoint of a run: {name} is {shown(value)}, expected a count")
+
+
+def check_resumable(module: TD3, checkpoint: dict[str, Any], path: Path) -> None:
+    """Check and reduce a checkpoint to what a run may go on from, before Lightning restores it.
+
+    Optimizers keep the settings that the config gives them. Only callbacks of qtrl's get their states: Lightning's
+    `ModelCheckpoint` would take from its own which files to delete.
+
+    Args:
+        module: Built from the run's config.
+        checkpoint: As `qtrl.callbacks.read_checkpoint` gave it; changed in place.
+        path: Where it came from, for the error.
+
+    Raises:
+        CheckpointError: A part is missing, of another type, or does not fit the module's parameters.
+    """
+    check_counters(checkpoint, path, COUNTERS + OF_A_RUN)
+    version = checkpoint.get("pytorch-lightning_version")
+    if not isinstance(version, str) or not VERSION.fullmatch(version):
+        raise CheckpointError(f"{path} is no checkpoint of a run: it names no version of Lightning")
+    for name in ("loops", "callbacks"):
+        if not isinstance(checkpoint.get(name), dict):
+            raise CheckpointError(f"{path} is no checkpoint of a run: it has no {name}")
+    own = {kind.__qualname__ for kind in vars(callbacks).values() if _is_callback(kind)}
+    checkpoint["callbacks"] = {name: state for name, state in checkpoint["callbacks"].items() if name in own}
+    checkpoint["lr_schedulers"] = []
+    checkpoint.pop("hyper_parameters", None)
+    optimizers, states = module.configure_optimizers(), checkpoint.get("optimizer_states")
+    if not isinstance(states, list) or len(states) != len(optimizers):
+        raise _another_architecture(path, f"it does not have the states of {len(optimizers)} optimizers")
+    checkpoint["optimizer_states"] = [
+        {"state": _checked_state(optimizer, state, path), "param_groups": optimizer.state_dict()["param_groups"]}
+        for optimizer, state in zip(optimizers, states, strict=True)
+    ]
+
+
+def _checked_state(optimizer: Optimizer, state: Any, path: Path) -> dict[int, Any]:
+    """Return an optimizer's state by parameter; torch does not check it, and its kernels would read out of bounds."""
+    by_parameter = state.get("state") if isinstance(state, dict) else None
+    if not isinstance(by_parameter, dict):
+        raise CheckpointError(f"{path} is no checkpoint of a run: an optimizer's state is missing")
+    parameters, kept = _stepped(optimizer)
+    for index, moments in by_parameter.items():
+        if type(index) is not int or not 0 <= index < len(parameters) or not isinstance(moments, dict):
+            raise _another_architecture(path, f"an optimizer's state has {shown(index)}")
+        expected = kept.get(index, {})
+        if not moments.keys() >= expected.keys():
+            raise _another_architecture(path, f"an optimizer's state lacks {shown(sorted(expected))}")
+        for name, value in moments.items():
+            allowed = [expected[name]] if name in expected else [parameters[index], parameters[index].sum(), 0, 0.0]
+            if not any(_fits(value, example) for example in allowed):
+                raise _another_architecture(path, f"an optimizer's {shown(name)} does not fit its parameter")
+    return by_parameter
+
+
+def _stepped(optimizer: Optimizer) -> tuple[list[Tensor], dict[int, Any]]:
+    """Let a copy of an optimizer take a step; return its parameters, and what it keeps of each."""
+    copied = copy.deepcopy(optimizer)
+    parameters = [parameter for group in copied.param_groups for parameter in group["params"]]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    copied.step()
+    return parameters, copied.state_dict()["state"]
+
+
+def _fits(value: object, example: object) -> bool:
+    """Tell whether a value can stand for one that an optimizer made itself."""
+    if isinstance(value, Tensor) and isinstance(example, Tensor):
+        return _is_plain(value) and value.shape == example.shape and _same_kind(value, example)
+    return type(value) is type(example) and (value is None or isinstance(value, int | float))
+
+
+def _state_dict(checkpoint: dict[str, Any], path: Path) -> dict[str, Tensor]:
+    found = checkpoint["state_dict"]
+    if not isinstance(found, dict) or not all(isinstance(name, str) and _is_plain(found[name]) for name in found):
+        raise CheckpointError(f"{path} is not a checkpoint: its state_dict holds something else than named tensors")
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.layout is torch.strided and value.device.type == "cpu"
+
+
+def _same_kind(one: Tensor, other: Tensor) -> bool:
+    """Tell whether both hold floating-point numbers, of whatever precision, or both the same other type."""
+    return one.dtype == other.dtype or (one.is_floating_point() and other.is_floating_point())
+
+
+def _is_callback(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Callback)
+
+
+def _another_architecture(path: Path, difference: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} belongs to another architecture: {difference}; "
+        "use the env, block, circuit and sizes that it was trained with"
+    )

@@ -1,0 +1,98 @@
+"""From what the command line composed to the config of one run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from qtrl.config.limits import check_config
+from qtrl.config.location import config_dir
+from qtrl.config.saved import check_saved
+from qtrl.config.secrets import refuse_secrets
+from qtrl.errors import ConfigError
+from qtrl.run.folder import config_text, default_run_dir, existing_run_dir, handed_down
+from qtrl.run.lock import has_checkpoint
+from qtrl.run.resume import continued_config, resumed_config
+
+AUTO = "auto"
+"""`resume=auto`: go on where the run folder has a checkpoint, begin where it has none."""
+SWEEP_DIR = "hydra.sweep.dir="
+NOW = "${now:"
+"""In the name of a folder that is another one each time."""
+
+
+def settle(cfg: DictConfig) -> DictConfig:
+    """Turn a composed config into the config of one run: the run's own one where it is gone on with; checked.
+
+    Args:
+        cfg: The config as composed from the command line.
+
+    Returns:
+        The config. Its `resume` is true where the run goes on, and `auto` where it begins in a folder that may hold
+        what a run left that was killed before its first checkpoint.
+
+    Raises:
+        ConfigError: No experiment, a value that is not allowed, or one that a run folder may not hold.
+    """
+    if cfg.resume is not True:
+        cfg = _named(cfg)
+    refuse_secrets(cfg)
+    if cfg.resume is True:
+        cfg = resumed_config(existing_run_dir(cfg.run_dir, "run_dir"), cfg)
+    elif cfg.resume == AUTO and has_checkpoint(Path(cfg.run_dir)):
+        cfg = continued_config(existing_run_dir(cfg.run_dir, "run_dir"), cfg)
+    check_config(cfg)
+    check_saved(config_text(cfg))
+    return cfg
+
+
+def chosen_experiment() -> str:
+    """Return the name of the experiment on the command line.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    experiment = HydraConfig.get().runtime.choices.get("experiment")
+    if experiment is None:
+        folder = Path(config_dir(), "experiment")
+        names = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
+        raise ConfigError(f"which experiment? add experiment=NAME; choices are {', '.join(names)}")
+    return experiment
+
+
+def _check_control(control: str | None, overrides: Sequence[str]) -> None:
+    """Refuse a choice of the command line in the place of what a control stands for: its label would tell a lie."""
+    path = Path(config_dir(), "control", f"{control}.yaml")
+    if control is None or not path.is_file():
+        return
+    entries = yaml.safe_load(path.read_text()).get("defaults", [])
+    chosen = {key.removeprefix("override /") for entry in entries for key in entry}
+    for override in overrides:
+        if override.partition("=")[0] in chosen:
+            raise ConfigError(
+                f"{override} undoes what control={control} chooses: leave out one of them; "
+                "in a study controls go with sweep=controls"
+            )
+
+
+def _named(cfg: DictConfig) -> DictConfig:
+    """Fill in the names of the experiment and of the run folder."""
+    hydra, experiment = HydraConfig.get(), chosen_experiment()
+    _check_control(hydra.runtime.choices.get("control"), hydra.overrides.task)
+    with open_dict(cfg):
+        cfg.experiment = experiment
+    if cfg.run_dir is None:
+        swept = hydra.mode == RunMode.MULTIRUN
+        sweep: Any = OmegaConf.to_container(hydra.sweep, resolve=False)
+        stays = swept and NOW not in sweep["dir"]
+        if cfg.resume == AUTO and not stays:
+            add = f"{SWEEP_DIR}runs/NAME" if swept else "run_dir=DIR"
+            raise ConfigError(f"resume=auto: which folder? add {add}, the same each time")
+        path = hydra.runtime.output_dir if swept else default_run_dir(cfg.paths.runs, experiment, cfg.seed)
+        cfg.run_dir = str(handed_down() or path)
+    cfg.run_dir = str(Path(cfg.run_dir).expanduser().absolute())
+    return cfg

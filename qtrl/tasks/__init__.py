@@ -1,0 +1,1 @@
+"""What is learned: a task builds module, data, callbacks and the test of a run from plain arguments."""

@@ -1,1 +1,0 @@
-"""From a composed config to objects: the only place, with the entry points, that knows Hydra."""

@@ -1,0 +1,175 @@
+import difflib
+from pathlib import Path
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+import qtrl
+from qtrl.commands.command_line import describe
+from qtrl.config.limits import NUMBERS, check_config
+from qtrl.config.location import config_dir
+from qtrl.errors import ConfigError
+from qtrl.nn import GradientEstimator
+from qtrl.run.build import build
+
+EXPERIMENTS = sorted(Path(config_dir(), "experiment").glob("*.yaml"))
+STUDIES = sorted(path.stem for path in Path(config_dir(), "experiment", "study").glob("*.yaml"))
+CONTROLS = sorted(path.stem for path in Path(config_dir(), "control").glob("*.yaml"))
+SURROGATES = sorted(path.stem for path in Path(config_dir(), "surrogate").glob("*.yaml"))
+PROMISED = [f"{env}_{block}" for env in ("humanoid", "pendulum") for block in ("pqc", "fc", "rbg", "zeros")]
+
+
+def test_the_promised_experiments_are_there():
+    assert set(PROMISED) <= {path.stem for path in EXPERIMENTS}
+
+
+@pytest.mark.parametrize("name", [path.stem for path in EXPERIMENTS])
+def test_every_experiment_composes_and_passes_its_checks(name, compose):
+    cfg = compose(f"experiment={name}")
+    check_config(cfg)
+    OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert "smoke" not in cfg
+    check_config(compose(f"experiment={name}", "debug=smoke"))
+
+
+def test_the_promised_studies_and_controls_are_there():
+    assert STUDIES == ["humanoid", "pendulum"]
+    assert set(CONTROLS) == {"bernoulli", "fc_matched", "no_entangler", "frozen", "shuffled", "td3"}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_is_its_experiment_with_a_longer_last_test(study, compose):
+    from qtrl.config.nested import leaves
+
+    cfg, experiment = (compose(f"experiment={name}") for name in (f"study/{study}", f"{study}_pqc"))
+    check_config(cfg)
+    mine, its = (dict(leaves(OmegaConf.to_container(one, resolve=True))) for one in (cfg, experiment))
+    differs = {key for key in mine | its if mine.get(key) != its.get(key)}
+    assert {key for key in differs if not key.startswith("tags")} <= {
+        *("resume", "deterministic", "num_threads", "callbacks.final_test_episodes", "study", "logger.group"),
+        *("hydra.sweep.dir", "hydra.sweep.subdir"),
+    }
+    assert cfg.callbacks.final_test_episodes == 100
+
+
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_control_has_its_name_as_label_and_differs_by_actor_block_and_circuit_alone(study, control, compose):
+    cfg, pqc = (
+        OmegaConf.to_container(compose(f"experiment=study/{study}", *more), resolve=True)
+        for more in ([f"control={control}"], [])
+    )
+    check_config(OmegaConf.create(cfg))
+    assert (cfg["label"], pqc["label"]) == (control, "pqc")
+    differs = {key for key in pqc if cfg[key] != pqc[key]}
+    assert differs - {"label"} and differs <= {"label", "actor", "block", "circuit"}
+    assert all(cfg["circuit"][size] == pqc["circuit"][size] for size in ("n_qubits", "reps"))
+
+
+@pytest.mark.parametrize("label", ["", ".", "../x", "a b", "x" * 65, "<b>", "é", "3.5/2", "+a", "a\n"])
+def test_a_label_is_a_plain_name(label, compose):
+    cfg = compose("experiment=pendulum_pqc")
+    cfg.label = label
+    with pytest.raises(ConfigError, match=r"^label=.* is not allowed: expected up to 64 letters"):
+        check_config(cfg)
+
+
+@pytest.mark.parametrize("label", ["pqc", "pqc+td3", "_-.+9", "x" * 64])
+def test_a_plain_label_is_taken(label, compose):
+    cfg = compose("experiment=pendulum_pqc")
+    cfg.label = label
+    check_config(cfg)
+
+
+@pytest.mark.parametrize("block", ["fc", "rbg", "zeros"])
+@pytest.mark.parametrize("env", ["humanoid", "pendulum"])
+def test_an_ablation_differs_by_the_block_and_the_tags_alone(env, block):
+    pqc, other = (Path(config_dir(), "experiment", f"{env}_{name}.yaml").read_text() for name in ("pqc", block))
+    changes = [line for line in difflib.ndiff(pqc.splitlines(), other.splitlines()) if line[0] in "+-"]
+    assert sorted(line for line in changes) == sorted(
+        [
+            "-   - override /block: pqc",
+            f"+   - override /block: {block}",
+            f"- tags: [{env}, pqc]",
+            f"+ tags: [{env}, {block}]",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "trainer=gpu",
+        "trainer=ddp",
+        "engine=reference",
+        "sweep=seeds",
+        "sweep=controls",
+        "launcher=basic",
+        "launcher=joblib",
+        "actor=mlp",
+    ],
+)
+def test_every_other_choice_composes_too(override, compose):
+    check_config(compose("experiment=pendulum_pqc", override))
+
+
+@pytest.mark.parametrize("name", SURROGATES)
+def test_every_surrogate_is_made_from_its_config_whatever_the_experiment(name, compose):
+    cfg = compose("experiment=pendulum_pqc", f"surrogate={name}")
+    check_config(cfg)
+    estimator = build(cfg.surrogate)(40, 5)
+    assert isinstance(estimator, GradientEstimator)
+    assert estimator.trainable == (name == "qtdnn")
+
+
+@pytest.mark.parametrize(("experiment", "width"), [("pendulum_pqc", 64), ("humanoid_pqc", 2048)])
+def test_the_width_of_the_qtdnn_follows_the_qubits(experiment, width, compose):
+    cfg = compose(f"experiment={experiment}")
+    estimator = build(cfg.surrogate)(8, cfg.circuit.n_qubits)
+    assert next(estimator.parameters()).shape == (width, 8)
+
+
+def test_every_key_with_limits_is_a_key(compose):
+    composed = [compose("experiment=pendulum_pqc", f"surrogate={name}") for name in SURROGATES]
+    composed.append(compose("experiment=pendulum_pqc", "block=fc_matched"))
+    absent = [
+        key for key in NUMBERS if all(OmegaConf.select(cfg, key, default="absent") == "absent" for cfg in composed)
+    ]
+    assert absent == []
+
+
+@pytest.mark.parametrize(
+    "override", ["step=0", "step=-0.1", "step=null", "repetitions=0", "repetitions=1.5", "shots=0"]
+)
+def test_numbers_of_spsa_have_limits(override, compose):
+    key, _, value = f"surrogate.{override}".partition("=")
+    with pytest.raises(ConfigError, match=rf"{key}={value.replace('null', 'None')} is not allowed: expected "):
+        check_config(compose("experiment=pendulum_pqc", "surrogate=spsa", f"surrogate.{override}"))
+
+
+def test_configs_are_found_from_another_folder(tmp_path, monkeypatch, compose):
+    monkeypatch.chdir(tmp_path)
+    assert Path(config_dir()).is_absolute()
+    assert compose("experiment=humanoid_pqc").env.id == "Humanoid-v4"
+
+
+def test_an_installed_package_has_them_inside(tmp_path, monkeypatch):
+    package = tmp_path / "site-packages" / "qtrl"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(qtrl, "__file__", str(package / "__init__.py"))
+    with pytest.raises(ConfigError, match="no configs in"):
+        config_dir()
+    (package / "configs").mkdir()
+    (package / "configs" / "train.yaml").write_text("")
+    assert config_dir() == str(package / "configs")
+
+
+def test_no_yaml_file_is_longer_than_forty_lines_but_the_primary_one():
+    for path in Path(config_dir()).rglob("*.yaml"):
+        assert len(path.read_text().splitlines()) <= (60 if path.name == "train.yaml" else 40), path
+        yaml.safe_load(path.read_text())
+
+
+def test_an_error_of_unknown_origin_is_told_as_it_is():
+    assert describe(RuntimeError("first\n  second\n")) == "first second"

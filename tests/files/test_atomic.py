@@ -1,0 +1,26 @@
+import os
+
+import pytest
+
+from qtrl.errors import RunFolderError
+from qtrl.files.atomic import write_text
+
+
+def test_a_text_file_is_replaced(tmp_path):
+    path = tmp_path / "a.json"
+    write_text(path, "old")
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_write_that_fails_keeps_the_old_text(tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "a.json"
+    write_text(path, "old")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(RunFolderError, match="a.json cannot be written: No space"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
