@@ -1,27 +1,30 @@
-"""Plain data of configs and checkpoints: looked through, and shown."""
+"""Nested plain data: read by dotted keys, and shown in errors."""
 
 import reprlib
 from collections.abc import Iterator
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
 
-class Nothing:
-    """What is where a key is not."""
+class Missing(Enum):
+    """The type of MISSING, which stands for the value of a key that a mapping does not have."""
+
+    MISSING = "missing"
 
     def __repr__(self) -> str:
         return "nothing"
 
 
-NOTHING = Nothing()
+MISSING: Final = Missing.MISSING
 
 
 def leaves(node: Any, key: str = "", *, in_lists: bool = False) -> Iterator[tuple[str, Any]]:
-    """Yield what nested mappings end in, with dotted keys; an empty mapping is such an end.
+    """Yield dotted key and value of each leaf of nested mappings; an empty mapping is a leaf.
 
     Args:
         node: The outermost mapping.
         key: Its own key.
-        in_lists: Whether to look into lists, whose members come with the key of the list; else a list is an end.
+        in_lists: Whether to yield the items of lists too, each with the key of its list; otherwise a list is a leaf.
     """
     if isinstance(node, dict) and node:
         for name, item in node.items():
@@ -34,16 +37,16 @@ def leaves(node: Any, key: str = "", *, in_lists: bool = False) -> Iterator[tupl
 
 
 def at(node: Any, key: str) -> Any:
-    """Return what nested mappings have at a dotted key, or NOTHING."""
+    """Return the value of nested mappings at a dotted key, or MISSING."""
     for name in key.split("."):
         if not isinstance(node, dict) or name not in node:
-            return NOTHING
+            return MISSING
         node = node[name]
     return node
 
 
 def shown(value: object) -> str:
-    """Show what a stranger wrote: on one line, cut, and harmless to a terminal."""
+    """Represent an untrusted value on one line of bounded length, without control characters."""
     short = reprlib.Repr()
     short.maxstring = short.maxother = 80
     return short.repr(value)

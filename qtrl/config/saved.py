@@ -1,61 +1,30 @@
 """The config of a run folder that somebody else may have written: plain data whose classes are on a list."""
 
 import math
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from qtrl.config.location import config_dir
-from qtrl.config.nested import at, leaves, shown
-from qtrl.config.trusted_classes import TARGETS
-from qtrl.errors import ConfigError, QtrlError, RunFolderError
+from qtrl.config.nested import MISSING, at, leaves, shown
+from qtrl.config.plain_yaml import PlainLoader
+from qtrl.config.trusted_classes import TARGET, groups_of_a_run, primary_config, trusted_classes
+from qtrl.errors import ConfigError, RunFolderError
 from qtrl.files.untrusted import read_regular
 
 LARGEST = 256_000
 """Bytes of a config."""
-DEEPEST = 12
-MOST_NODES = 5_000
 LONGEST = 1_000
 """Characters of a text, and members of a list or mapping."""
 OF_THE_COMMAND = ("defaults", "hydra", "control", "sweep", "launcher", "debug")
 """What says how a command runs leaves no key of that name in its config."""
-TARGET, PARTIAL = "_target_", "_partial_"
+PARTIAL = "_partial_"
 
 
 class UnfitError(Exception):
     """Says what a config of a run may not hold."""
-
-
-class PlainLoader(yaml.SafeLoader):
-    """YAML as `yaml.safe_dump` writes it: no anchors, aliases, merges, repeated keys, and not nested without end."""
-
-    depth, nodes = 0, 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuse what could make a short text a long one."""
-        if self.check_event(yaml.AliasEvent) or self.peek_event().anchor is not None:
-            raise yaml.YAMLError("it has an anchor or alias")
-        if self.depth > DEEPEST:
-            raise yaml.YAMLError("it is nested too deeply")
-        if self.nodes > MOST_NODES:
-            raise yaml.YAMLError("it has too many values")
-        self.depth, self.nodes = self.depth + 1, self.nodes + 1
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict:
-        """Refuse keys that are no text, or that come twice."""
-        keys = [key.value if key.tag == "tag:yaml.org,2002:str" else None for key, _ in node.value]
-        if None in keys or len(set(keys)) < len(keys):
-            raise yaml.YAMLError("it has a key that is no text, or that comes twice")
-        return super().construct_mapping(node, deep)
 
 
 def read_config(path: Path, trust: Collection[str]) -> dict[str, Any]:
@@ -98,6 +67,31 @@ def check_saved(text: str) -> None:
         raise ConfigError(f"no run could go on with this config: {reason}") from error
 
 
+def config_text(cfg: DictConfig) -> str:
+    """Serialize a config for `config.yaml`: all interpolations resolved, without the keys of the command alone."""
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    plain.pop("trust", None)
+    return yaml.safe_dump(plain, sort_keys=False)
+
+
+def load_config(run_dir: Path, trust: Collection[str] = ()) -> DictConfig:
+    """Read `config.yaml` back; where the run lies is taken from `run_dir`, never from the file.
+
+    Args:
+        run_dir: The run's folder.
+        trust: Classes and environment ids of the user's own that the config may name.
+
+    Raises:
+        RunFolderError: It is not a config of a run, or names what it may not.
+    """
+    plain = read_config(run_dir / "config.yaml", trust)
+    plain.pop("trust", None)
+    plain |= {"run_dir": str(run_dir), "ckpt_path": None, "paths": {"runs": str(run_dir.parent)}}
+    cfg = OmegaConf.create(plain)
+    OmegaConf.set_struct(cfg, True)
+    return cfg
+
+
 def _parsed(text: str, trust: Collection[str]) -> dict[str, Any]:
     plain = PlainLoader(text).get_single_data()
     if not isinstance(plain, dict):
@@ -126,26 +120,9 @@ def names(plain: Any) -> set[str]:
     return {name for name in [at(plain, "env.id"), *named] if isinstance(name, str)}
 
 
-@contextmanager
-def blamed(path: Path) -> Iterator[None]:
-    """Say of whatever goes wrong in building from a saved config, in one line, that the config is the reason.
-
-    Raises:
-        RunFolderError: Another error than qtrl's own or Hydra's was raised.
-    """
-    try:
-        yield
-    except (QtrlError, HydraException, OmegaConfBaseException):
-        raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise RunFolderError(f"{path} does not describe a run that can be made; was it edited? {reason!r}") from error
-
-
 def _check_keys(plain: dict[str, Any]) -> None:
     """Refuse keys that a config of this version does not have at the top, and groups that are none."""
-    primary = yaml.safe_load(Path(config_dir(), "train.yaml").read_text())
-    groups = {key for entry in primary["defaults"] if isinstance(entry, dict) for key in entry}
+    primary, groups = primary_config(), groups_of_a_run()
     for key, value in plain.items():
         if key in OF_THE_COMMAND or key not in groups | primary.keys():
             raise UnfitError(f"key {shown(key)} is unknown to this version of qtrl")
@@ -181,7 +158,7 @@ def _check_key(where: str, key: str, value: Any, trust: frozenset[str]) -> None:
     """Check one key of the node `where`: a class must be on the list of that node, or trusted."""
     _check_text(f"a key of {where or 'the config'}", key)
     if key == TARGET:
-        if not isinstance(value, str) or value not in (*TARGETS.get(where, ()), *trust):
+        if not isinstance(value, str) or value not in trusted_classes().get(where, frozenset()) | trust:
             raise UnfitError(
                 f"{shown(where)} names {shown(value)}, which is no class that qtrl puts there; if it is yours, "
                 f"and you trust this folder, add trust=[NAME] with that name"
@@ -195,8 +172,9 @@ def _check_key(where: str, key: str, value: Any, trust: frozenset[str]) -> None:
 
 def _check_env(plain: dict[str, Any], trust: Collection[str]) -> None:
     """Refuse `module:Id`, which imports the module."""
-    env = plain.get("env")
-    env_id = env.get("id") if isinstance(env, dict) else None
+    env_id = at(plain, "env.id")
+    if env_id is MISSING:
+        return
     if not isinstance(env_id, str):
         raise UnfitError(f"env.id is {shown(env_id)}, expected the id of an environment")
     if ":" in env_id and env_id not in trust:

@@ -1,39 +1,68 @@
-"""The names that the configs of qtrl give to `_target_`, and where each may stand in a run's config."""
+"""The allow-list of classes for saved configs: what qtrl's own configs name in `_target_`, and at which key."""
 
-CIRCUITS = ("qtrl.quantum.data_reuploading", "qtrl.quantum.efficient_su2", "qtrl.quantum.frozen")
-ENGINES = ("qtrl.quantum.make_engine",)
-OPTIMIZERS = ("qtrl.algos.FusedAdam", "torch.optim.AdamW")
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-TARGETS: dict[str, tuple[str, ...]] = {
-    "actor": ("qtrl.nn.HybridActor", "qtrl.nn.MLPActor"),
-    "algo": ("qtrl.algos.TD3",),
-    "algo.actor_optimizer": OPTIMIZERS,
-    "algo.critic_optimizer": OPTIMIZERS,
-    "algo.surrogate_optimizer": OPTIMIZERS,
-    "block": (
-        "qtrl.nn.Bernoulli",
-        "qtrl.nn.FC",
-        "qtrl.nn.FCMatched",
-        "qtrl.nn.PQC",
-        "qtrl.nn.RBG",
-        "qtrl.nn.Shuffled",
-        "qtrl.nn.Zeros",
-    ),
-    "block.circuit": CIRCUITS,
-    "block.circuit.family": CIRCUITS,
-    "block.engine": ENGINES,
-    "circuit": CIRCUITS,
-    "circuit.family": CIRCUITS,
-    "engine": ENGINES,
-    "logger": ("qtrl.loggers.WandbRun",),
-    "surrogate": (
-        "qtrl.nn.ExactEstimator",
-        "qtrl.nn.ParameterShiftEstimator",
-        "qtrl.nn.QtDNNEstimator",
-        "qtrl.nn.SPSAEstimator",
-        "qtrl.nn.StraightThroughEstimator",
-        "qtrl.nn.ZeroEstimator",
-    ),
-    "trainer": ("lightning.pytorch.Trainer",),
-}
-"""Exact names by the key of the node that they make; no prefixes, which would allow what a module imports."""
+import yaml
+
+from qtrl.config.location import config_dir
+
+TARGET = "_target_"
+REFERENCE = re.compile(r"\$\{(\w+)\}")
+"""A value that refers to another group's node."""
+PLACED = re.compile(r"/(\w+)@(\w+)")
+"""An entry of a defaults list that puts a member of one group at a key of another group."""
+
+
+@cache
+def trusted_classes() -> dict[str, frozenset[str]]:
+    """Return the classes that may stand at each dotted key: exact names, read from the files of all config groups.
+
+    A prefix such as `qtrl.` would also allow whatever its modules import.
+    """
+    found: dict[str, set[str]] = {}
+    for group in groups_of_a_run():
+        for key, name in _targets_of(group):
+            found.setdefault(key, set()).add(name)
+    return {key: frozenset(names) for key, names in found.items()}
+
+
+@cache
+def primary_config() -> dict[str, Any]:
+    """Return `train.yaml` as plain data."""
+    return yaml.safe_load(Path(config_dir(), "train.yaml").read_text(encoding="utf-8"))
+
+
+def groups_of_a_run() -> frozenset[str]:
+    """Return the names of the config groups that `train.yaml` chooses from."""
+    return frozenset(group for entry in primary_config()["defaults"] if isinstance(entry, dict) for group in entry)
+
+
+def _targets_of(group: str) -> Iterator[tuple[str, str]]:
+    """Yield key and class of each `_target_` that a member of a group may bring."""
+    for path in sorted(Path(config_dir(), group).glob("*.yaml")):
+        node = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        yield from _targets_in(node, group)
+        for entry in node.get("defaults", []):
+            for text in entry if isinstance(entry, dict) else [entry]:
+                if placed := PLACED.fullmatch(text):
+                    yield from _moved(placed[1], f"{group}.{placed[2]}")
+
+
+def _targets_in(node: Any, key: str) -> Iterator[tuple[str, str]]:
+    for name, value in node.items():
+        if name == TARGET:
+            yield key, value
+        elif isinstance(value, dict):
+            yield from _targets_in(value, f"{key}.{name}")
+        elif isinstance(value, str) and (reference := REFERENCE.fullmatch(value)) and reference[1] in groups_of_a_run():
+            yield from _moved(reference[1], f"{key}.{name}")
+
+
+def _moved(group: str, key: str) -> Iterator[tuple[str, str]]:
+    """Yield the targets of a group whose node stands at another key."""
+    for own, name in _targets_of(group):
+        yield key + own.removeprefix(group), name

@@ -1,4 +1,4 @@
-"""What a checkpoint says, compared with what was built from the config: the config decides, a checkpoint only fills."""
+"""Validation of a checkpoint before a run starts from it: it must fit what was built from the config."""
 
 import copy
 import re
@@ -7,64 +7,39 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback
-from omegaconf import DictConfig, OmegaConf
+from lightning.pytorch import Callback, LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from qtrl import callbacks
-from qtrl.algos import TD3
 from qtrl.config.nested import shown
 from qtrl.errors import CheckpointError
 
-SEPARATE_CRITICS = "critic.q1."
-"""So begin names in checkpoints made before both critics became one batched network."""
-WIDTHS = {"algo.hidden": "actor.pre.0.weight", "surrogate.hidden": "estimator.net.layers.0.weight"}
-"""Keys of the config, and the tensor whose first size each is."""
 COUNTERS = ("env_steps", "updates")
 OF_A_RUN = ("collected_env_steps", "csv_rows")
-"""Counters that a run needs to go on, beside these."""
+"""Counters that a run needs to resume, beside these."""
 HIGHEST = 10**15
 """Of a counter."""
 VERSION = re.compile(r"\d+\.\d+[\w.+]{0,40}")
 
 
-def load_weights(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
-    """Fill a module with a checkpoint's weights.
+def check_weights(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
+    """Compare a checkpoint's weights with those of a module.
 
     Args:
-        module: Built from the run's config.
-        checkpoint: As `qtrl.callbacks.read_checkpoint` gave it.
-        path: Where it came from, for the error.
+        module: Built from the run's config, on any device.
+        checkpoint: As `qtrl.files.checkpoint.read_checkpoint` returned it.
+        path: The file, for the error.
 
     Raises:
         CheckpointError: It belongs to another architecture; names the first tensor that differs.
     """
     found, expected = _state_dict(checkpoint, path), module.state_dict()
-    if any(name.startswith(SEPARATE_CRITICS) for name in found):
-        raise CheckpointError(
-            f"{path} was made by an earlier version of qtrl, whose critics were two networks; use that"
-        )
     for name in sorted(found.keys() | expected.keys()):
         has, wants = (tuple(state[name].shape) if name in state else "no such tensor" for state in (found, expected))
         if has != wants:
             raise _another_architecture(path, f"{shown(name)} is {shown(has)} there and {wants} in this config")
         if not _same_kind(found[name], expected[name]):
             raise _another_architecture(path, f"{shown(name)} is of {found[name].dtype} there")
-    module.load_state_dict(found)
-
-
-def check_widths(cfg: DictConfig, checkpoint: dict[str, Any], path: Path) -> None:
-    """Compare the sizes of the largest layers before anything is built: a wrong one may ask for any memory.
-
-    Raises:
-        CheckpointError: It belongs to another architecture.
-    """
-    found = _state_dict(checkpoint, path)
-    for key, name in WIDTHS.items():
-        wants = OmegaConf.select(cfg, key)
-        if wants is not None and name in found and found[name].shape[:1] != (wants,):
-            raise _another_architecture(path, f"{name} is {shown(tuple(found[name].shape))} there, with {key}={wants}")
 
 
 def check_counters(checkpoint: dict[str, Any], path: Path, names: Sequence[str] = COUNTERS) -> None:
@@ -79,16 +54,19 @@ def check_counters(checkpoint: dict[str, Any], path: Path, names: Sequence[str] 
             raise CheckpointError(f"{path} is no checkpoint of a run: {name} is {shown(value)}, expected a count")
 
 
-def check_resumable(module: TD3, checkpoint: dict[str, Any], path: Path) -> None:
-    """Check and reduce a checkpoint to what a run may go on from, before Lightning restores it.
+def check_resumable(
+    module: LightningModule, callbacks: Sequence[Callback], checkpoint: dict[str, Any], path: Path
+) -> None:
+    """Check and reduce a checkpoint to what a run may resume from, before Lightning restores it.
 
-    Optimizers keep the settings that the config gives them. Only callbacks of qtrl's get their states: Lightning's
-    `ModelCheckpoint` would take from its own which files to delete.
+    Optimizers keep the settings that the config gives them. Lightning's own callbacks get no state: `ModelCheckpoint`
+    would read from it which files to delete.
 
     Args:
         module: Built from the run's config.
-        checkpoint: As `qtrl.callbacks.read_checkpoint` gave it; changed in place.
-        path: Where it came from, for the error.
+        callbacks: Those of the run.
+        checkpoint: As `qtrl.files.checkpoint.read_checkpoint` returned it; changed in place.
+        path: The file, for the error.
 
     Raises:
         CheckpointError: A part is missing, of another type, or does not fit the module's parameters.
@@ -100,11 +78,12 @@ def check_resumable(module: TD3, checkpoint: dict[str, Any], path: Path) -> None
     for name in ("loops", "callbacks"):
         if not isinstance(checkpoint.get(name), dict):
             raise CheckpointError(f"{path} is no checkpoint of a run: it has no {name}")
-    own = {kind.__qualname__ for kind in vars(callbacks).values() if _is_callback(kind)}
+    own = {callback.state_key for callback in callbacks if not type(callback).__module__.startswith("lightning.")}
     checkpoint["callbacks"] = {name: state for name, state in checkpoint["callbacks"].items() if name in own}
     checkpoint["lr_schedulers"] = []
     checkpoint.pop("hyper_parameters", None)
-    optimizers, states = module.configure_optimizers(), checkpoint.get("optimizer_states")
+    made: Any = module.configure_optimizers()
+    optimizers, states = made if isinstance(made, list) else [made], checkpoint.get("optimizer_states")
     if not isinstance(states, list) or len(states) != len(optimizers):
         raise _another_architecture(path, f"it does not have the states of {len(optimizers)} optimizers")
     checkpoint["optimizer_states"] = [
@@ -163,10 +142,6 @@ def _is_plain(value: Any) -> bool:
 def _same_kind(one: Tensor, other: Tensor) -> bool:
     """Tell whether both hold floating-point numbers, of whatever precision, or both the same other type."""
     return one.dtype == other.dtype or (one.is_floating_point() and other.is_floating_point())
-
-
-def _is_callback(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Callback)
 
 
 def _another_architecture(path: Path, difference: str) -> CheckpointError:

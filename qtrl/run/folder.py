@@ -1,23 +1,27 @@
-"""The folder of a run: made once, refused when taken, read back by name."""
+"""The folder of a run: named, validated, made or rewound, and locked while the run trains."""
 
 import os
+import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-from omegaconf import DictConfig, OmegaConf
-
-from qtrl.config.saved import read_config
-from qtrl.errors import RunFolderError
-from qtrl.files.atomic import write_text
+from qtrl.errors import ConfigError, RunFolderError
+from qtrl.files.atomic import PART, remove_parts, write_text
+from qtrl.files.checkpoint import recover_checkpoint
 from qtrl.files.untrusted import check_tree
+from qtrl.loggers import MetricsCSV
 from qtrl.loggers.wandb import read_run_id
+from qtrl.run.lock import locked
+from qtrl.run.settings import AUTO, RunSettings
 
+LAST = Path("checkpoints", "last.ckpt")
+OF_AN_EARLIER_START = ("metrics.csv", "summary.json")
+"""Left by a run that was killed before its first checkpoint."""
 HANDED_DOWN = "QTRL_RUN_DIR"
-"""Rank 0 names its run folder to the processes that it starts by this variable."""
-
+"""By this variable rank 0 tells the processes that it starts which run folder is theirs."""
 RUN_BY_OTHERS = frozenset({"prefetch.pkl", "other.pickle", "pickle.pkl", "transform.t"})
 """Files that TorchRL and tensordict unpickle where they find them; qtrl neither writes nor reads any."""
 
@@ -25,23 +29,6 @@ RUN_BY_OTHERS = frozenset({"prefetch.pkl", "other.pickle", "pickle.pkl", "transf
 def default_run_dir(runs: str, experiment: str | None, seed: int) -> Path:
     """Name a new run folder after the experiment, the seed and the time."""
     return Path(runs) / f"{experiment or 'run'}-s{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def make_run_dir(path: Path) -> Path:
-    """Make the folder of a new run.
-
-    Raises:
-        RunFolderError: It holds something already, or cannot be written.
-    """
-    path = path.expanduser().absolute()
-    try:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            hint = "choose another run_dir, or add resume=true to go on with it"
-            raise RunFolderError(f"run_dir={path} exists and is not empty: {hint}")
-        (path / "checkpoints").mkdir(parents=True)
-    except OSError as error:
-        raise RunFolderError(f"run_dir={path} cannot be written: {error.strerror}; choose another run_dir") from error
-    return path
 
 
 def existing_run_dir(path: str | None, key: str) -> Path:
@@ -69,34 +56,109 @@ def check_run_tree(folder: Path) -> None:
     _check_wandb(folder / "wandb")
 
 
-def save_config(cfg: DictConfig, run_dir: Path) -> None:
-    """Write `config.yaml`."""
-    write_text(run_dir / "config.yaml", config_text(cfg))
+def hand_down(run_dir: Path) -> None:
+    """Tell processes started from now on which run folder is theirs."""
+    os.environ[HANDED_DOWN] = str(run_dir)
 
 
-def config_text(cfg: DictConfig) -> str:
-    """Return what `config.yaml` holds: everything resolved, without what is for one command only."""
-    plain: Any = OmegaConf.to_container(cfg, resolve=True)
-    plain.pop("trust", None)
-    return yaml.safe_dump(plain, sort_keys=False)
+def handed_down() -> Path | None:
+    """Return the run folder that rank 0 made, in a process that rank 0 started."""
+    path = os.environ.get(HANDED_DOWN)
+    return Path(path) if path and "LOCAL_RANK" in os.environ else None
 
 
-def load_config(run_dir: Path, trust: Collection[str] = ()) -> DictConfig:
-    """Read `config.yaml` back; where the run lies is taken from `run_dir`, never from the file.
+def has_checkpoint(run_dir: Path) -> bool:
+    """Tell whether there is a checkpoint to resume from, be it the previous one."""
+    return any((run_dir / LAST.with_name(LAST.name + suffix)).exists() for suffix in ("", ".prev"))
+
+
+@contextmanager
+def new_run_dir(settings: RunSettings, config: str) -> Iterator[None]:
+    """Make and lock the folder of a run that begins, and save its config; on rank 0, before other ranks are started.
 
     Args:
-        run_dir: The run's folder.
-        trust: Classes and environment ids of the user's own that the config may name.
+        settings: The run's settings; with `resume=auto` the folder may hold what a run left that was killed before its
+            first checkpoint.
+        config: The text of `config.yaml`.
 
     Raises:
-        RunFolderError: It is not a config of a run, or names what it may not.
+        RunFolderError: It holds something else, is in use, or cannot be written.
     """
-    plain = read_config(run_dir / "config.yaml", trust)
-    plain.pop("trust", None)
-    plain |= {"run_dir": str(run_dir), "ckpt_path": None, "paths": {"runs": str(run_dir.parent)}}
-    cfg = OmegaConf.create(plain)
-    OmegaConf.set_struct(cfg, True)
-    return cfg
+    path, leftovers = settings.folder, settings.resume == AUTO and _begun(settings.folder)
+    if not leftovers:
+        _make(path)
+    with locked(path):
+        if leftovers:
+            _clear(path)
+        try:
+            write_text(path / "config.yaml", config)
+        except RunFolderError:
+            with suppress(OSError):  # a folder that holds nothing yet would only be in the way of the next try
+                (path / "checkpoints").rmdir()
+                path.rmdir()
+            raise
+        hand_down(path)
+        yield
+
+
+@contextmanager
+def resumed_run_dir(path: Path) -> Iterator[dict[str, Any]]:
+    """Lock the folder of a run that resumes, and yield the checkpoint that it resumes from.
+
+    Raises:
+        RunFolderError: It is in use.
+        CheckpointError: Neither the last checkpoint nor the previous one can be read.
+    """
+    with locked(path):
+        checkpoint = recover_checkpoint(path / LAST)
+        for folder in (path, (path / LAST).parent):
+            remove_parts(folder)
+        yield checkpoint
+
+
+def rewind(settings: RunSettings, config: str, checkpoint: dict[str, Any], csv: MetricsCSV) -> None:
+    """Bring the folder of a run that resumes to the moment of its checkpoint; on rank 0, before others are started.
+
+    Raises:
+        ConfigError: `total_env_steps` is below the env steps already made.
+    """
+    done = checkpoint["collected_env_steps"]
+    if settings.total_env_steps < done:
+        raise ConfigError(
+            f"resume: total_env_steps={settings.total_env_steps} is below the {done} env steps already made"
+        )
+    csv.truncate(checkpoint["csv_rows"])
+    write_text(settings.folder / "config.yaml", config)
+    hand_down(settings.folder)
+
+
+def _make(path: Path) -> None:
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            hint = "choose another run_dir, or add resume=true to continue it"
+            raise RunFolderError(f"run_dir={path} exists and is not empty: {hint}")
+        (path / "checkpoints").mkdir(parents=True)
+    except OSError as error:
+        raise RunFolderError(f"run_dir={path} cannot be written: {error.strerror}; choose another run_dir") from error
+
+
+def _clear(path: Path) -> None:
+    """Remove what a run left that has no checkpoint."""
+    check_run_tree(path)
+    if has_checkpoint(path):
+        raise RunFolderError(f"run_dir={path} has got a checkpoint just now: repeat the command to resume from it")
+    for name in OF_AN_EARLIER_START:
+        (path / name).unlink(missing_ok=True)
+    shutil.rmtree(path / LAST.parent / "replay", ignore_errors=True)
+    (path / LAST.parent).mkdir(exist_ok=True)
+
+
+def _begun(path: Path) -> bool:
+    """Tell whether a run began in this folder: it has a config, or was killed just before it had one."""
+    if not path.is_dir():
+        return False
+    names = {entry.name for entry in path.iterdir() if not PART.fullmatch(entry.name)}
+    return "config.yaml" in names or names <= {"checkpoints"}
 
 
 def _check_wandb(folder: Path) -> None:
@@ -104,14 +166,3 @@ def _check_wandb(folder: Path) -> None:
     if (folder / "settings").exists():
         raise RunFolderError(f"{str(folder / 'settings')!r} would change where W&B sends a run: remove it")
     read_run_id(folder / "run_id.txt")
-
-
-def hand_down(run_dir: Path) -> None:
-    """Name the run folder to processes started from now on."""
-    os.environ[HANDED_DOWN] = str(run_dir)
-
-
-def handed_down() -> Path | None:
-    """Return the run folder that rank 0 named, in a process that it started."""
-    path = os.environ.get(HANDED_DOWN)
-    return Path(path) if path and "LOCAL_RANK" in os.environ else None

@@ -6,13 +6,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
+from lightning.pytorch import Trainer
+
 import qtrl
-from qtrl.specs import EnvSpec
 
 PACKAGES = (
     *("torch", "lightning", "torchrl", "tensordict", "gymnasium", "mujoco", "torchquantum-ng"),
     *("numba", "llvmlite", "numpy", "wandb"),
 )
+DECIDING = ("torch", "numpy", "numba", "mujoco", "gymnasium")
+"""Packages whose other versions may round otherwise."""
 
 
 def versions() -> dict[str, str]:
@@ -38,12 +42,25 @@ def git_commit() -> str | None:
         return None
 
 
-def provenance(spec: EnvSpec) -> dict[str, Any]:
-    """Return what a result must share with another one to be compared with it, and what made it."""
+def provenance() -> dict[str, Any]:
+    """Return versions and commit, as plain data."""
+    return {"versions": versions(), "git_commit": git_commit()}
+
+
+def numerics(trainer: Trainer, matmul_precision: str) -> dict[str, Any]:
+    """Return what the last digits of a run depend on beside its config and seed, as plain data.
+
+    Args:
+        trainer: Knows device, precision and ranks.
+        matmul_precision: Torch's setting for float32 products.
+    """
+    accelerated = trainer.strategy.root_device.type == "cuda"
+    device = torch.cuda.get_device_name() if accelerated else torch.backends.cpu.get_cpu_capability()
     return {
-        "env_id": spec.env_id,
-        "observation_size": spec.observation_size,
-        "action_size": spec.action_size,
-        "versions": versions(),
-        "git_commit": git_commit(),
+        "threads": torch.get_num_threads(),
+        "device": device,
+        "matmul_precision": matmul_precision,
+        "world_size": trainer.world_size,
+        "precision": str(trainer.precision),
+        **{name: version for name, version in versions().items() if name in DECIDING},
     }

@@ -1,4 +1,4 @@
-"""From what the command line composed to the config of one run."""
+"""From the config that the command line composed to the config of one run, checked."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,28 +11,26 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from qtrl.config.limits import check_config
 from qtrl.config.location import config_dir
-from qtrl.config.saved import check_saved
+from qtrl.config.saved import check_saved, config_text
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
-from qtrl.run.folder import config_text, default_run_dir, existing_run_dir, handed_down
-from qtrl.run.lock import has_checkpoint
+from qtrl.run.folder import default_run_dir, existing_run_dir, handed_down, has_checkpoint
 from qtrl.run.resume import continued_config, resumed_config
+from qtrl.run.settings import AUTO
 
-AUTO = "auto"
-"""`resume=auto`: go on where the run folder has a checkpoint, begin where it has none."""
 SWEEP_DIR = "hydra.sweep.dir="
 NOW = "${now:"
 """In the name of a folder that is another one each time."""
 
 
-def settle(cfg: DictConfig) -> DictConfig:
-    """Turn a composed config into the config of one run: the run's own one where it is gone on with; checked.
+def resolve(cfg: DictConfig) -> DictConfig:
+    """Resolve a composed config to that of one run, which is the saved one where the run resumes, and check it.
 
     Args:
         cfg: The config as composed from the command line.
 
     Returns:
-        The config. Its `resume` is true where the run goes on, and `auto` where it begins in a folder that may hold
+        The config. Its `resume` is true where the run resumes, and `auto` where it begins in a folder that may hold
         what a run left that was killed before its first checkpoint.
 
     Raises:

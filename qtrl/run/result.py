@@ -1,9 +1,7 @@
-"""What a run gave that has ended."""
+"""The result of a run that is complete."""
 
 import json
 from pathlib import Path
-
-from omegaconf import DictConfig
 
 from qtrl.errors import RunFolderError
 from qtrl.files.untrusted import read_regular
@@ -14,11 +12,13 @@ METRICS = {"test/return_mean": "return_mean", "test/best_return": "best_return_m
 """What `optimized_metric` may be, and its name in `summary.json`."""
 
 
-def finished_metric(cfg: DictConfig) -> float | None:
-    """Return the optimized metric of a run whose env steps are all made, without opening its checkpoint.
+def finished_metric(run_dir: Path, metric: str, total_env_steps: int) -> float | None:
+    """Return the optimized metric of a run that is complete, without opening its checkpoint.
 
     Args:
-        cfg: The run's own config, with the `total_env_steps` that are asked for.
+        run_dir: The run's folder.
+        metric: A key of `METRICS`.
+        total_env_steps: Those that are asked for.
 
     Returns:
         None where there is something left to do.
@@ -26,7 +26,7 @@ def finished_metric(cfg: DictConfig) -> float | None:
     Raises:
         RunFolderError: `summary.json` says that the run is complete, but not with what result.
     """
-    path = Path(cfg.run_dir, "summary.json")
+    path = run_dir / "summary.json"
     try:
         summary = json.loads(read_regular(path, limit=LARGEST))
     except FileNotFoundError:
@@ -35,7 +35,7 @@ def finished_metric(cfg: DictConfig) -> float | None:
         raise RunFolderError(f"{path} is not JSON as qtrl writes it: remove it to make the last test anew") from error
     if not isinstance(summary, dict) or summary.get("status") != "complete":
         return None
-    env_steps, metric = summary.get("env_steps"), summary.get(METRICS[cfg.optimized_metric])
-    if not isinstance(env_steps, int) or not isinstance(metric, float):
+    env_steps, value = summary.get("env_steps"), summary.get(METRICS[metric])
+    if not isinstance(env_steps, int) or not isinstance(value, float):
         raise RunFolderError(f"{path} says that the run is complete, but not what it gave: remove it to test anew")
-    return metric if env_steps >= cfg.total_env_steps else None
+    return value if env_steps >= total_env_steps else None

@@ -1,4 +1,4 @@
-"""Going on with a run under its own config."""
+"""The config of a run that resumes: its own, with the overrides of the command line applied."""
 
 from collections.abc import Collection
 from itertools import accumulate
@@ -11,11 +11,10 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from qtrl.config.nested import NOTHING, at, leaves, shown
-from qtrl.config.saved import names, trusted
+from qtrl.config.nested import MISSING, at, leaves, shown
+from qtrl.config.saved import load_config, names, trusted
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
-from qtrl.run.folder import load_config
 
 SHARED_WITH_BLOCK = ("circuit", "engine")
 """The block's own ones refer to these; a run's config has both written out."""
@@ -61,18 +60,6 @@ def continued_config(run_dir: Path, composed: DictConfig) -> DictConfig:
     return _changed(cfg, wanted, force=composed.resume_force, said=said)
 
 
-def check_steps_done(cfg: DictConfig, env_steps: int) -> None:
-    """Refuse an end that lies before what was done already.
-
-    Raises:
-        ConfigError: `total_env_steps` is below `env_steps`.
-    """
-    if cfg.total_env_steps < env_steps:
-        raise ConfigError(
-            f"resume: total_env_steps={cfg.total_env_steps} is below the {env_steps} env steps already made"
-        )
-
-
 def _loaded(run_dir: Path, trust: Collection[str]) -> DictConfig:
     """Read a run's config, of which nothing is told before it is known to hold no secret."""
     cfg = load_config(run_dir, trust)
@@ -109,10 +96,10 @@ def _apply(wanted: DictConfig, override: Override, composed: DictConfig) -> None
     key = _node(override)
     adds = override.is_add() or override.is_force_add()
     try:
-        if OmegaConf.select(wanted, key, default=NOTHING) is NOTHING and not adds:
+        if OmegaConf.select(wanted, key, default=MISSING) is MISSING and not adds:
             raise ConfigError(f"resume: {key} is no key of the run's config")
         if override.is_delete():
-            _put(wanted, key, NOTHING)
+            _put(wanted, key, MISSING)
         elif _is_choice(override, composed):
             _put(wanted, key, OmegaConf.to_container(OmegaConf.select(composed, key), resolve=False))
         else:
@@ -137,25 +124,25 @@ def _changed(cfg: DictConfig, wanted: Any, *, force: bool, said: Collection[str]
     keys = dict([*leaves(before), *leaves(wanted)])
     for key in sorted(keys, key=lambda key: (key == LABEL, key.count("."), key)):  # a group before what refers to it
         old, new = at(before, key), at(wanted, key)
-        lacks = old is NOTHING and said is not None and not any(f"{key}.".startswith(f"{name}.") for name in said)
+        lacks = old is MISSING and said is not None and not any(f"{key}.".startswith(f"{name}.") for name in said)
         if old == new or key in NOT_OF_THE_RUN or lacks:
             continue
         if key not in MAY_CHANGE and not force:
             allowed = f"only {', '.join(MAY_CHANGE)} may; add resume_force=true to change it all the same"
             raise ConfigError(f"resume: {key} cannot change from {shown(old)} to {shown(new)}: {allowed}")
-        _put(cfg, _outermost(key, wanted) if new is NOTHING else key, new)
+        _put(cfg, _outermost(key, wanted) if new is MISSING else key, new)
     cfg.resume = True  # load_config has said where the run lies
     return cfg
 
 
 def _outermost(key: str, wanted: dict[str, Any]) -> str:
     """Return the first part of a key at which there is nothing: a mapping goes whole."""
-    return next(part for part in accumulate(key.split("."), "{}.{}".format) if at(wanted, part) is NOTHING)
+    return next(part for part in accumulate(key.split("."), "{}.{}".format) if at(wanted, part) is MISSING)
 
 
 def _put(cfg: DictConfig, key: str, value: Any) -> None:
-    """Set a key, or with NOTHING take it away where it is."""
-    if value is not NOTHING:
+    """Set a key, or with MISSING take it away where it is."""
+    if value is not MISSING:
         OmegaConf.update(cfg, key, value, merge=False, force_add=True)
         return
     parent, _, name = key.rpartition(".")

@@ -1,67 +1,79 @@
-"""The checkpoint that a run begins with, where it has one."""
+"""The checkpoint that a run starts from, where it has one."""
 
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Trainer
-from omegaconf import DictConfig
+import torch
+from lightning.pytorch import LightningModule, Trainer
 
-from qtrl.algos import TD3
-from qtrl.callbacks import AtomicCheckpointIO, read_checkpoint
-from qtrl.run.checkpoint_checks import check_resumable, check_widths, load_weights
-from qtrl.run.folder import handed_down
-from qtrl.run.lock import LAST, reopened_run_dir
+from qtrl.callbacks import AtomicCheckpointIO
+from qtrl.files.checkpoint import read_checkpoint
+from qtrl.run.checkpoint_checks import check_resumable, check_weights
+from qtrl.run.folder import LAST, handed_down, resumed_run_dir
+from qtrl.run.settings import RunSettings
 
 
 @dataclass(frozen=True)
-class Origin:
-    """A checkpoint that the run goes on from, or whose weights it starts with.
+class StartingPoint:
+    """A checkpoint that a run resumes from, or whose weights it starts with.
 
     Attributes:
         path: The file.
-        checkpoint: What is in it.
-        goes_on: Whether everything is taken over, not the weights alone.
+        checkpoint: Its content.
+        resumes: Whether everything is restored, not the weights alone.
     """
 
     path: Path
     checkpoint: dict[str, Any]
-    goes_on: bool
+    resumes: bool
 
-    def fill(self, module: TD3, trainer: Trainer) -> None:
-        """Take the weights over, and hand the rest to Lightning: what it restores is what was checked.
+    def build(self, make_module: Callable[[], LightningModule]) -> LightningModule:
+        """Make the module that the config describes, once the checkpoint is known to fit it.
+
+        Shapes are compared on a module without memory first, as far as it can be built so, since a wrong size in a
+        config may ask for any amount.
 
         Raises:
-            CheckpointError: It does not fit what was built from the config.
+            CheckpointError: The checkpoint does not fit.
         """
-        load_weights(module, self.checkpoint, self.path)
-        if self.goes_on:
-            check_resumable(module, self.checkpoint, self.path)
-            reader = trainer.strategy.checkpoint_io
-            assert isinstance(reader, AtomicCheckpointIO)
-            reader.hand_out(self.path, self.checkpoint)
+        with suppress(NotImplementedError), torch.device("meta"):
+            check_weights(make_module(), self.checkpoint, self.path)
+        module = make_module()
+        check_weights(module, self.checkpoint, self.path)
+        if not self.resumes:
+            module.load_state_dict(self.checkpoint["state_dict"])
+        return module
+
+    def hand_to(self, trainer: Trainer, module: LightningModule, checkpoint_io: AtomicCheckpointIO) -> None:
+        """Let Lightning restore exactly what was checked, when `fit` begins.
+
+        Raises:
+            CheckpointError: The checkpoint does not fit what was built from the config.
+        """
+        check_resumable(module, trainer.callbacks, self.checkpoint, self.path)  # type: ignore[attr-defined]
+        checkpoint_io.hand_out(self.path, self.checkpoint)
 
 
-def find_origin(cfg: DictConfig, held: ExitStack) -> Origin | None:
-    """Read the checkpoint that the config asks for.
+def find_starting_point(settings: RunSettings, held: ExitStack) -> StartingPoint | None:
+    """Read the checkpoint that the settings ask for.
 
     Args:
-        cfg: The run's config.
-        held: Holds the folder of a run that goes on until it is closed.
+        settings: The run's settings.
+        held: Keeps the folder of a run that resumes locked until it is closed.
 
     Raises:
-        CheckpointError: It cannot be read, or is of another architecture.
+        CheckpointError: It cannot be read.
         RunFolderError: The folder is in use.
     """
-    if cfg.resume is True:
-        path = Path(cfg.run_dir) / LAST
+    if settings.resume is True:
         leads = handed_down() is None
-        checkpoint = held.enter_context(reopened_run_dir(Path(cfg.run_dir))) if leads else read_checkpoint(path)
-    elif cfg.ckpt_path is not None:
-        path = Path(cfg.ckpt_path).expanduser()
-        checkpoint = read_checkpoint(path)
-    else:
-        return None
-    check_widths(cfg, checkpoint, path)
-    return Origin(path, checkpoint, goes_on=cfg.resume is True)
+        path = settings.folder / LAST
+        checkpoint = held.enter_context(resumed_run_dir(settings.folder)) if leads else read_checkpoint(path)
+        return StartingPoint(path, checkpoint, resumes=True)
+    if settings.ckpt_path is not None:
+        path = Path(settings.ckpt_path).expanduser()
+        return StartingPoint(path, read_checkpoint(path), resumes=False)
+    return None

@@ -1,48 +1,42 @@
-"""One training run, from its config to its run folder."""
+"""One training run, from its config to its result."""
 
 import os
 import shlex
 import sys
-from contextlib import ExitStack, nullcontext, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from qtrl.algos import TD3
-from qtrl.callbacks import Testing, TestResult
-from qtrl.config.saved import blamed
-from qtrl.data import Stream
-from qtrl.envs import env_spec
-from qtrl.errors import CheckpointError, ConfigError, EnvError, QtrlError, RunFolderError
+from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
+from qtrl.config.instantiate import blamed, construct, construct_task
+from qtrl.config.saved import config_text
+from qtrl.errors import CheckpointError, QtrlError
 from qtrl.loggers import MetricsCSV
-from qtrl.meters import RunMeters
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.stopping import Interruption, Stop
 from qtrl.process.threads import set_threads
 from qtrl.report import draw_learning_curve
-from qtrl.run import build
-from qtrl.run.data import build_stream, check_replay
-from qtrl.run.folder import HANDED_DOWN, hand_down, handed_down, save_config
-from qtrl.run.lock import new_run_dir
-from qtrl.run.numerics import numerics
-from qtrl.run.provenance import provenance
-from qtrl.run.resolve import AUTO, settle
+from qtrl.run.folder import HANDED_DOWN, handed_down, new_run_dir, rewind
+from qtrl.run.provenance import numerics, provenance
+from qtrl.run.resolve import resolve
 from qtrl.run.result import finished_metric
-from qtrl.run.resume import check_steps_done
-from qtrl.run.start_from import Origin, find_origin
-from qtrl.specs import EnvSpec
+from qtrl.run.settings import AUTO, RunSettings
+from qtrl.run.start_from import StartingPoint, find_starting_point
+from qtrl.tasks import RunContext, Source, Task, Test
 
 SIGTERM_STATUS = 143
 
 
 def run_training(cfg: DictConfig) -> float:
-    """Train one agent as `cfg` says.
+    """Train as `cfg` says.
 
     Args:
         cfg: The config as composed from the command line.
@@ -51,104 +45,146 @@ def run_training(cfg: DictConfig) -> float:
         The metric that `optimized_metric` names.
     """
     quiet_libraries()
-    asked, cfg = cfg.resume, settle(cfg)
-    finished = finished_metric(cfg) if asked == AUTO and cfg.resume is True else None
+    asked, cfg = cfg.resume, resolve(cfg)
+    settings = construct(RunSettings, cfg)
+    finished = _finished(settings) if asked == AUTO and settings.resume is True else None
     if finished is not None:
-        print(f"qtrl: run folder {cfg.run_dir} is complete: {cfg.optimized_metric} {finished:.1f}", flush=True)
+        print(f"qtrl: run folder {settings.folder} is complete: {settings.optimized_metric} {finished:.1f}", flush=True)
         return finished
     with ExitStack() as held:
-        run = _build(cfg, held)
-        torch.set_float32_matmul_precision(cfg.matmul_precision)
+        run = _prepare(cfg, settings, held)
         _fit(run)
-        return _finish(run)
+        return _conclude(run)
+
+
+def _finished(settings: RunSettings) -> float | None:
+    return finished_metric(settings.folder, settings.optimized_metric, settings.total_env_steps)
 
 
 @dataclass(frozen=True)
 class Run:
     """Everything of a run, ready to train."""
 
-    cfg: DictConfig
+    settings: RunSettings
+    task: Task
     trainer: Trainer
-    module: TD3
-    stream: Stream
-    testing: Testing
+    module: LightningModule
+    data: Source
+    test: Test
+    start: StartingPoint | None
     stop: Stop
-    origin: Origin | None
 
 
-def _build(cfg: DictConfig, held: ExitStack) -> Run:
-    """Build a run, and its folder once everything but the replay was built."""
-    run_dir, origin = Path(cfg.run_dir), find_origin(cfg, held)
-    goes_on_from = origin.checkpoint if origin is not None and origin.goes_on else None
-    with blamed(run_dir / "config.yaml") if cfg.resume is True else nullcontext():
-        spec = env_spec(cfg.env.id, max_episode_steps=cfg.env.max_episode_steps)
-        facts, stop = _facts(cfg, spec), Stop()
-        callbacks = build.build_callbacks(cfg, run_dir, facts, stop)
-        loggers = build.build_loggers(cfg, run_dir, facts)
-        trainer = build.build_trainer(cfg, run_dir, callbacks=callbacks, logger=loggers)
-        ranks = build.Ranks(trainer.global_rank, trainer.world_size)
-        stop.world_size = ranks.world_size
-        set_threads(cfg.num_threads, ranks.world_size)
-        facts["numerics"] |= numerics(cfg, world_size=ranks.world_size)
-        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=ranks)
-    if origin is not None:
-        origin.fill(module, trainer)
-    check_replay(cfg, spec, module, run_dir, ranks=ranks)
-    if handed_down() is None:
-        _open(cfg, held, loggers, goes_on_from)
-    stream = build_stream(cfg, spec, module, run_dir, ranks=ranks, stop=stop)
-    testing = next(callback for callback in callbacks if isinstance(callback, Testing))
+def _prepare(cfg: DictConfig, settings: RunSettings, held: ExitStack) -> Run:
+    """Build a run, and make its folder once everything but the data was built."""
+    torch.set_float32_matmul_precision(settings.matmul_precision)
+    start, checkpoint_io = find_starting_point(settings, held), AtomicCheckpointIO()
+    with blamed(settings.folder / "config.yaml") if settings.resume is True else nullcontext():
+        task = construct_task(cfg)
+        trainer = _make_trainer(settings, checkpoint_io)
+        context = _context(settings, trainer)
+        set_threads(settings.num_threads, context.world_size)
+        module = start.build(lambda: task.module(context)) if start else task.module(context)
+        test = task.test(context)
+        facts = _facts(settings, task, trainer)
+        csv = MetricsCSV(settings.folder / "metrics.csv", task.metrics(module))
+        trainer.callbacks += _callbacks(settings, task, test, context, facts)
+        trainer.loggers = [csv, *_other_loggers(settings, OmegaConf.to_container(cfg, resolve=True), facts)]
+    task.check(module, context)
+    resumed = start if start is not None and start.resumes else None
+    if resumed is not None:
+        resumed.hand_to(trainer, module, checkpoint_io)
+    _prepare_folder(settings, config_text(cfg), resumed, csv, held)
+    data = task.data(module, context)
     _connect(trainer)
-    engine = _engine(module, trainer.strategy.root_device)
-    _say(trainer, f"run folder {run_dir}, engine {engine}")
-    return Run(cfg, trainer, module, stream, testing, stop, origin)
+    _say(trainer, f"run folder {settings.folder}, {task.describe(module, trainer.strategy.root_device)}")
+    return Run(settings, task, trainer, module, data, test, start, context.stop)
 
 
-def _facts(cfg: DictConfig, spec: EnvSpec) -> dict[str, Any]:
-    run = {"experiment": cfg.experiment, "label": cfg.get("label"), "seed": cfg.seed}
-    return provenance(spec) | run | {"numerics": {}}
-
-
-def _open(cfg: DictConfig, held: ExitStack, loggers: list[Logger], checkpoint: dict[str, Any] | None) -> None:
-    """Make the run folder, or bring it to the moment of the checkpoint; on rank 0, before other ranks are started."""
-    run_dir = Path(cfg.run_dir)
-    if checkpoint is not None:
-        check_steps_done(cfg, checkpoint["collected_env_steps"])
-        next(logger for logger in loggers if isinstance(logger, MetricsCSV)).truncate(checkpoint["csv_rows"])
+def _prepare_folder(
+    settings: RunSettings, config: str, resumed: StartingPoint | None, csv: MetricsCSV, held: ExitStack
+) -> None:
+    """Make the run folder, or rewind it to the checkpoint; on rank 0, before other ranks are started."""
+    if handed_down() is not None:
+        return
+    if resumed is None:
+        held.enter_context(new_run_dir(settings, config))
     else:
-        held.enter_context(new_run_dir(run_dir, leftovers=cfg.resume == AUTO))
-    try:
-        save_config(cfg, run_dir)
-    except RunFolderError:
-        with suppress(OSError):  # a folder that holds nothing yet would only be in the way of the next try
-            (run_dir / "checkpoints").rmdir()
-            run_dir.rmdir()
-        raise
-    hand_down(run_dir)
+        rewind(settings, config, resumed.checkpoint, csv)
+
+
+def _make_trainer(settings: RunSettings, checkpoint_io: AtomicCheckpointIO) -> Trainer:
+    """Make the Trainer; everything that it would do by itself and that qtrl does is switched off."""
+    return settings.trainer(
+        default_root_dir=settings.run_dir,
+        deterministic=settings.deterministic,
+        plugins=[checkpoint_io],
+        logger=False,
+        max_epochs=1,
+        max_steps=-1,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def _context(settings: RunSettings, trainer: Trainer) -> RunContext:
+    return RunContext(
+        run_dir=settings.folder,
+        seed=settings.seed,
+        rank=trainer.global_rank,
+        world_size=trainer.world_size,
+        num_nodes=trainer.num_nodes,
+        stop=Stop(trainer.world_size),
+    )
+
+
+def _facts(settings: RunSettings, task: Task, trainer: Trainer) -> dict[str, Any]:
+    """Return what made the result, and what it must share with others to be compared with them."""
+    run = {"experiment": settings.experiment, "label": settings.label, "seed": settings.seed}
+    return {**task.facts(), **provenance(), **run, "numerics": numerics(trainer, settings.matmul_precision)}
+
+
+def _callbacks(
+    settings: RunSettings, task: Task, test: Test, context: RunContext, facts: Mapping[str, Any]
+) -> list[Callback]:
+    """Make the callbacks, in the order in which they are called: what sums up comes last."""
+    total, warmup = settings.total_env_steps, settings.warmup_env_steps
+    every = settings.checkpoint_every_env_steps
+    return [
+        Reproducibility(facts["numerics"]),
+        RunProgress(test, total_env_steps=total, warmup_env_steps=warmup),
+        *task.callbacks(context),
+        test,  # type: ignore[list-item]
+        Checkpoints(settings.folder / "checkpoints", test, every_env_steps=every),
+        RunSummary(settings.folder / "summary.json", test, warmup_env_steps=warmup, facts=facts),
+        Preemption(context.stop),
+    ]
+
+
+def _other_loggers(settings: RunSettings, config: Any, facts: Mapping[str, Any]) -> list[Logger]:
+    if not callable(settings.logger):
+        return []
+    name = settings.folder.name
+    return [settings.logger(settings.folder, run_name=name, tags=settings.tags, config={**config, **facts})]
 
 
 def _connect(trainer: Trainer) -> None:
-    """Let loggers connect, which would else count as time of the first update."""
+    """Let loggers connect now, which would else count as time of the first update."""
     if trainer.is_global_zero:
         for logger in trainer.loggers:
             getattr(logger, "experiment", None)
 
 
 def _fit(run: Run) -> None:
-    path = run.origin.path if run.origin is not None and run.origin.goes_on else None
+    path = run.start.path if run.start is not None and run.start.resumes else None
     try:
         with run.stop.listening():
-            run.trainer.fit(run.module, run.stream, ckpt_path=str(path) if path else None, weights_only=True)
-    except EnvError:
-        run.module.look_at_losses()  # a loss that went unseen on an accelerator is the better reason
-        raise
-    except QtrlError:
-        raise
+            run.trainer.fit(run.module, run.data, ckpt_path=str(path) if path else None, weights_only=True)  # type: ignore[arg-type]
     except Interruption as interruption:
-        saved = "everything" if run.cfg.checkpoint_replay == "last" else "everything but the rows of the replay"
-        where = f"at env step {run.stream.env_steps:,}"
-        hint = f"go on with: python -m qtrl.train run_dir={shlex.quote(run.cfg.run_dir)} resume=true"
-        _say(run.trainer, f"stopped by {interruption} {where}, {saved} is saved; {hint}")
+        _say(run.trainer, _stopped_line(run, interruption))
         raise
     except SIGTERMException:
         sys.exit(SIGTERM_STATUS)  # its own status is 0, which a job script takes for success
@@ -161,35 +197,27 @@ def _fit(run: Run) -> None:
         os.environ.pop(HANDED_DOWN, None)
 
 
-def _explained(run: Run, error: Exception, checkpoint: Path | None) -> QtrlError | None:
-    """Say what an error of torch or Lightning means, where that is known."""
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    mode = run.cfg.algo.get("compile_mode")
-    if checkpoint is not None and not run.stream.begun:
+def _stopped_line(run: Run, interruption: Interruption) -> str:
+    saved = "everything" if run.settings.checkpoint_replay == "last" else "everything but the rows of the replay"
+    hint = f"resume with: python -m qtrl.train run_dir={shlex.quote(run.settings.run_dir)} resume=true"
+    return f"stopped by {interruption} at env step {run.data.env_steps:,}, {saved} is saved; {hint}"
+
+
+def _explained(run: Run, error: Exception, checkpoint: Path | None) -> Exception | None:
+    """Return a clearer error, where one is known."""
+    if not isinstance(error, QtrlError) and checkpoint is not None and not run.data.begun:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return CheckpointError(f"{checkpoint} does not fit its run (edited, or of another version?): {reason}")
-    if mode and type(error).__module__.startswith("torch._"):
-        return ConfigError(f"algo.compile_mode={mode} failed, set it to null: {reason}")
-    return None
+    return run.task.explain(error, run.module)
 
 
-def _finish(run: Run) -> float:
-    """Draw the learning curve, say the result, and return the metric that is asked for."""
-    run_dir, last, best = Path(run.cfg.run_dir), run.testing.last, run.testing.best
+def _conclude(run: Run) -> float:
+    """Draw the learning curve, print the result, and return the metric that is asked for."""
+    folder = run.settings.folder
     if run.trainer.is_global_zero:
-        draw_learning_curve(run_dir / "metrics.csv", run_dir / "learning_curve.png", title=run_dir.name)
-    assert last is not None and best is not None
-    _say(run.trainer, _result_line(last, best))
-    return {"test/return_mean": last, "test/best_return": best}[run.cfg.optimized_metric].return_mean
-
-
-def _engine(module: TD3, device: torch.device) -> str:
-    executable = module.actor.block.executable
-    return executable.engine_on(device) if executable is not None else "none"
-
-
-def _result_line(last: TestResult, best: TestResult) -> str:
-    result = f"test return {last.return_mean:.1f} ± {last.return_std:.1f} over {len(last.returns)} episodes"
-    return f"{result}; best {best.return_mean:.1f} at {best.env_steps:,} env steps"
+        draw_learning_curve(folder / "metrics.csv", folder / "learning_curve.png", title=folder.name)
+    _say(run.trainer, run.test.result())
+    return run.test.score(run.settings.optimized_metric)
 
 
 def _say(trainer: Trainer, line: str) -> None:

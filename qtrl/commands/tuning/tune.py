@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from qtrl.commands.tuning.search import Search, read_search
 from qtrl.commands.tuning.space import as_overrides
@@ -90,9 +90,7 @@ def _value(search: Search, number: int, setting: Mapping[str, Any]) -> float | s
         reason = training()
         if reason is not None:
             return reason
-        # 0: whatever number of env steps was asked for, the training has just said that it is complete
-        finished = {"run_dir": str(run_dir), "optimized_metric": search.metric, "total_env_steps": 0}
-        value = finished_metric(OmegaConf.create(finished))
+        value = finished_metric(run_dir, search.metric, total_env_steps=0)  # the training has just said that it ended
         if value is None:
             return "it came to its end without a result in summary.json"
         values.append(value)

@@ -1,0 +1,80 @@
+"""From nodes of a config to objects: the one place where a config key becomes an argument."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hydra.errors import HydraException
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from qtrl.errors import ConfigError, QtrlError, RunFolderError
+from qtrl.tasks import Task
+
+T = TypeVar("T")
+
+
+def build(node: DictConfig, **arguments: Any) -> Any:
+    """Instantiate a config node; mappings and lists that name no class become plain data.
+
+    Args:
+        node: With or without a `_target_`.
+        arguments: Passed on to the class beside the node's own.
+
+    Raises:
+        QtrlError: What the class raises of qtrl's own errors.
+        ConfigError: The class does not accept its arguments.
+    """
+    try:
+        return instantiate(node, **arguments, _convert_="all")
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        if isinstance(cause, QtrlError):
+            raise cause from None
+        reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+        raise ConfigError(f"{node.get('_target_')} cannot be made: {reason}") from error
+
+
+def construct(kind: Callable[..., T], cfg: DictConfig) -> T:
+    """Make an object whose parameters are named like keys of the config, each from the node of its name.
+
+    Args:
+        kind: A class or function; a parameter with a default may have no key in the config.
+        cfg: The whole config.
+
+    Raises:
+        ConfigError: The config lacks a key, or a class does not accept its arguments.
+    """
+    arguments = {}
+    for name, parameter in inspect.signature(kind).parameters.items():
+        if name in cfg:
+            arguments[name] = build(cfg[name]) if OmegaConf.is_config(cfg[name]) else cfg[name]
+        elif parameter.default is parameter.empty:
+            raise ConfigError(f"the config has no key {name!r}, which {kind.__name__} needs")
+    return kind(**arguments)
+
+
+def construct_task(cfg: DictConfig) -> Task:
+    """Make the task that the group `task` names, from the keys that its class asks for."""
+    return construct(get_class(cfg.task._target_), cfg)
+
+
+@contextmanager
+def blamed(path: Path) -> Iterator[None]:
+    """Turn any error in building from a saved config into one line that names the config as its cause.
+
+    Raises:
+        RunFolderError: Another error than qtrl's own or Hydra's was raised.
+    """
+    try:
+        yield
+    except (QtrlError, HydraException, OmegaConfBaseException):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise RunFolderError(f"{path} does not describe a run that can be made; was it edited? {reason!r}") from error

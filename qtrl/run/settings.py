@@ -1,0 +1,61 @@
+"""What a run itself needs of its config, whatever its task."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import Logger
+
+AUTO = "auto"
+"""`resume=auto`: resume where the run folder has a checkpoint, begin where it has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """The keys of the config that a run needs in every task, as plain values.
+
+    Attributes:
+        run_dir: The run's folder, absolute.
+        experiment: Name of the experiment.
+        label: Name of the variant, which its seeds share.
+        tags: Tags of the run in W&B.
+        seed: The run's seed.
+        resume: True where the run continues from `last.ckpt`; `auto` where it begins in a folder that may hold what a
+            run left that was killed before its first checkpoint.
+        ckpt_path: Checkpoint whose weights a new run starts with.
+        total_env_steps: Length of the run.
+        warmup_env_steps: Env steps before the first update.
+        checkpoint_every_env_steps: Interval between saves of `last.ckpt`.
+        checkpoint_replay: `last` or `none`.
+        deterministic: Whether torch is asked for deterministic kernels.
+        num_threads: Torch's threads; None shares the cores among the ranks.
+        matmul_precision: See `torch.set_float32_matmul_precision`.
+        optimized_metric: What the command returns.
+        trainer: Makes Lightning's Trainer from whatever else it is given.
+        logger: Makes a logger beside `metrics.csv`; empty for none.
+    """
+
+    run_dir: str
+    experiment: str
+    label: str | None
+    tags: list[str]
+    seed: int
+    resume: bool | str
+    ckpt_path: str | None
+    total_env_steps: int
+    warmup_env_steps: int
+    checkpoint_every_env_steps: int
+    checkpoint_replay: str
+    deterministic: bool
+    num_threads: int | None
+    matmul_precision: str
+    optimized_metric: str
+    trainer: Callable[..., Trainer]
+    logger: Callable[..., Logger] | dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.run_dir)
