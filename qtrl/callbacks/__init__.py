@@ -1,6 +1,6 @@
 """What happens beside the updates: tests, probes, checkpoints, rows of metrics, progress, summary."""
 
-from qtrl.callbacks.checkpoint_io import AtomicCheckpointIO, read_checkpoint, read_newest, recover_checkpoint
+from qtrl.callbacks.checkpoint_io import AtomicCheckpointIO
 from qtrl.callbacks.checkpoints import Checkpoints
 from qtrl.callbacks.metric_rows import MetricRows
 from qtrl.callbacks.preemption import Preemption
@@ -26,8 +26,5 @@ __all__ = [
     "TestResult",
     "Testing",
     "play",
-    "read_checkpoint",
-    "read_newest",
-    "recover_checkpoint",
     "test_seeds",
 ]

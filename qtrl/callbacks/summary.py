@@ -1,6 +1,5 @@
 """The end result of a run as one JSON file."""
 
-import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from qtrl.algos import TD3
 from qtrl.callbacks.metric_rows import SECTIONS
 from qtrl.callbacks.testing import Testing
 from qtrl.errors import RunFolderError
-from qtrl.files.atomic import write_text
+from qtrl.files.atomic import write_json
 from qtrl.keys import PURPOSES
 
 
@@ -41,7 +40,7 @@ class RunSummary(Callback):
         if not trainer.is_global_zero:
             return
         summary = {"status": status} | self._progress(trainer, module) | self._tests() | self._facts
-        write_text(self.path, json.dumps(summary, indent=2) + "\n")
+        write_json(self.path, summary)
         for logger in trainer.loggers:
             if hasattr(logger, "log_summary"):
                 logger.log_summary(summary)

@@ -7,11 +7,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from qtrl.algos import TD3
-from qtrl.callbacks import play, read_newest, test_seeds
+from qtrl.callbacks import play, test_seeds
 from qtrl.config.limits import NUMBERS, Number, check_config
 from qtrl.config.saved import blamed, trusted
 from qtrl.envs import Episodes, env_spec
 from qtrl.errors import ConfigError
+from qtrl.files.checkpoint import read_newest
 from qtrl.meters import RunMeters
 from qtrl.run import build
 from qtrl.run.checkpoint_checks import check_counters, check_widths, load_weights

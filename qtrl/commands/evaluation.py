@@ -1,6 +1,5 @@
 """One noise-free test of a finished run."""
 
-import json
 import statistics
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from qtrl.commands.uploads import own_wandb_run, send_video
 from qtrl.config.secrets import refuse_secrets
 from qtrl.envs import Episodes, write_video
 from qtrl.errors import RunFolderError
-from qtrl.files.atomic import write_text
+from qtrl.files.atomic import write_json
 from qtrl.nn import Block
 
 
@@ -34,7 +33,7 @@ def run_evaluation(cfg: DictConfig) -> float:
     result = outcome(episodes, agent.module.actor.block) | agent.facts(cfg)
     stamp = new_stamp()
     path = eval_dir(agent.run_dir) / f"{stamp}.json"
-    write_json(result, path)
+    write_json(path, result)
     returns = f"return {result['return_mean']:.1f} ± {result['return_std']:.1f}"
     print(f"qtrl: {returns} over {result['episodes']} episodes at {result['env_steps']:,} env steps: {path}")
     if cfg.video:
@@ -77,8 +76,3 @@ def eval_dir(run_dir: Path) -> Path:
     except OSError as error:
         raise RunFolderError(f"{folder} cannot be written: {error.strerror}") from error
     return folder
-
-
-def write_json(data: dict[str, Any], path: Path) -> None:
-    """Write plain data; readers see the old file or the new one."""
-    write_text(path, json.dumps(data, indent=2) + "\n")

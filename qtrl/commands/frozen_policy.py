@@ -13,9 +13,10 @@ from torch import Tensor
 
 from qtrl.commands.agent import Agent, check_options, load_agent
 from qtrl.commands.conditions import OWN, Condition, UnfitConditionError, read_conditions
-from qtrl.commands.evaluation import eval_dir, new_stamp, outcome, write_json
+from qtrl.commands.evaluation import eval_dir, new_stamp, outcome
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
+from qtrl.files.atomic import write_json
 from qtrl.nn import Block
 from qtrl.nn.stand_ins import Trained
 from qtrl.report.frozen_policy import draw_frozen_policy, note, print_table, write_csv
@@ -128,7 +129,7 @@ class Study:
 
     def _write(self, status: str, **words: str) -> None:
         head = {"study": self._name, "status": status} | words | self._facts
-        write_json(head | {"conditions": self._outcomes, "left_out": self._left_out}, self._path)
+        write_json(self._path, head | {"conditions": self._outcomes, "left_out": self._left_out})
 
 
 @contextmanager

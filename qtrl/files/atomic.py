@@ -1,20 +1,22 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes: a file is written beside its target, forced to disk and renamed."""
 
+import json
 import os
 import re
 import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from qtrl.errors import RunFolderError
 
 PART = re.compile(r"\.[^/]+\.(?:[0-9a-f]{16}|link)\.part")
-"""Names of the files that `new_part` and `link` make, and that a kill leaves behind."""
+"""Names of the temporary files of `new_part` and `link`, which a kill leaves behind."""
 
 
 def fsync(path: Path) -> None:
-    """Wait until a file's contents, or a folder's list of names, are on the disk."""
+    """Force a file's contents, or a folder's entries, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -23,13 +25,13 @@ def fsync(path: Path) -> None:
 
 
 def publish(part: Path, target: Path) -> None:
-    """Give a finished file or folder its final name in one step, and make that last."""
+    """Rename a finished file or folder to its final name atomically, and force the rename to disk."""
     os.replace(part, target)  # noqa: PTH105 - the name says that it replaces
     fsync(target.parent)
 
 
 def new_part(target: Path) -> tuple[int, Path]:
-    """Make an empty file in the folder of `target`, under a name that nobody can have prepared.
+    """Create an empty temporary file beside `target`, under an unpredictable name.
 
     Returns:
         Its descriptor, open for reading and writing, and its path.
@@ -39,23 +41,32 @@ def new_part(target: Path) -> tuple[int, Path]:
 
 
 def link(source: Path, target: Path) -> None:
-    """Give a file a second name in the same folder, in place of whatever has that name."""
+    """Hard-link `source` as `target` in the same folder, replacing `target` atomically."""
     part = target.with_name(f".{target.name}.link.part")
     part.unlink(missing_ok=True)
     os.link(source, part, follow_symlinks=False)
     try:
         publish(part, target)
     finally:
-        part.unlink(missing_ok=True)  # it is still there where both names were the same file's already
+        part.unlink(missing_ok=True)  # rename does nothing where both already were the same file
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file; readers see the old text or the new one.
+    """Replace a text file atomically: readers see the old text or the new one.
 
     Raises:
         RunFolderError: It cannot be written; the old text is kept.
     """
     write_bytes(path, text.encode())
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Replace a JSON file as `write_text` does.
+
+    Raises:
+        RunFolderError: It cannot be written; the old content is kept.
+    """
+    write_text(path, json.dumps(data, indent=2) + "\n")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -80,7 +91,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what killed writers left in a folder; call it where no other process can be writing there."""
+    """Remove the temporary files of killed writers; call it only while no other process writes into the folder."""
     for path in folder.iterdir():
         if PART.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
             with suppress(FileNotFoundError):

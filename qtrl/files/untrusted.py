@@ -1,4 +1,4 @@
-"""Files that somebody else may have prepared: opened once, regular, of a bounded size."""
+"""Reading of untrusted files: opened once, without following links, regular, of a bounded size."""
 
 import errno
 import os
@@ -8,19 +8,19 @@ from pathlib import Path
 from qtrl.errors import RunFolderError
 
 OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""Neither follows a link nor waits for the other end of a FIFO."""
+"""Flags for `os.open`: do not follow a link, do not block on a FIFO."""
 
 
 def read_regular(path: Path, *, limit: int) -> bytes:
-    """Read a file whose kind and size were looked at after it was opened, so that no exchange goes unnoticed.
+    """Read a regular file; its type and size are checked on the open descriptor, so it cannot be swapped in between.
 
     Args:
-        path: The file; its last part may not be a link.
-        limit: Most bytes that it may have.
+        path: The file; its last component may not be a symbolic link.
+        limit: Maximum size in bytes.
 
     Raises:
-        FileNotFoundError: There is none.
-        RunFolderError: It is a link, no regular file, too large, or cannot be read.
+        FileNotFoundError: It does not exist.
+        RunFolderError: It is a link, not a regular file, too large, or cannot be read.
     """
     try:
         descriptor = os.open(path, OPENING)
@@ -44,12 +44,12 @@ def read_regular(path: Path, *, limit: int) -> bytes:
 
 
 def check_tree(folder: Path, *, skipped: str, refused: frozenset[str]) -> None:
-    """Refuse a folder that holds anything but folders and regular files, so that no write can leave it.
+    """Refuse a folder that holds anything but folders and regular files, so that no write can escape from it.
 
     Args:
-        folder: Where to look, at any depth.
-        skipped: A folder directly below, which must be a real one and is not looked into.
-        refused: Names that no file may have.
+        folder: Root of the tree.
+        skipped: Name of a direct subfolder whose contents are not checked.
+        refused: File names that are not allowed.
 
     Raises:
         RunFolderError: Names the first link, FIFO, socket, device or refused name.

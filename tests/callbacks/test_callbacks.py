@@ -9,17 +9,9 @@ import torch
 from rich.console import Console
 
 from qtrl import callbacks as callbacks_package
-from qtrl.callbacks import (
-    AtomicCheckpointIO,
-    Checkpoints,
-    MetricRows,
-    RunProgress,
-    RunSummary,
-    TestResult,
-    play,
-    read_checkpoint,
-)
+from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, MetricRows, RunProgress, RunSummary, TestResult, play
 from qtrl.callbacks import progress as progress_module
+from qtrl.files.checkpoint import read_checkpoint
 from qtrl.process.stopping import Interruption
 
 Periodic, start_seeds = callbacks_package.Testing, callbacks_package.test_seeds  # pytest would collect their own names

@@ -7,7 +7,8 @@ import torch
 from lightning.pytorch import Callback
 
 from qtrl import callbacks
-from qtrl.callbacks import Checkpoints, MetricRows, Probe, QGuard, Reproducibility, read_checkpoint
+from qtrl.callbacks import Checkpoints, MetricRows, Probe, QGuard, Reproducibility
+from qtrl.files.checkpoint import read_checkpoint
 from qtrl.process.stopping import Interruption, Stop
 from qtrl.seeding import random_states, set_random_states
 

@@ -8,10 +8,10 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 
-from qtrl.callbacks import AtomicCheckpointIO
 from qtrl.config.limits import check_config
 from qtrl.config.location import config_dir
 from qtrl.errors import ConfigError
+from qtrl.files.checkpoint import write_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures("toy_envs")
@@ -214,7 +214,7 @@ def test_what_is_no_checkpoint_is_refused(train, capsys, tmp_path, content):
 
 def test_a_checkpoint_of_another_architecture_is_refused(train, capsys, tmp_path):
     path = tmp_path / "a.ckpt"
-    AtomicCheckpointIO().save_checkpoint({"state_dict": {"actor.post.0.bias": torch.zeros(3)}}, path)
+    write_checkpoint({"state_dict": {"actor.post.0.bias": torch.zeros(3)}}, path)
     assert train(*PENDULUM, f"ckpt_path={path}", f"run_dir={tmp_path / 'run'}") == 2
     line = the_line(capsys.readouterr().err)
     assert f"{path} belongs to another architecture" in line

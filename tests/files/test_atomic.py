@@ -1,9 +1,10 @@
+import json
 import os
 
 import pytest
 
 from qtrl.errors import RunFolderError
-from qtrl.files.atomic import write_text
+from qtrl.files.atomic import write_json, write_text
 
 
 def test_a_text_file_is_replaced(tmp_path):
@@ -12,6 +13,12 @@ def test_a_text_file_is_replaced(tmp_path):
     write_text(path, "new")
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_plain_data_is_written_as_json(tmp_path):
+    path, data = tmp_path / "a.json", {"number": 0.1, "text": "ü", "nothing": None, "list": [1, 2]}
+    write_json(path, data)
+    assert json.loads(path.read_text()) == data
 
 
 def test_a_write_that_fails_keeps_the_old_text(tmp_path, monkeypatch):

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qtrl.callbacks import read_checkpoint
 from qtrl.envs import env_spec
+from qtrl.files.checkpoint import read_checkpoint
 from qtrl.meters import RunMeters
 from qtrl.run import build
 from qtrl.run.data import build_stream

@@ -14,8 +14,9 @@ import torch
 from faults import KILLED, Faults, injected
 from tensordict import TensorDict
 
-from qtrl.callbacks import AtomicCheckpointIO, read_checkpoint
+from qtrl.callbacks import AtomicCheckpointIO
 from qtrl.data import Replay, transition_columns
+from qtrl.files.checkpoint import read_checkpoint
 from qtrl.specs import EnvSpec
 
 CAPACITY, SLACK, PIECE = 10, 8, 4

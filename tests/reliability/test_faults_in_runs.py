@@ -11,7 +11,7 @@ import torch
 from comparing import differences, digests, replay_rows
 from faults import Faults, injected
 
-from qtrl.callbacks import read_checkpoint
+from qtrl.files.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.xdist_group("resume")
 ZEROS, PQC = ("experiment=pendulum_zeros",), ("experiment=pendulum_pqc",)

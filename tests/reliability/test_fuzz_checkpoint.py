@@ -12,8 +12,8 @@ from comparing import flat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qtrl.callbacks import AtomicCheckpointIO, read_checkpoint
 from qtrl.errors import CheckpointError
+from qtrl.files.checkpoint import read_checkpoint, write_checkpoint
 
 pytestmark = pytest.mark.xdist_group("fuzz")
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None, "derandomize": True}
@@ -130,7 +130,7 @@ def test_a_signed_checkpoint_with_a_wrong_part_is_a_run_or_a_line(saved, train, 
         folder = tmp_path / str(number)
         shutil.copytree(saved[0], folder)
         spoilt, what = spoiled(draw, checkpoint)
-        AtomicCheckpointIO().save_checkpoint(spoilt, folder / "checkpoints" / "last.ckpt")
+        write_checkpoint(spoilt, folder / "checkpoints" / "last.ckpt")
         err = io.StringIO()
         try:
             with contextlib.redirect_stderr(err):

@@ -10,7 +10,7 @@ from comparing import env_steps
 from hypothesis import HealthCheck, given, settings
 from overrides import TINY, sound, unsound
 
-from qtrl.callbacks import read_checkpoint
+from qtrl.files.checkpoint import read_checkpoint
 
 pytestmark = [pytest.mark.xdist_group("fuzz"), pytest.mark.filterwarnings("default")]
 

@@ -14,7 +14,7 @@ import pytest
 from comparing import differences, digests
 from forked_runs import ForkedRuns
 
-from qtrl.callbacks import read_checkpoint
+from qtrl.files.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.xdist_group("kills")
 EVERY = 2

@@ -7,7 +7,7 @@ import pytest
 from comparing import differences, digests, env_steps
 from forked_runs import ForkedRuns
 
-from qtrl.callbacks import read_checkpoint
+from qtrl.files.checkpoint import read_checkpoint
 from qtrl.loggers import MetricsCSV
 
 pytestmark = pytest.mark.xdist_group("kills")

@@ -1,4 +1,3 @@
-import contextlib
 import io
 import os
 import zipfile
@@ -7,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from qtrl.callbacks import AtomicCheckpointIO, read_checkpoint, read_newest, recover_checkpoint
+from qtrl.callbacks import AtomicCheckpointIO
 from qtrl.errors import CheckpointError
+from qtrl.files.checkpoint import read_checkpoint, write_checkpoint
 
 COMMANDS = ("eval", "train")
 NO, FORCE, FORCE_NOT = {}, {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}, {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
@@ -37,7 +37,7 @@ def rewrite(run):
         function(checkpoint)
         for path in (last(run).with_name("last.ckpt.prev"), last(run)):
             path.unlink(missing_ok=True)
-        AtomicCheckpointIO().save_checkpoint(checkpoint, last(run))
+        write_checkpoint(checkpoint, last(run))
         return last(run)
 
     return change
@@ -180,14 +180,6 @@ def test_settings_of_optimizers_come_from_the_config(rewrite, run, train):
     assert all(value.isfinite().all() for value in after["state_dict"].values())
 
 
-def test_what_was_checked_is_what_is_restored(run):
-    path, plugin, checked = last(run), AtomicCheckpointIO(), {"state_dict": {}}
-    plugin.hand_out(path, checked)
-    assert "env_steps" in plugin.load_checkpoint(path.with_name("best.ckpt"))
-    assert plugin.load_checkpoint(str(path)) is checked
-    assert plugin.load_checkpoint(path) is not checked
-
-
 def archived(path, *, compression=zipfile.ZIP_STORED):
     """The parts of a checkpoint, packed again."""
     packed = io.BytesIO()
@@ -245,77 +237,3 @@ def test_a_checkpoint_is_a_regular_file_of_a_bounded_size(kind, tmp_path):
             file.truncate(2**40)
     with pytest.raises(CheckpointError, match="is a link|no regular file|bytes, expected at most"):
         read_checkpoint(path)
-
-
-def pair(folder):
-    """Two checkpoints, the older one as `.prev`."""
-    plugin, path = AtomicCheckpointIO(), folder / "last.ckpt"
-    for number in (1, 2):
-        plugin.save_checkpoint({"state_dict": {}, "env_steps": number}, path)
-    return path
-
-
-@pytest.mark.parametrize("damage", ["flipped", "cut", "missing", "a link"])
-def test_the_previous_checkpoint_is_taken_and_put_in_place(damage, tmp_path, capsys):
-    path = pair(tmp_path)
-    data = bytearray(path.read_bytes())
-    if damage == "flipped":
-        data[len(data) // 2] ^= 1
-        path.write_bytes(data)
-    elif damage == "cut":
-        path.write_bytes(data[: len(data) // 2])
-    else:
-        path.unlink()
-    if damage == "a link":
-        path.symlink_to(tmp_path / "elsewhere")
-    before = sorted(tmp_path.iterdir())
-    checkpoint, taken = read_newest(path)
-    assert (checkpoint["env_steps"], taken.name) == (1, "last.ckpt.prev")
-    assert "last.ckpt.prev is taken instead" in capsys.readouterr().err
-    assert sorted(tmp_path.iterdir()) == before
-    assert recover_checkpoint(path)["env_steps"] == 1
-    assert read_checkpoint(path)["env_steps"] == 1
-    assert os.path.lexists(tmp_path / "last.ckpt.damaged") == (damage != "missing")
-    capsys.readouterr()
-    assert recover_checkpoint(path)["env_steps"] == 1
-    assert capsys.readouterr().err == ""
-    AtomicCheckpointIO().save_checkpoint({"state_dict": {}, "env_steps": 3}, path)
-    assert [read_checkpoint(file)["env_steps"] for file in (path, taken)] == [3, 1]
-    assert not list(tmp_path.glob(".*.part"))
-
-
-def test_with_no_good_checkpoint_the_reason_is_the_newer_ones(tmp_path):
-    path = pair(tmp_path)
-    for file in (path, path.with_name("last.ckpt.prev")):
-        file.write_bytes(b"x" * 100)
-    before = sorted(tmp_path.iterdir())
-    with pytest.raises(CheckpointError, match=r"last.ckpt is not a checkpoint, or only a part of one"):
-        recover_checkpoint(path)
-    assert sorted(tmp_path.iterdir()) == before
-
-
-@pytest.mark.parametrize("call", range(20))
-def test_a_kill_during_recovery_leaves_a_checkpoint(call, tmp_path, monkeypatch):
-    class Kill(BaseException):
-        pass
-
-    calls = []
-
-    def counting(function):
-        def counted(*args, **kwargs):
-            calls.append(function)
-            if len(calls) > call:
-                raise Kill
-            return function(*args, **kwargs)
-
-        return counted
-
-    path = pair(tmp_path)
-    path.write_bytes(b"damaged")
-    for name in ("link", "replace", "unlink", "fsync"):
-        monkeypatch.setattr(os, name, counting(getattr(os, name)))
-    with contextlib.suppress(Kill):
-        recover_checkpoint(path)
-    monkeypatch.undo()
-    assert recover_checkpoint(path)["env_steps"] == 1
-    assert read_checkpoint(path)["env_steps"] == 1
