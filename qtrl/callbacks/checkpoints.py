@@ -6,10 +6,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from qtrl.algos import TD3
 from qtrl.callbacks.every import Every
-from qtrl.callbacks.testing import Testing, TestResult
-from qtrl.data import Stream
+from qtrl.callbacks.protocols import Learner, Test, source_of
 from qtrl.process.stopping import Interruption
 
 
@@ -20,16 +18,16 @@ class Checkpoints(Callback):
 
     Args:
         folder: Where the checkpoints lie.
-        testing: Says which test was the best; listed before this callback.
+        test: Knows at which test the best result was seen; listed before this callback.
         every_env_steps: Interval between saves of `last.ckpt`.
     """
 
-    def __init__(self, folder: Path, testing: Testing, *, every_env_steps: int) -> None:
+    def __init__(self, folder: Path, test: Test, *, every_env_steps: int) -> None:
         self.last_path, self.best_path = folder / "last.ckpt", folder / "best.ckpt"
-        self._testing, self._every, self._best_env_steps = testing, Every(every_env_steps), -1
-        self._saved: tuple[int, TestResult | None] = (-1, None)
+        self._test, self._every, self._best_env_steps = test, Every(every_env_steps), -1
+        self._saved: tuple[int, object] = (-1, None)
 
-    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:  # type: ignore[override]
         """Begin to count where the run begins or goes on, and save the test that was made up for."""
         self._every.start(pl_module.env_steps)
         self._save_best(trainer)
@@ -42,43 +40,39 @@ class Checkpoints(Callback):
         """Take back what `state_dict` returned."""
         self._best_env_steps = state_dict["best_env_steps"]
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: TD3, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: Learner, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]
         """Add how many env steps were collected, which may be after the last update, and how many rows were written."""
-        stream = trainer.train_dataloader
-        assert isinstance(stream, Stream)
-        checkpoint["collected_env_steps"] = stream.env_steps
+        checkpoint["collected_env_steps"] = source_of(trainer).env_steps
         counts = (getattr(logger, "row_count", None) for logger in trainer.loggers)
         checkpoint["csv_rows"] = next((count for count in counts if count is not None), 0)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Learner, *args: Any) -> None:  # type: ignore[override]
         """Save what is due."""
         self._save_best(trainer)
         if self._every.due(pl_module.env_steps):
             self._save_last(trainer, pl_module)
 
-    def on_train_end(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def on_train_end(self, trainer: Trainer, pl_module: Learner) -> None:  # type: ignore[override]
         """Save the end, to be gone on from with more env steps, unless that was just done."""
         self._save_best(trainer)
-        if self._saved != (pl_module.updates, self._testing.last):
+        if self._saved != (pl_module.updates, self._test.last):
             self._save_last(trainer, pl_module)
 
-    def on_exception(self, trainer: Trainer, pl_module: TD3, exception: BaseException) -> None:  # type: ignore[override]
+    def on_exception(self, trainer: Trainer, pl_module: Learner, exception: BaseException) -> None:  # type: ignore[override]
         """Save what a run has that was asked to stop; it did so between two updates, on all ranks."""
         if isinstance(exception, Interruption):
             self._save_last(trainer, pl_module)
 
     def _save_best(self, trainer: Trainer) -> None:
-        best = self._testing.best
-        if best is not None and best.env_steps != self._best_env_steps:
-            self._best_env_steps = best.env_steps
+        best_at = self._test.best_at
+        if best_at is not None and best_at != self._best_env_steps:
+            self._best_env_steps = best_at
             trainer.save_checkpoint(self.best_path, weights_only=False)
 
-    def _save_last(self, trainer: Trainer, module: TD3) -> None:
-        stream = trainer.train_dataloader
-        assert isinstance(stream, Stream)
+    def _save_last(self, trainer: Trainer, module: Learner) -> None:
         meters, start = module.meters, time.perf_counter()
         with meters.stopwatch.section("save"):
-            stream.commit()
+            source_of(trainer).commit()
             trainer.save_checkpoint(self.last_path, weights_only=False)
         meters.longest_save = max(meters.longest_save, time.perf_counter() - start)
-        self._saved = (module.updates, self._testing.last)
+        self._saved = (module.updates, self._test.last)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, Trainer
 
-from qtrl.algos import TD3
+from qtrl.callbacks.protocols import Learner
 from qtrl.process.stopping import Interruption, Stop
 
 
@@ -20,11 +20,11 @@ class Preemption(Callback):
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
 
-    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:  # type: ignore[override]
         """Take the signals that Lightning took when `fit` began."""
         self._stop.take_over()
 
-    def on_exception(self, trainer: Trainer, pl_module: TD3, exception: BaseException) -> None:  # type: ignore[override]
+    def on_exception(self, trainer: Trainer, pl_module: Learner, exception: BaseException) -> None:  # type: ignore[override]
         """Requeue the job, where that is what the signal was about."""
         if isinstance(exception, Interruption):
             self._stop.requeue(exception.number)

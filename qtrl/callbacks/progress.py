@@ -8,9 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from qtrl.algos import TD3
-from qtrl.callbacks.testing import Testing
-from qtrl.data import Stream
+from qtrl.callbacks.protocols import Learner, Source, Test, source_of
 
 SECONDS_BETWEEN_LINES = 30.0
 """Where the output is no terminal, a plain line is printed this often."""
@@ -29,42 +27,37 @@ class RunProgress(Callback):
     Args:
         total_env_steps: Env steps of the whole run.
         warmup_env_steps: Env steps before learning begins.
-        testing: Has the newest test's return.
+        test: Describes the newest test.
     """
 
-    def __init__(self, testing: Testing, *, total_env_steps: int, warmup_env_steps: int) -> None:
-        self._total, self._warmup, self._testing = total_env_steps, warmup_env_steps, testing
+    def __init__(self, test: Test, *, total_env_steps: int, warmup_env_steps: int) -> None:
+        self._total, self._warmup, self._test = total_env_steps, warmup_env_steps, test
         self._bar: Progress | None = None
-        self._train_return = float("nan")
         self._next_line, self._start = 0.0, (0.0, 0)
 
-    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:  # type: ignore[override]
         """Begin to show; the stream reports every step, so that warm-up is seen as well."""
         if not trainer.is_global_zero:
             return
-        stream = trainer.train_dataloader
-        assert isinstance(stream, Stream)
-        self._stream = stream
-        self._start = (time.monotonic(), stream.env_steps)
+        self._source: Source = source_of(trainer)
+        self._start = (time.monotonic(), self._source.env_steps)
         self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-        stream.on_collect = self._advance
+        self._source.listen(self._advance)
         if sys.stderr.isatty():
             columns = (BarColumn(), MofNCompleteColumn(), TextColumn("env steps"), _RateColumn(), TimeRemainingColumn())
             self._bar = Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
             self._bar.start()
-            self._task = self._bar.add_task("warm-up", total=self._total, completed=stream.env_steps)
+            self._task = self._bar.add_task("warm-up", total=self._total, completed=self._source.env_steps)
 
-    def on_train_end(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def on_train_end(self, trainer: Trainer, pl_module: Learner) -> None:  # type: ignore[override]
         """Stop."""
         self._stop()
 
-    def on_exception(self, trainer: Trainer, pl_module: TD3, exception: BaseException) -> None:  # type: ignore[override]
+    def on_exception(self, trainer: Trainer, pl_module: Learner, exception: BaseException) -> None:  # type: ignore[override]
         """Stop, so that the error is not drawn over."""
         self._stop()
 
     def _advance(self, env_steps: int) -> None:
-        if self._stream.episodes.ended:
-            self._train_return = self._stream.episodes.ended[-1][0]
         if self._bar is not None:
             self._bar.update(self._task, completed=env_steps, description=self._describe(env_steps))
         elif time.monotonic() >= self._next_line:
@@ -74,8 +67,7 @@ class RunProgress(Callback):
     def _describe(self, env_steps: int) -> str:
         if env_steps <= self._warmup:
             return "warm-up"
-        test = self._testing.last
-        return f"return {self._train_return:.0f}" + (f", test {test.return_mean:.0f}" if test else "")
+        return ", ".join(part for part in (self._source.status(), self._test.status()) if part)
 
     def _line(self, env_steps: int) -> str:
         seconds, first = time.monotonic() - self._start[0], self._start[1]

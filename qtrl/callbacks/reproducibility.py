@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from qtrl.algos import TD3
+from qtrl.callbacks.protocols import Learner
 from qtrl.process.ranks import from_all_ranks
 from qtrl.seeding import random_states, set_random_states
 
@@ -24,12 +24,12 @@ class Reproducibility(Callback):
         self._numerics = numerics
         self._states: dict[str, Any] | None = None
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: TD3, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: Learner, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]
         """Add every rank's random states, and the numerics."""
         checkpoint["random_states"] = from_all_ranks(random_states())
         checkpoint["numerics"] = dict(self._numerics)
 
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: TD3, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: Learner, checkpoint: dict[str, Any]) -> None:  # type: ignore[override]
         """Keep the states until training begins, and compare the numerics."""
         self._states = checkpoint["random_states"][trainer.global_rank]
         before = checkpoint["numerics"]
@@ -42,7 +42,7 @@ class Reproducibility(Callback):
             line = f"qtrl: the checkpoint was made with other numerics ({', '.join(changed)}): the run goes on, but not"
             print(f"{line} bit for bit as it would have without the break", file=sys.stderr, flush=True)
 
-    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:  # type: ignore[override]
         """Go on drawing where the checkpoint was made."""
         if self._states is not None:
             set_random_states(self._states)

@@ -6,19 +6,17 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from qtrl.algos import TD3
-from qtrl.callbacks import play, test_seeds
+from qtrl.config.instantiate import blamed, construct_task
 from qtrl.config.limits import NUMBERS, Number, check_config
-from qtrl.config.saved import blamed, trusted
-from qtrl.envs import Episodes, env_spec
+from qtrl.config.saved import load_config, trusted
+from qtrl.envs import Episodes
 from qtrl.errors import ConfigError
 from qtrl.files.checkpoint import read_newest
-from qtrl.meters import RunMeters
-from qtrl.run import build
-from qtrl.run.checkpoint_checks import check_counters, check_widths, load_weights
-from qtrl.run.folder import existing_run_dir, load_config
+from qtrl.run.checkpoint_checks import check_counters
+from qtrl.run.folder import existing_run_dir
 from qtrl.run.provenance import provenance
-from qtrl.specs import EnvSpec
+from qtrl.run.start_from import StartingPoint
+from qtrl.tasks import RL, RunContext
 
 CHECKPOINTS = ("last", "best")
 OF_THE_BLOCK = {"engine.name": "block.engine.name", "shots": "block.shots", "readout_error": "block.readout_error"}
@@ -32,27 +30,20 @@ class Agent:
     Attributes:
         run_dir: Its folder.
         cfg: Its config, with the command line's options put in.
-        spec: Of its environment.
-        module: Its networks, filled with the checkpoint's weights.
+        task: Made from that.
+        module: Its networks, with the checkpoint's weights.
         checkpoint: What the file held.
     """
 
     run_dir: Path
     cfg: DictConfig
-    spec: EnvSpec
-    module: TD3
+    task: RL
+    module: Any
     checkpoint: dict[str, Any]
 
     def play(self, options: DictConfig, *, render_first: bool = False) -> Episodes:
         """Play the episodes that the command line asks for with the actor as it is."""
-        return play(
-            self.module.actor,
-            self.cfg.env.id,
-            test_seeds(options.episodes, first=options.seed),
-            shots_seed=options.seed,
-            max_episode_steps=self.cfg.env.max_episode_steps,
-            render_first=render_first,
-        )
+        return self.task.play(self.module, episodes=options.episodes, seed=options.seed, render_first=render_first)
 
     def facts(self, options: DictConfig) -> dict[str, Any]:
         """Return what was tested, and by what."""
@@ -61,8 +52,10 @@ class Agent:
             "seed": options.seed,
             "checkpoint": options.checkpoint,
             "env_steps": self.checkpoint["env_steps"],
-            "label": self.cfg.get("label"),
-        } | provenance(self.spec)
+            "label": self.cfg.label,
+            **self.task.facts(),
+            **provenance(),
+        }
 
 
 def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
@@ -96,11 +89,12 @@ def load_agent(options: DictConfig) -> Agent:
     with blamed(run_dir / "config.yaml"):
         cfg = _with_options(load_config(run_dir, trusted(options)), options)
         check_config(cfg)
-        check_widths(cfg, checkpoint, path)
-        spec = env_spec(cfg.env.id, max_episode_steps=cfg.env.max_episode_steps)
-        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-    load_weights(module, checkpoint, path)
-    return Agent(run_dir, cfg, spec, module, checkpoint)
+        task = construct_task(cfg)
+        if not isinstance(task, RL):
+            raise ConfigError(f"{run_dir} is a run of {type(task).__name__}; qtrl.eval tests agents of task=rl")
+        context = RunContext(run_dir, seed=cfg.seed)
+        module = StartingPoint(path, checkpoint, resumes=False).build(lambda: task.make_module(context))
+    return Agent(run_dir, cfg, task, module, checkpoint)
 
 
 def _with_options(cfg: DictConfig, options: DictConfig) -> DictConfig:

@@ -84,10 +84,10 @@ def _prepare(cfg: DictConfig, settings: RunSettings, held: ExitStack) -> Run:
         trainer = _make_trainer(settings, checkpoint_io)
         context = _context(settings, trainer)
         set_threads(settings.num_threads, context.world_size)
-        module = start.build(lambda: task.module(context)) if start else task.module(context)
-        test = task.test(context)
+        module = start.build(lambda: task.make_module(context)) if start else task.make_module(context)
+        test = task.make_test(context)
         facts = _facts(settings, task, trainer)
-        csv = MetricsCSV(settings.folder / "metrics.csv", task.metrics(module))
+        csv = MetricsCSV(settings.folder / "metrics.csv", task.metric_names(module))
         trainer.callbacks += _callbacks(settings, task, test, context, facts)
         trainer.loggers = [csv, *_other_loggers(settings, OmegaConf.to_container(cfg, resolve=True), facts)]
     task.check(module, context)
@@ -95,7 +95,7 @@ def _prepare(cfg: DictConfig, settings: RunSettings, held: ExitStack) -> Run:
     if resumed is not None:
         resumed.hand_to(trainer, module, checkpoint_io)
     _prepare_folder(settings, config_text(cfg), resumed, csv, held)
-    data = task.data(module, context)
+    data = task.make_data(module, context)
     _connect(trainer)
     _say(trainer, f"run folder {settings.folder}, {task.describe(module, trainer.strategy.root_device)}")
     return Run(settings, task, trainer, module, data, test, start, context.stop)
@@ -156,7 +156,7 @@ def _callbacks(
     return [
         Reproducibility(facts["numerics"]),
         RunProgress(test, total_env_steps=total, warmup_env_steps=warmup),
-        *task.callbacks(context),
+        *task.make_callbacks(context),
         test,  # type: ignore[list-item]
         Checkpoints(settings.folder / "checkpoints", test, every_env_steps=every),
         RunSummary(settings.folder / "summary.json", test, warmup_env_steps=warmup, facts=facts),

@@ -1,6 +1,6 @@
 """What is learned: a task builds module, data, callbacks and the test of a run from plain arguments."""
 
-from qtrl.tasks.base import RunContext, Source, Task, Test
+from qtrl.tasks.base import RunContext, Task
 from qtrl.tasks.rl import RL
 
-__all__ = ["RL", "RunContext", "Source", "Task", "Test"]
+__all__ = ["RL", "RunContext", "Task"]

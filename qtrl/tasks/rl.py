@@ -52,3 +52,80 @@ class RL:
     test_every_env_steps: int
     checkpoint_every_env_steps: int
     checkpoint_replay: str
+
+    @cached_property
+    def spec(self) -> EnvSpec:
+        """Sizes and time limit of the environment, of which one is made for that."""
+        return env_spec(self.env["id"], max_episode_steps=self.env["max_episode_steps"])
+
+    def facts(self) -> dict[str, Any]:
+        """Return the environment's id and sizes."""
+        spec = self.spec
+        return {
+            "env_id": spec.env_id,
+            "observation_size": spec.observation_size,
+            "action_size": spec.action_size,
+        }
+
+    def make_module(self, context: RunContext) -> LightningModule:
+        """Make networks and algorithm; equal on every rank, since the seed is."""
+        seed_everything(seed_for(context.seed, "networks") % 2**32, verbose=False)
+        spec = self.spec
+        block = self.block(self.circuit.n_angles, self.circuit.n_qubits)
+        actor = self.actor(spec.observation_size, spec.action_size, block, self.gradient)
+        critic = self.critic(spec.observation_size, spec.action_size)
+        return self.algo(actor, critic, meters=context.meters, seed=context.seed, rank=context.rank)
+
+    def metric_names(self, module: LightningModule) -> tuple[str, ...]:
+        """Name all metrics, those of each qubit last."""
+        return (*METRICS, *qubit_metrics(self.circuit.n_qubits))
+
+    def describe(self, module: LightningModule, device: torch.device) -> str:
+        """Name the engine that runs the circuits on a device."""
+        engines = [
+            layer.block.executable.engine_on(device)
+            for layer in quantum_layers(module.actor).values()
+            if layer.block.executable is not None
+        ]
+        return f"engine {', '.join(dict.fromkeys(engines)) or 'none'}"
+
+    def explain(self, error: Exception, module: LightningModule) -> Exception | None:
+        """Name a loss that went unseen on an accelerator as the better reason, or the option to turn off."""
+        if isinstance(error, EnvError):
+            module.look_at_losses()
+        elif module.compile_mode and type(error).__module__.startswith("torch._"):
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            return ConfigError(f"algo.compile_mode={module.compile_mode} failed, set it to null: {reason}")
+        return None
+
+    def make_test(self, context: RunContext) -> Testing:
+        """Make the callback that plays test episodes."""
+        settings = self.callbacks
+        return Testing(
+            self.env["id"],
+            episodes=settings["test_episodes"],
+            final_episodes=settings["final_test_episodes"],
+            every_env_steps=self.test_every_env_steps,
+            seed=context.seed,
+            max_episode_steps=settings["test_max_episode_steps"] or self.env["max_episode_steps"],
+            stop=context.stop,
+        )
+
+    def make_callbacks(self, context: RunContext) -> list[Callback]:
+        """Make the callbacks that compare values with their bound, write rows of metrics, and probe the layers."""
+        every, probe_every = (self.callbacks[f"{name}_every_env_steps"] for name in ("log", "probe"))
+        callbacks: list[Callback] = [QGuard(every_env_steps=every), MetricRows(every_env_steps=every)]
+        if probe_every:
+            callbacks.append(Probe(rows=self.callbacks["probe_rows"], every_env_steps=probe_every, seed=context.seed))
+        return callbacks
+
+    def play(self, module: LightningModule, *, episodes: int, seed: int, render_first: bool = False) -> Episodes:
+        """Play test episodes, with start seeds from `seed` on, as the command `qtrl.eval` asks for."""
+        return play(
+            module.actor,
+            self.env["id"],
+            test_seeds(episodes, first=seed),
+            shots_seed=seed,
+            max_episode_steps=self.env["max_episode_steps"],
+            render_first=render_first,
+        )

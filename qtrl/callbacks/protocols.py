@@ -1,0 +1,80 @@
+"""What callbacks know of the objects that they look at: a learner, the data that it learns from, a test."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from qtrl.meters import RunMeters
+
+
+class Learner(Protocol):
+    """A LightningModule that counts its updates, keeps its newest metrics and books its time."""
+
+    env_steps: int
+    """Env steps after which the newest update was made, over all ranks; in other tasks, examples seen."""
+    updates: int
+    """Updates so far."""
+    meters: RunMeters
+    """Time, circuits and shots."""
+    metrics: dict[str, Tensor]
+    """The newest values of each metric, on the module's device; whoever logs them takes their mean."""
+
+
+class Test(Protocol):
+    """A callback that tests what is learned, and knows how its tests came out."""
+
+    __test__ = False  # pytest would take the name for a test class
+
+    @property
+    def last(self) -> object:
+        """The newest result, unequal to any other; None before the first."""
+
+    @property
+    def best_at(self) -> int | None:
+        """Env steps at which the best test was made; None before the first."""
+
+    def score(self, metric: str) -> float:
+        """Return what `optimized_metric` asks for, after at least one test."""
+
+    def summary(self) -> Mapping[str, Any]:
+        """Return what `summary.json` says of the tests."""
+
+    def status(self) -> str:
+        """Describe the newest test in a few words for the progress bar; empty before the first."""
+
+    def result(self) -> str:
+        """Describe the last and the best test in one line, after at least one test."""
+
+
+class Source(Protocol):
+    """The data that a run learns from: an iterable of batches with a state, which Lightning's `fit` consumes."""
+
+    env_steps: int
+    """Env steps collected so far, over all ranks, which may be after the newest update."""
+    begun: bool
+    """Whether iteration has started."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield batches."""
+
+    def commit(self) -> None:
+        """Write what a checkpoint refers to onto the disk, just before the checkpoint is written."""
+
+    def status(self) -> str:
+        """Describe what came in last in a few words for the progress bar."""
+
+    def listen(self, listener: Callable[[int], None]) -> None:
+        """Call `listener(env_steps)` whenever something came in."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint needs to go on, as plain data and tensors."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned, before iteration starts."""
+
+
+def source_of(trainer: Trainer) -> Any:
+    """Return the data that a trainer fits: `Source`, or what the callback's task makes of it."""
+    return trainer.train_dataloader
