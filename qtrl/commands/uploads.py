@@ -5,11 +5,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from qtrl.config.instantiate import build
+from qtrl.config.saved import load_config
 from qtrl.errors import ConfigError
 from qtrl.loggers import WandbRun
 from qtrl.loggers.artifacts import REPORT, log_report, log_video
-from qtrl.run.build import build
-from qtrl.run.folder import check_run_tree, load_config
+from qtrl.run.folder import check_run_tree
 
 
 def own_wandb_run(run_cfg: DictConfig, run_dir: Path) -> WandbRun:

@@ -1,14 +1,22 @@
-"""Reinforcement learning: an agent with a quantum layer, environments, a replay buffer and test episodes."""
+"""Reinforcement learning: an agent with quantum layers, environments, a replay buffer and test episodes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import Callback, seed_everything
 
-from qtrl.nn import Block, GradientEstimator
+from qtrl.callbacks import MetricRows, Probe, QGuard, Testing, play, test_seeds
+from qtrl.envs import Episodes, env_spec
+from qtrl.errors import ConfigError, EnvError
+from qtrl.keys import METRICS, qubit_metrics
+from qtrl.nn import Block, GradientEstimator, quantum_layers
 from qtrl.quantum import Circuit
+from qtrl.seeding import seed_for
+from qtrl.specs import EnvSpec
+from qtrl.tasks.base import RunContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +50,7 @@ class RL:
     actor: Callable[..., Any]
     critic: Callable[..., Any]
     exploration: Callable[..., torch.Tensor]
-    algo: Callable[..., LightningModule]
+    algo: Callable[..., Any]
     data: Mapping[str, Any]
     callbacks: Mapping[str, Any]
     total_env_steps: int
@@ -67,7 +75,7 @@ class RL:
             "action_size": spec.action_size,
         }
 
-    def make_module(self, context: RunContext) -> LightningModule:
+    def make_module(self, context: RunContext) -> Any:
         """Make networks and algorithm; equal on every rank, since the seed is."""
         seed_everything(seed_for(context.seed, "networks") % 2**32, verbose=False)
         spec = self.spec
@@ -76,11 +84,11 @@ class RL:
         critic = self.critic(spec.observation_size, spec.action_size)
         return self.algo(actor, critic, meters=context.meters, seed=context.seed, rank=context.rank)
 
-    def metric_names(self, module: LightningModule) -> tuple[str, ...]:
+    def metric_names(self, module: Any) -> tuple[str, ...]:
         """Name all metrics, those of each qubit last."""
         return (*METRICS, *qubit_metrics(self.circuit.n_qubits))
 
-    def describe(self, module: LightningModule, device: torch.device) -> str:
+    def describe(self, module: Any, device: torch.device) -> str:
         """Name the engine that runs the circuits on a device."""
         engines = [
             layer.block.executable.engine_on(device)
@@ -89,7 +97,7 @@ class RL:
         ]
         return f"engine {', '.join(dict.fromkeys(engines)) or 'none'}"
 
-    def explain(self, error: Exception, module: LightningModule) -> Exception | None:
+    def explain(self, error: Exception, module: Any) -> Exception | None:
         """Name a loss that went unseen on an accelerator as the better reason, or the option to turn off."""
         if isinstance(error, EnvError):
             module.look_at_losses()
@@ -119,7 +127,7 @@ class RL:
             callbacks.append(Probe(rows=self.callbacks["probe_rows"], every_env_steps=probe_every, seed=context.seed))
         return callbacks
 
-    def play(self, module: LightningModule, *, episodes: int, seed: int, render_first: bool = False) -> Episodes:
+    def play(self, module: Any, *, episodes: int, seed: int, render_first: bool = False) -> Episodes:
         """Play test episodes, with start seeds from `seed` on, as the command `qtrl.eval` asks for."""
         return play(
             module.actor,

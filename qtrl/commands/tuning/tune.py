@@ -17,7 +17,7 @@ from qtrl.commands.tuning.trials import DATABASE, SearchStudy, check_optuna, sea
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError, RunFolderError
 from qtrl.process.stopping import Interruption
-from qtrl.run.lock import held
+from qtrl.run.lock import locked
 from qtrl.run.result import finished_metric
 
 
@@ -39,7 +39,7 @@ def run_tuning(cfg: DictConfig) -> float:
     deadline = time.monotonic() + (math.inf if cfg.timeout is None else cfg.timeout)
     definition = {name: getattr(search, name) for name in ("overrides", "space", "seeds", "metric")}
     _make_folder(search.folder)
-    with held(search.folder, "folder"), search_study(search.folder, definition, search.space, cfg.seed) as study:
+    with locked(search.folder, "folder"), search_study(search.folder, definition, search.space, cfg.seed) as study:
         _say(f"search in {search.folder}, {study.ended} of {cfg.trials} trials done")
         while study.ended < cfg.trials and time.monotonic() < deadline:
             _try_next(search, study, cfg.trials)
@@ -83,7 +83,7 @@ def _value(search: Search, number: int, setting: Mapping[str, Any]) -> float | s
         run_dir = search.folder / f"trial{number}" / f"seed{seed}"
         run_dir.parent.mkdir(exist_ok=True)
         if run_dir.is_dir():
-            with held(run_dir):  # a training that outlived a killed search is no failed trial
+            with locked(run_dir):  # a training that outlived a killed search is no failed trial
                 pass
         run = as_overrides({"seed": seed, "run_dir": str(run_dir), "resume": "auto"})
         training = Training([*search.overrides, *as_overrides(setting), *run], run_dir.with_suffix(".log"))
