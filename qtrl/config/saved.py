@@ -49,29 +49,23 @@ def read_config(path: Path, trust: Collection[str]) -> dict[str, Any]:
         raise RunFolderError(f"{path}: {error}") from error.__cause__
 
 
-def check_saved(text: str) -> None:
-    """Refuse what `read_config` would refuse of a run that is yet to begin, however much is trusted then.
-
-    Args:
-        text: The config as it will be saved.
+def checked_text(cfg: DictConfig) -> str:
+    """Serialize a config for `config.yaml`: all interpolations resolved, without the keys of the command alone.
 
     Raises:
-        ConfigError: No run could go on with it.
+        ConfigError: `read_config` would refuse it however much is trusted then, so that no run could resume.
     """
+    plain: Any = OmegaConf.to_container(cfg, resolve=True)
+    plain.pop("trust", None)
+    text = yaml.safe_dump(plain, sort_keys=False)
     try:
         if len(text.encode()) > LARGEST:
             raise UnfitError(f"it has over {LARGEST:,} bytes")
-        _parsed(text, names(yaml.safe_load(text)))
+        _parsed(text, named_in(plain))
     except (UnfitError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"no run could go on with this config: {reason}") from error
-
-
-def config_text(cfg: DictConfig) -> str:
-    """Serialize a config for `config.yaml`: all interpolations resolved, without the keys of the command alone."""
-    plain: Any = OmegaConf.to_container(cfg, resolve=True)
-    plain.pop("trust", None)
-    return yaml.safe_dump(plain, sort_keys=False)
+        raise ConfigError(f"no run could resume with this config: {reason}") from error
+    return text
 
 
 def load_config(run_dir: Path, trust: Collection[str] = ()) -> DictConfig:
@@ -114,7 +108,7 @@ def trusted(cfg: DictConfig) -> list[str]:
     return trust
 
 
-def names(plain: Any) -> set[str]:
+def named_in(plain: Any) -> set[str]:
     """Return the classes and the environment id that a config of the user's own names."""
     named = [value for key, value in leaves(plain, in_lists=True) if key.rpartition(".")[2] == TARGET]
     return {name for name in [at(plain, "env.id"), *named] if isinstance(name, str)}

@@ -36,9 +36,8 @@ def refuse_secrets(cfg: DictConfig) -> None:
             refers to one.
     """
     hidden = _values_of_secrets()
-    for key, value in [*_of_hydra(), *leaves(OmegaConf.to_container(cfg, resolve=False), in_lists=True)]:
-        _check(key, value, hidden)
-    for key, value in leaves(OmegaConf.to_container(cfg, resolve=True), in_lists=True):
+    containers = [OmegaConf.to_container(cfg, resolve=resolve) for resolve in (False, True)]
+    for key, value in [*_of_hydra(), *leaves(containers, in_lists=True)]:
         _check(key, value, hidden)
 
 

@@ -11,11 +11,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from qtrl.config.limits import check_config
 from qtrl.config.location import config_dir
-from qtrl.config.saved import check_saved, config_text
+from qtrl.config.saved import checked_text
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
-from qtrl.run.folder import default_run_dir, existing_run_dir, handed_down, has_checkpoint
-from qtrl.run.resume import continued_config, resumed_config
+from qtrl.run.folder import default_run_dir, handed_down, has_checkpoint
+from qtrl.run.resume import resumed_config
 from qtrl.run.settings import AUTO
 
 SWEEP_DIR = "hydra.sweep.dir="
@@ -23,15 +23,15 @@ NOW = "${now:"
 """In the name of a folder that is another one each time."""
 
 
-def resolve(cfg: DictConfig) -> DictConfig:
+def resolve(cfg: DictConfig) -> tuple[DictConfig, str]:
     """Resolve a composed config to that of one run, which is the saved one where the run resumes, and check it.
 
     Args:
         cfg: The config as composed from the command line.
 
     Returns:
-        The config. Its `resume` is true where the run resumes, and `auto` where it begins in a folder that may hold
-        what a run left that was killed before its first checkpoint.
+        The config, and the text of its `config.yaml`. Its `resume` is true where the run resumes, and `auto` where it
+        begins in a folder that may hold what a run left that was killed before its first checkpoint.
 
     Raises:
         ConfigError: No experiment, a value that is not allowed, or one that a run folder may not hold.
@@ -39,13 +39,10 @@ def resolve(cfg: DictConfig) -> DictConfig:
     if cfg.resume is not True:
         cfg = _named(cfg)
     refuse_secrets(cfg)
-    if cfg.resume is True:
-        cfg = resumed_config(existing_run_dir(cfg.run_dir, "run_dir"), cfg)
-    elif cfg.resume == AUTO and has_checkpoint(Path(cfg.run_dir)):
-        cfg = continued_config(existing_run_dir(cfg.run_dir, "run_dir"), cfg)
+    if cfg.resume is True or (cfg.resume == AUTO and has_checkpoint(Path(cfg.run_dir))):
+        cfg = resumed_config(cfg)
     check_config(cfg)
-    check_saved(config_text(cfg))
-    return cfg
+    return cfg, checked_text(cfg)
 
 
 def chosen_experiment() -> str:
@@ -63,7 +60,7 @@ def chosen_experiment() -> str:
 
 
 def _check_control(control: str | None, overrides: Sequence[str]) -> None:
-    """Refuse a choice of the command line in the place of what a control stands for: its label would tell a lie."""
+    """Refuse an override of what a control chooses: the run's label would be wrong."""
     path = Path(config_dir(), "control", f"{control}.yaml")
     if control is None or not path.is_file():
         return

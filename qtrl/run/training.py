@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
 from qtrl.config.instantiate import blamed, construct, construct_task
-from qtrl.config.saved import config_text
 from qtrl.errors import CheckpointError, QtrlError
 from qtrl.loggers import MetricsCSV
 from qtrl.process.quiet import quiet_libraries
@@ -45,14 +44,15 @@ def run_training(cfg: DictConfig) -> float:
         The metric that `optimized_metric` names.
     """
     quiet_libraries()
-    asked, cfg = cfg.resume, resolve(cfg)
+    asked = cfg.resume
+    cfg, text = resolve(cfg)
     settings = construct(RunSettings, cfg)
     finished = _finished(settings) if asked == AUTO and settings.resume is True else None
     if finished is not None:
         print(f"qtrl: run folder {settings.folder} is complete: {settings.optimized_metric} {finished:.1f}", flush=True)
         return finished
     with ExitStack() as held:
-        run = _prepare(cfg, settings, held)
+        run = _prepare(cfg, text, settings, held)
         _fit(run)
         return _conclude(run)
 
@@ -75,7 +75,7 @@ class Run:
     stop: Stop
 
 
-def _prepare(cfg: DictConfig, settings: RunSettings, held: ExitStack) -> Run:
+def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack) -> Run:
     """Build a run, and make its folder once everything but the data was built."""
     torch.set_float32_matmul_precision(settings.matmul_precision)
     start, checkpoint_io = find_starting_point(settings, held), AtomicCheckpointIO()
@@ -94,7 +94,7 @@ def _prepare(cfg: DictConfig, settings: RunSettings, held: ExitStack) -> Run:
     resumed = start if start is not None and start.resumes else None
     if resumed is not None:
         resumed.hand_to(trainer, module, checkpoint_io)
-    _prepare_folder(settings, config_text(cfg), resumed, csv, held)
+    _prepare_folder(settings, text, resumed, csv, held)
     data = task.make_data(module, context)
     _connect(trainer)
     _say(trainer, f"run folder {settings.folder}, {task.describe(module, trainer.strategy.root_device)}")
