@@ -108,6 +108,6 @@ def dashboard():
 @pytest.fixture(scope="session")
 def report():
     """Run `python -m qtrl.report ARGUMENTS` in this process and return its exit status."""
-    from qtrl.report.__main__ import main
+    from qtrl.report import main
 
     return lambda *arguments: call(main, list(arguments))

@@ -11,6 +11,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from torch import Tensor
 
+from qtrl.analysis.drawing.frozen_policy import draw_frozen_policy, note, print_table, write_csv
+from qtrl.analysis.statistics.paired import PairedComparison, compare_paired, verdict
 from qtrl.commands.agent import Agent, check_options, load_agent
 from qtrl.commands.conditions import OWN, Condition, UnfitConditionError, read_conditions
 from qtrl.commands.evaluation import eval_dir, new_stamp, outcome
@@ -19,8 +21,6 @@ from qtrl.errors import ConfigError
 from qtrl.files.atomic import write_json
 from qtrl.nn import Block
 from qtrl.nn.stand_ins import Trained
-from qtrl.report.frozen_policy import draw_frozen_policy, note, print_table, write_csv
-from qtrl.report.pairs import Pairs, compare, verdict
 from qtrl.seeding import seed_for
 
 FEWEST_EPISODES = 5
@@ -63,7 +63,7 @@ class Study:
     """
 
     def __init__(self, agent: Agent, options: DictConfig, name: str) -> None:
-        self.tested: list[Pairs] = []
+        self.tested: list[PairedComparison] = []
         self._agent, self._options, self._name = agent, options, name
         self._path = eval_dir(agent.run_dir) / f"{new_stamp()}-{name}.json"
         self._facts = agent.facts(options)
@@ -113,19 +113,17 @@ class Study:
     def _test(self, condition: Condition, block: Block, *, of: int) -> None:
         episodes = self._agent.play(self._options)
         own = self.tested[0].returns if self.tested else episodes.returns
-        pairs = compare(condition.name, episodes.returns, own, seed=self._seed, uninformed=condition.uninformed)
-        self.tested.append(pairs)
+        paired = compare_paired(condition.name, episodes.returns, own, seed=self._seed, uninformed=condition.uninformed)
+        self.tested.append(paired)
         self._outcomes.append(
             vars(condition)
-            | {name: getattr(pairs, name) for name in ("difference", "low", "high", "finding")}
+            | {name: getattr(paired, name) for name in ("difference", "low", "high", "finding")}
             | outcome(episodes, block)
             | {"cost": vars(block.cost(episodes.env_steps))}
         )
         self._write(f"{len(self.tested)} of {of} conditions")
-        line = (
-            f"qtrl: {len(self.tested)} of {of}: {pairs.name}, return {pairs.return_mean:.1f} ± {pairs.return_std:.1f}"
-        )
-        print(line, file=sys.stderr, flush=True)
+        returns = f"{paired.return_mean:.1f} ± {paired.return_std:.1f}"
+        print(f"qtrl: {len(self.tested)} of {of}: {paired.name}, return {returns}", file=sys.stderr, flush=True)
 
     def _write(self, status: str, **words: str) -> None:
         head = {"study": self._name, "status": status} | words | self._facts

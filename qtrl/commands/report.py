@@ -8,14 +8,16 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig
 
+from qtrl.analysis.page.tables import format_table
+from qtrl.analysis.page.write import write_report
+from qtrl.analysis.runs.study import Study, read_study
+from qtrl.analysis.statistics.table import table
 from qtrl.commands.command_line import printable
 from qtrl.commands.uploads import report_wandb_run, send_report
+from qtrl.config.nested import leaves
 from qtrl.config.saved import read_config, trusted
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError, RunFolderError
-from qtrl.report.runs import Study, read_study
-from qtrl.report.table import format_table, table
-from qtrl.report.write import write_report
 
 LONGEST = 200
 """Characters of a title."""
@@ -37,7 +39,7 @@ def run_report(cfg: DictConfig) -> list[Path]:
     trust = trusted(cfg)
 
     def config_of(folder: Path) -> Mapping[str, Any]:
-        return read_config(folder / "config.yaml", trust)
+        return dict(leaves(read_config(folder / "config.yaml", trust)))
 
     study = read_study(folders, read_config=config_of)
     _tell(study)

@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
+from qtrl.analysis import draw_learning_curve
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
 from qtrl.config.instantiate import blamed, construct, construct_task
 from qtrl.errors import CheckpointError, QtrlError
@@ -22,7 +23,6 @@ from qtrl.loggers import MetricsCSV
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.stopping import Interruption, Stop
 from qtrl.process.threads import set_threads
-from qtrl.report import draw_learning_curve
 from qtrl.run.folder import HANDED_DOWN, handed_down, new_run_dir, rewind
 from qtrl.run.provenance import numerics, provenance
 from qtrl.run.resolve import resolve

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from qtrl.report import band, permutation_p_value, probability_of_improvement_interval
-from qtrl.report.statistics import ALPHA, CONFIDENCE
+from qtrl.analysis import band, permutation_p_value, probability_of_improvement_interval
+from qtrl.analysis.statistics.estimates import ALPHA, CONFIDENCE
 
 STUDIES, STUDIES_OF_PAIRS, RESAMPLES = 4_000, 1_000, 2_000
 Draw = Callable[[np.random.Generator, int], np.ndarray]

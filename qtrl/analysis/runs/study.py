@@ -1,4 +1,4 @@
-"""The runs of a study, found and read from their folders alone."""
+"""A study: the runs of several variants and seeds, found and read from their folders alone."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from qtrl.analysis.runs.comparable import check_comparable, commits, comparison_facts
+from qtrl.analysis.runs.reading import RunResult, is_finite, read_run
 from qtrl.errors import ConfigError, QtrlError, RunFolderError
-from qtrl.report.alike import check_alike, commits, comparison_facts
-from qtrl.report.run_files import RunResult, is_finite, read_run
 
-ORDER = ("pqc", "fc", "rbg", "zeros", "bernoulli", "fc_matched", "no_entangler", "frozen", "shuffled", "td3")
-"""Labels of the paper's blocks and of the controls, as they come in tables and figures; others follow by name."""
-MARKS = frozenset({"config.yaml", "summary.json", "metrics.csv", "checkpoints"})
-"""A folder that holds one of these is a run's, whole or not."""
+ORDER = ("pqc", "fc", "rbg", "zeros", "bernoulli", "fc_matched", "no_entangler", "fixed_angles", "shuffled", "td3")
+"""Labels of the paper's blocks, then of the controls, in the order of tables and figures; others follow by name."""
+MARKERS = frozenset({"config.yaml", "summary.json", "metrics.csv", "checkpoints"})
+"""A folder that holds one of these is a run folder, complete or not."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Study:
     Attributes:
         runs: Runs of each label, by seed; labels in the order of the paper, then of the controls, then by name.
         skipped: Folders that are left out.
-        facts: What all runs share, as text (`qtrl.report.alike.comparison_facts`), and their `commits`, with commas
-            between them; empty without runs.
+        facts: What all runs share, as text (`comparison_facts`), and their `commits`, separated by commas; empty
+            without runs.
         warnings: What a reader must know, one line each: several commits, files that differed from the commit, keys
-            beside the block in which labels differ.
+            besides the block in which labels differ.
     """
 
     runs: Mapping[str, list[RunResult]]
@@ -56,20 +56,21 @@ class Study:
             ConfigError: A summary has no such number.
         """
         found = [run.summary.get(key) for run in self.runs[label]]
-        if not all(is_finite(value) for value in found):
+        if not all(map(is_finite, found)):
             raise ConfigError(f"{key!r} is no finite number in every summary.json of {label}; take return_mean")
         return np.array(found, float)
 
 
 def read_study(folders: Sequence[Path], *, read_config: Callable[[Path], Mapping[str, Any]]) -> Study:
-    """Read all runs in and below some folders; one that is broken or half-written is named and left out.
+    """Read all runs in and below some folders; a damaged or incomplete run is left out, with the reason.
 
     Args:
         folders: Run folders, or folders to search for them; links below them are not followed.
-        read_config: Reads the config of a run folder as plain data; raises `QtrlError` for one that cannot be read.
+        read_config: Reads the config of a run folder as a flat mapping of dotted keys (`env.max_episode_steps`);
+            raises `QtrlError` for one that cannot be read.
 
     Raises:
-        RunFolderError: A folder does not exist, or two runs are unlike in what a comparison needs to be the same.
+        RunFolderError: A folder does not exist, or two runs cannot be compared.
     """
     runs: dict[tuple[str, int], RunResult] = {}
     skipped: list[Skipped] = []
@@ -79,17 +80,16 @@ def read_study(folders: Sequence[Path], *, read_config: Callable[[Path], Mapping
         except QtrlError as error:
             skipped.append(Skipped(folder, " ".join(str(error).split())))
             continue
-        same = runs.setdefault((run.label, run.seed), run)
-        if same is not run:
-            skipped.append(
-                Skipped(folder, f"{same.path} is seed {run.seed} of {run.label} already; a seed counts once")
-            )
-    found = sorted(runs.values(), key=lambda run: (*_rank(run.label), run.seed))
-    warnings = check_alike(found)
-    facts = comparison_facts(found[0]) | {"commits": ", ".join(commits(found))} if found else {}
+        first = runs.setdefault((run.label, run.seed), run)
+        if first is not run:
+            told = f"{first.path} is seed {run.seed} of {run.label} already; a seed counts once"
+            skipped.append(Skipped(folder, told))
     by_label: dict[str, list[RunResult]] = {}
-    for run in found:
+    for run in sorted(runs.values(), key=lambda run: (*_rank(run.label), run.seed)):
         by_label.setdefault(run.label, []).append(run)
+    warnings = check_comparable(by_label)
+    every = [run for group in by_label.values() for run in group]
+    facts = comparison_facts(every[0]) | {"commits": ", ".join(commits(every))} if every else {}
     return Study(by_label, skipped, facts, warnings)
 
 
@@ -98,27 +98,27 @@ def _rank(label: str) -> tuple[int, str]:
 
 
 def _run_folders(folders: Sequence[Path], skipped: list[Skipped]) -> Iterator[Path]:
-    """Yield each run folder once, in the order of their names."""
+    """Yield each run folder once, sorted by name."""
     seen: set[Path] = set()
     for top in folders:
         if not top.is_dir():
             raise RunFolderError(f"there is no folder {top}; give run folders, or folders that hold some")
-        known, told = len(seen), len(skipped)
+        before = len(seen), len(skipped)
         for folder in _search(top, skipped):
             place = folder.resolve()
             if place not in seen:
                 yield folder
             seen.add(place)
-        if len(seen) == known and len(skipped) == told:
+        if (len(seen), len(skipped)) == before:
             skipped.append(Skipped(top, "no run is in it, or none but those of the folders before"))
 
 
 def _search(top: Path, skipped: list[Skipped]) -> Iterator[Path]:
-    def cannot_look(error: OSError) -> None:
+    def unreadable(error: OSError) -> None:
         skipped.append(Skipped(Path(error.filename), f"it cannot be read: {error.strerror}"))
 
-    for parent, below, files in os.walk(top, onerror=cannot_look):
-        if not MARKS.isdisjoint([*below, *files]):
+    for parent, below, files in os.walk(top, onerror=unreadable):
+        if not MARKERS.isdisjoint([*below, *files]):
             below.clear()
             yield Path(parent)
         for name in [name for name in sorted(below) if Path(parent, name).is_symlink()]:

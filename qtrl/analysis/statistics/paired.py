@@ -1,6 +1,6 @@
-"""One policy under several conditions: episodes that began alike, compared pair by pair.
+"""One policy under several conditions: paired comparison of episodes that begin from the same start seeds.
 
-The unit is an episode, so all of it is about this one policy, and nothing about the method that trained it.
+The unit is the episode, so the statistics describe this policy, not the method that trained it.
 """
 
 import math
@@ -9,23 +9,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-CONFIDENCE = 0.95
+from qtrl.analysis.statistics.estimates import CONFIDENCE
+
 RESAMPLES = 9_999
-LARGEST_BATCH = 10**7
+MAX_BATCH = 10**7
 """Numbers that are resampled at once."""
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """The returns of one condition, and their differences to those of the reference.
+class PairedComparison:
+    """The returns of one condition, and their paired differences to those of the reference.
 
     Attributes:
         name: Of the condition.
         returns: One for each episode.
-        differences: Return less the reference's from the same start, one for each episode.
-        low: Lower end of the 95 % interval of the mean difference.
+        differences: Return minus the reference's from the same start, one for each episode.
+        low: Lower end of the 95 % bootstrap interval of the mean difference.
         high: Upper end.
-        uninformed: Whether the layer's outputs said nothing of the state.
+        uninformed: Whether the layer's outputs carried no information on the state.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Pairs:
 
     @property
     def finding(self) -> str:
-        """What the interval says, in words."""
+        """What the interval shows, in words."""
         if not any(self.differences):
             return "the same"
         if self.low <= 0 <= self.high:
@@ -60,9 +61,9 @@ class Pairs:
         return f"costs {-self.difference:.1f}" if self.difference < 0 else f"gains {self.difference:.1f}"
 
 
-def compare(
+def compare_paired(
     name: str, returns: Sequence[float], reference: Sequence[float], *, seed: int, uninformed: bool = False
-) -> Pairs:
+) -> PairedComparison:
     """Compare the returns of a condition with those of the reference.
 
     Args:
@@ -70,20 +71,20 @@ def compare(
         returns: One for each episode, at least two.
         reference: From the same starts, in the same order.
         seed: Seeds the bootstrap.
-        uninformed: See `Pairs`.
+        uninformed: See `PairedComparison`.
     """
     differences = np.subtract(returns, reference)
     low, high = mean_interval(differences, seed=seed)
-    return Pairs(name, tuple(returns), tuple(differences.tolist()), low, high, uninformed)
+    return PairedComparison(name, tuple(returns), tuple(differences.tolist()), low, high, uninformed)
 
 
 def mean_interval(values: np.ndarray, *, seed: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the bias-corrected and accelerated bootstrap interval of a mean; its one value where all are equal.
+    """Return the bias-corrected and accelerated (BCa) bootstrap interval of a mean; a point if all values are equal.
 
     Args:
         values: (n,) independent values, at least two.
         seed: Seeds the resampling.
-        confidence: How often such an interval covers the mean.
+        confidence: Nominal coverage of the interval.
 
     Source: Efron, Better bootstrap confidence intervals, 1987.
     """
@@ -96,41 +97,41 @@ def mean_interval(values: np.ndarray, *, seed: int, confidence: float = CONFIDEN
         np.mean,
         confidence_level=confidence,
         n_resamples=RESAMPLES,
-        batch=math.ceil(LARGEST_BATCH / len(values)),
+        batch=math.ceil(MAX_BATCH / len(values)),
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return float(interval.low), float(interval.high)
 
 
-def verdict(own: Pairs, conditions: Sequence[Pairs], *, seed: int) -> str:
-    """Say whether the layer is used: only if the policy needs it more than anything that knows nothing of the state.
+def verdict(own: PairedComparison, conditions: Sequence[PairedComparison], *, seed: int) -> str:
+    """Return whether the layer is used: only if the policy does worse with every uninformed replacement.
 
-    One uninformed output that does as well is enough to show that the policy can do without; so each of them must
-    cost, and no correction for their number is needed. One that gains would be enough to show that the layer is in the
-    way; there the intervals are corrected for their number (Bonferroni), and none may cost. Anything else shows
-    neither: an interval that holds 0 is no proof that there is no cost.
+    "Used" is an intersection-union test: every uninformed replacement must cost return, so no correction for multiple
+    comparisons is needed. "In the way" needs only one replacement that gains return, so there the intervals have a
+    Bonferroni correction, and none may cost. Anything else shows neither: an interval that holds 0 does not prove that
+    there is no cost.
 
     Args:
         own: The reference.
-        conditions: Those that were tested; the ones that are not uninformed do not matter.
+        conditions: Those that were tested; only the uninformed ones count.
         seed: Seeds the bootstrap.
     """
-    found = [pairs for pairs in conditions if pairs.uninformed]
+    found = [paired for paired in conditions if paired.uninformed]
     if not found:
         return "no verdict: no condition took the state out of the layer's outputs"
-    needed = [pairs for pairs in found if pairs.high < 0]
+    needed = [paired for paired in found if paired.high < 0]
     if len(needed) == len(found):
         return _used(own, needed)
     confidence = 1 - (1 - CONFIDENCE) / len(found)
-    gaining = [] if needed else [pairs for pairs in _at(confidence, found, seed=seed) if pairs.low > 0]
+    gaining = [] if needed else [paired for paired in _with_confidence(confidence, found, seed=seed) if paired.low > 0]
     if gaining:
         intervals = f"intervals of {100 * confidence:.4g} %"
         return f"the layer is in the way: replacing it gains return: {_listed(gaining)}, {intervals}"
-    return _not_shown([pairs for pairs in found if pairs not in needed], needed)
+    return _not_shown([paired for paired in found if paired not in needed], needed)
 
 
-def _used(own: Pairs, needed: Sequence[Pairs]) -> str:
-    least = max(needed, key=lambda pairs: pairs.difference)
+def _used(own: PairedComparison, needed: Sequence[PairedComparison]) -> str:
+    least = max(needed, key=lambda paired: paired.difference)
     size = f"{_number(-least.difference)} [{_number(-least.high)}, {_number(-least.low)}]"
     return (
         f"the layer is used, for a return of {size} or more, where the standard deviation between episodes is "
@@ -138,8 +139,8 @@ def _used(own: Pairs, needed: Sequence[Pairs]) -> str:
     )
 
 
-def _not_shown(free: Sequence[Pairs], needed: Sequence[Pairs]) -> str:
-    possible = _number(max(0.0, *(-pairs.low for pairs in free)))
+def _not_shown(free: Sequence[PairedComparison], needed: Sequence[PairedComparison]) -> str:
+    possible = _number(max(0.0, *(-paired.low for paired in free)))
     outputs = (
         f"; the policy needs outputs there ({_listed(needed)}), but it is not shown that it needs what they say of the "
         "state"
@@ -150,19 +151,19 @@ def _not_shown(free: Sequence[Pairs], needed: Sequence[Pairs]) -> str:
     )
 
 
-def _at(confidence: float, conditions: Sequence[Pairs], *, seed: int) -> list[Pairs]:
+def _with_confidence(confidence: float, conditions: Sequence[PairedComparison], *, seed: int) -> list[PairedComparison]:
     """Return the conditions with intervals of another confidence."""
-    intervals = [mean_interval(np.array(pairs.differences), seed=seed, confidence=confidence) for pairs in conditions]
-    return [replace(pairs, low=low, high=high) for pairs, (low, high) in zip(conditions, intervals, strict=True)]
+    intervals = [mean_interval(np.array(paired.differences), seed=seed, confidence=confidence) for paired in conditions]
+    return [replace(paired, low=low, high=high) for paired, (low, high) in zip(conditions, intervals, strict=True)]
 
 
-def _listed(conditions: Sequence[Pairs]) -> str:
+def _listed(conditions: Sequence[PairedComparison]) -> str:
     return ", ".join(
-        f"{pairs.name} {_number(pairs.difference, '+')} [{_number(pairs.low)}, {_number(pairs.high)}]"
-        for pairs in conditions
+        f"{paired.name} {_number(paired.difference, '+')} [{_number(paired.low)}, {_number(paired.high)}]"
+        for paired in conditions
     )
 
 
 def _number(value: float, sign: str = "") -> str:
-    """Return a return as text; a small one with a digit more, so that what excludes 0 is seen to."""
+    """Format a return; below 1 with one more digit, so that rounding does not turn the end of an interval into 0."""
     return f"{value:{sign}.2f}" if abs(value) < 1 else f"{value:{sign}.1f}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def report(cfg: DictConfig) -> list[Path]:
-    """Compare runs, and write what comes out as a page, a table and figures.
+    """Compare runs; write the result as a page, a table and figures.
 
     Args:
         cfg: The composed config.
@@ -23,7 +23,7 @@ def report(cfg: DictConfig) -> list[Path]:
         The files written.
 
     Raises:
-        QtrlError: A folder or an option is unusable, or the runs are too unlike to be compared.
+        QtrlError: A folder or an option is unusable, or the runs are not comparable.
     """
     with lasting_imports():
         from qtrl.commands.report import run_report

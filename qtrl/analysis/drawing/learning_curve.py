@@ -1,15 +1,16 @@
-"""The learning curve of one run as a picture."""
+"""The learning curve of one run."""
 
 import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from qtrl.errors import RunFolderError
+from qtrl.analysis.drawing.export import escaped, new_figure, to_png
+from qtrl.files.atomic import write_bytes
 from qtrl.keys import ENV_STEPS
 
 
 def read_metric(rows: Sequence[dict[str, str]], name: str) -> tuple[list[int], list[float]]:
-    """Return env steps and values of one metric, where it was logged; of two at one env step, the first."""
+    """Return env steps and values of one metric, without empty cells; of two at one env step, the first."""
     values: dict[int, float] = {}
     for row in rows:
         if row.get(name):
@@ -23,16 +24,14 @@ def draw_learning_curve(metrics_csv: Path, picture: Path, *, title: str) -> None
     Args:
         metrics_csv: A run's `metrics.csv`.
         picture: The PNG to write.
-        title: Stands above the axes.
+        title: Above the axes.
 
     Raises:
         RunFolderError: The picture cannot be written.
     """
-    from matplotlib.figure import Figure
-
     with metrics_csv.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")
+    figure = new_figure(7, 4)
     axes = figure.add_subplot()
     axes.plot(*read_metric(rows, "train/return"), color="0.65", linewidth=1, label="training episodes, with noise")
     steps, mean = read_metric(rows, "test/return_mean")
@@ -41,10 +40,7 @@ def draw_learning_curve(metrics_csv: Path, picture: Path, *, title: str) -> None
     high = [m + s for m, s in zip(mean, std, strict=True)]
     axes.fill_between(steps, low, high, color="tab:blue", alpha=0.15, linewidth=0)
     axes.plot(steps, mean, color="tab:blue", marker="o", markersize=3, label="test, mean ± std over episodes")
-    axes.set(xlabel="env steps", ylabel="return", title=title)
+    axes.set(xlabel="env steps", ylabel="return", title=escaped(title))
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    try:
-        figure.savefig(picture)
-    except OSError as error:
-        raise RunFolderError(f"{picture} cannot be written: {error.strerror}; all else of the run is") from error
+    write_bytes(picture, to_png(figure))

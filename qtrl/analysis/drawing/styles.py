@@ -1,0 +1,51 @@
+"""Colour and dash of each label, the same in every figure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+LIGHT = ("#3f90da", "#f19c00", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#72babd")
+DARK = ("#3f90da", "#ffa90e", "#d23820", "#94a4a2", "#9d4ad2", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
+"""Colours for a light and a dark background that people with colour vision deficiencies can tell apart.
+
+Source: M. A. Petroff, arXiv:2107.02270, the sequence of ten; the palest are darkened for a white background, the
+darkest lightened for a dark one.
+"""
+DASHES = {"-": "none", "--": "6 4", "-.": "7 3 2 3"}
+"""Matplotlib's line styles, and SVG's dash arrays for them. Dotted is left for the second metric of a panel."""
+SOLID = 4
+"""Labels with the same line style: the paper has four."""
+MAX_CHARACTERS = 40
+"""Characters of a label that are shown."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one label is drawn.
+
+    Attributes:
+        number: Its place among the labels; names its elements in the page.
+        text: The label as shown.
+        color: On a light background.
+        dash: Matplotlib's line style.
+    """
+
+    number: int
+    text: str
+    color: str
+    dash: str
+
+
+def styles_of(labels: Iterable[str]) -> dict[str, Style]:
+    """Give each label a style of its own, by its place; past ten labels colours return with another dash."""
+    return {label: _style(number, label) for number, label in enumerate(labels)}
+
+
+def _style(number: int, label: str) -> Style:
+    turn, color = divmod(number, len(LIGHT))
+    return Style(number, shown(label), LIGHT[color], list(DASHES)[(turn + color // SOLID) % len(DASHES)])
+
+
+def shown(text: str) -> str:
+    """Return a text of a run folder on one line of bounded length, whatever characters it has."""
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return plain if len(plain) <= MAX_CHARACTERS else plain[: MAX_CHARACTERS - 1] + "…"
