@@ -1,6 +1,6 @@
 """The figures of a report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from qtrl.analysis.statistics.table import Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 GROUP = 3
 """Blocks besides the reference in one pair of axes: the paper has three."""
@@ -122,7 +121,7 @@ def _by_group(name: str, panel: Panel, bands: Bands, styles: Mapping[str, Style]
     grid = figure.subplots(1, len(groups), squeeze=False, sharex=True, sharey=True)[0]
     for axes, group in zip(grid, groups, strict=True):
         _add_panel(drawing, axes, panel, bands, {label: styles[label] for label in group})
-        axes.legend(handles=_handles([styles[label] for label in group]), frameon=False, fontsize="small")
+        _add_legend(axes, [styles[label] for label in group], fontsize="small")
         axes.label_outer()
     figure.suptitle(f"{panel.title}: IQM over seeds with its 95 % interval", fontsize="medium")
     return drawing
@@ -135,16 +134,16 @@ def _paper(bands: Bands, styles: Mapping[str, Style]) -> Drawing:
     for axes, panel in zip(figure.subplots(2, 3).flat, PAPER, strict=True):
         _add_panel(drawing, axes, panel, bands, styles)
         axes.set_title(panel.title, fontsize="medium", loc="left")
-    figure.legend(handles=_handles(list(styles.values())), loc="outside right upper", frameon=False)
+    _add_legend(figure, styles.values(), loc="outside right upper")
     return drawing
 
 
-def _handles(styles: Sequence[Style]) -> list["Line2D"]:
+def _add_legend(target: "Axes | Figure", styles: Collection[Style], **options: Any) -> None:
     from matplotlib.lines import Line2D
 
     shapes: list[dict[str, Any]] = [{"color": style.color, "linestyle": style.dash} for style in styles]
-    texts = [escaped(style.text) for style in styles]
-    return [Line2D([], [], linewidth=1.6, label=text, **shape) for text, shape in zip(texts, shapes, strict=True)]
+    keys = [Line2D([], [], linewidth=1.6, **shape) for shape in shapes]
+    target.legend(keys, [escaped(style.text) for style in styles], frameon=False, **options)
 
 
 def _add_panel(drawing: Drawing, axes: "Axes", panel: Panel, bands: Bands, styles: Mapping[str, Style]) -> None:

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtrl.analysis.drawing.export import escaped, new_figure, to_png
 from qtrl.analysis.statistics.paired import PairedComparison
@@ -80,15 +80,13 @@ def draw_frozen_policy(conditions: Sequence[PairedComparison], picture: Path, *,
     panels = [panel for panel in _panels(conditions[1:]) if panel[2]]
     sizes = [ROW * len(group) + FRAME for _, _, group in panels]
     figure = new_figure(8, sum(sizes) + 0.6)
-    grid = figure.add_gridspec(max(1, len(panels)), height_ratios=sizes or None)
+    grid: Any = figure.subplots(len(panels), squeeze=False, height_ratios=sizes)[:, 0] if panels else []
     scales = "; scales differ" if len(panels) > 1 else ""
     figure.suptitle(f"{escaped(title)}\n{len(conditions[0].returns)} episodes of one policy{scales}", fontsize=11)
-    for row, (name, color, group) in enumerate(panels):
-        axes = figure.add_subplot(grid[row])
+    for axes, (name, color, group) in zip(grid, panels, strict=True):
         _draw_panel(axes, group, color)
         axes.set_title(name, fontsize=10, loc="left")
-        if row == len(panels) - 1:
-            axes.set_xlabel("return less that of the run as it is: mean, 95 % interval, each episode")
+    figure.supxlabel("return less that of the run as it is: mean, 95 % interval, each episode", fontsize=10)
     write_bytes(picture, to_png(figure))
 
 

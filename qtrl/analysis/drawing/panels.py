@@ -49,12 +49,7 @@ PAPER = (
         "Episodes of the collection, with exploration noise.",
         ("train/return",),
     ),
-    Panel(
-        "Test return",
-        "test return (reward)",
-        "Noise-free episodes on fixed start seeds.",
-        ("test/return_mean",),
-    ),
+    Panel("Test return", "test return (reward)", "Noise-free episodes on fixed start seeds.", ("test/return_mean",)),
     Panel(
         "Critic loss",
         "critic loss (reward²)",

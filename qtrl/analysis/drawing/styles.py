@@ -1,7 +1,7 @@
 """Colour and dash of each label, the same in every figure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LIGHT = ("#3f90da", "#f19c00", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#72babd")
 DARK = ("#3f90da", "#ffa90e", "#d23820", "#94a4a2", "#9d4ad2", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
@@ -18,16 +18,8 @@ MAX_CHARACTERS = 40
 """Characters of a label that are shown."""
 
 
-@dataclass(frozen=True)
-class Style:
-    """How one label is drawn.
-
-    Attributes:
-        number: Its place among the labels; names its elements in the page.
-        text: The label as shown.
-        color: On a light background.
-        dash: Matplotlib's line style.
-    """
+class Style(NamedTuple):
+    """How one label is drawn: `number` is its place among the labels, `text` the label as shown."""
 
     number: int
     text: str

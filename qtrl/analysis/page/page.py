@@ -46,19 +46,14 @@ def make_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": tables.number, "shown_path": tables.shown_path}
+    environment.filters |= {"number": tables.number}
     compared = [row for row in rows if row.block != reference]
     page = environment.get_template("report.html").render(
         study=study,
         rows=rows,
         reference=next(row for row in rows if row.block == reference),
         compared=compared,
-        tables={
-            "returns": tables.returns(rows, study.facts),
-            "comparisons": tables.comparisons(compared, reference=styles[reference].text),
-            "runs": tables.every_run(study),
-            "costs": tables.costs(rows),
-        },
+        tables=tables.page_tables(study, rows, compared, reference=styles[reference].text),
         interval=tables.interval,
         drawings=drawings,
         styles=styles,

@@ -5,8 +5,8 @@ import dataclasses
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from qtrl.analysis.runs.study import Study
 from qtrl.analysis.statistics.table import Row
@@ -17,28 +17,37 @@ Columns = Mapping[str, Callable[[Row], str]]
 """The text of a row's cell by the column's head."""
 
 
-@dataclass(frozen=True)
-class PageTable:
-    """A table of the page, with a block in each row.
-
-    Attributes:
-        caption: What it is.
-        head: Names of the columns after the block's.
-        lines: Label and cells of each row.
-    """
+class PageTable(NamedTuple):
+    """A table of the page: `head` has the names of the columns, `lines` the first cell and the others of each row."""
 
     caption: str
     head: Sequence[str]
     lines: Sequence[tuple[str, Sequence[str]]]
 
 
-def returns(rows: Sequence[Row], facts: Mapping[str, str]) -> PageTable:
-    """Show the returns of each block, in the final test and in those before it, which have fewer start seeds.
+def page_tables(study: Study, rows: Sequence[Row], compared: Sequence[Row], *, reference: str) -> dict[str, PageTable]:
+    """Return the tables of the page.
 
     Args:
+        study: The runs.
         rows: The table of the study.
-        facts: Those of the study: how many starts the tests have.
+        compared: Its rows without that of the reference.
+        reference: The reference's label as shown.
     """
+    skipped = [(_shown_path(path), [reason]) for path, reason in study.skipped]
+    facts = [(name.replace("_", " "), [value]) for name, value in study.facts.items()]
+    return {
+        "returns": _returns(rows, study.facts),
+        "comparisons": _comparisons(compared, reference=reference),
+        "runs": _every_run(study),
+        "costs": _costs(rows),
+        "skipped": PageTable("Run folders that were left out", ("folder", "why"), skipped),
+        "facts": PageTable("The same in all runs, but for commits", (), facts),
+    }
+
+
+def _returns(rows: Sequence[Row], facts: Mapping[str, str]) -> PageTable:
+    """Show the returns of each block, in the final test and in those before it, which have fewer start seeds."""
     few, all_ = (f"{facts.get(key, 'unknown')} starts" for key in ("test_episodes", "final_test_episodes"))
     caption = f"Return, one value for each seed: of the final test ({all_}), then as the columns say"
     columns = {
@@ -56,7 +65,7 @@ def returns(rows: Sequence[Row], facts: Mapping[str, str]) -> PageTable:
     return _table(caption, rows, columns)
 
 
-def comparisons(rows: Sequence[Row], *, reference: str) -> PageTable:
+def _comparisons(rows: Sequence[Row], *, reference: str) -> PageTable:
     """Show how each block compares with the reference, whose label is shown as `reference`."""
     columns = {
         "seeds": _number("n", 0),
@@ -70,7 +79,7 @@ def comparisons(rows: Sequence[Row], *, reference: str) -> PageTable:
     return _table(f"Compared with {reference}", rows, columns)
 
 
-def costs(rows: Sequence[Row]) -> PageTable:
+def _costs(rows: Sequence[Row]) -> PageTable:
     """Show what a run of each block cost."""
     columns = {
         "circuits run": _number("circuits", 0),
@@ -81,18 +90,20 @@ def costs(rows: Sequence[Row]) -> PageTable:
     return _table("Of one run, mean of its seeds", rows, columns)
 
 
-def every_run(study: Study) -> PageTable:
+def _every_run(study: Study) -> PageTable:
     """Show the return and the folder of each run."""
     lines = [
-        (label, (str(run.seed), number(value), shown_path(run.path)))
+        (label, (str(run.seed), number(value), _shown_path(run.path)))
         for label, runs in study.runs.items()
         for run, value in zip(runs, study.values(label), strict=True)
     ]
-    return PageTable("Return of the final test of every run", ("seed", "return", "folder"), lines)
+    return PageTable("Return of the final test of every run", ("block", "seed", "return", "folder"), lines)
 
 
 def _table(caption: str, rows: Sequence[Row], columns: Columns) -> PageTable:
-    return PageTable(caption, list(columns), [(row.block, [cell(row) for cell in columns.values()]) for row in rows])
+    return PageTable(
+        caption, ["block", *columns], [(row.block, [cell(row) for cell in columns.values()]) for row in rows]
+    )
 
 
 def _number(column: str, digits: int = 1) -> Callable[[Row], str]:
@@ -114,7 +125,7 @@ def interval(low: float, high: float, digits: int = 1) -> str:
     return f"{number(low, digits)} to {number(high, digits)}" if known else NONE
 
 
-def shown_path(path: Path) -> str:
+def _shown_path(path: Path) -> str:
     """Return a path relative to the working folder, if it lies below it."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 

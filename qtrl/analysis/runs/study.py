@@ -4,13 +4,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from qtrl.analysis.runs.comparable import check_comparable, commits, comparison_facts
-from qtrl.analysis.runs.reading import RunResult, is_finite, read_run
-from qtrl.errors import ConfigError, QtrlError, RunFolderError
+from qtrl.analysis.runs.reading import RunResult, read_run
+from qtrl.errors import QtrlError, RunFolderError
 
 ORDER = ("pqc", "fc", "rbg", "zeros", "bernoulli", "fc_matched", "no_entangler", "fixed_angles", "shuffled", "td3")
 """Labels of the paper's blocks, then of the controls, in the order of tables and figures; others follow by name."""
@@ -18,14 +18,8 @@ MARKERS = frozenset({"config.yaml", "summary.json", "metrics.csv", "checkpoints"
 """A folder that holds one of these is a run folder, complete or not."""
 
 
-@dataclass(frozen=True)
-class Skipped:
-    """A folder that is left out.
-
-    Attributes:
-        path: The folder.
-        reason: Why, in one line.
-    """
+class Skipped(NamedTuple):
+    """A folder that is left out, and why, in one line."""
 
     path: Path
     reason: str
@@ -49,16 +43,9 @@ class Study:
     facts: Mapping[str, str]
     warnings: list[str]
 
-    def values(self, label: str, key: str = "return_mean") -> np.ndarray:
-        """Return one number of the summaries of a label's runs, by seed, (n,).
-
-        Raises:
-            ConfigError: A summary has no such number.
-        """
-        found = [run.summary.get(key) for run in self.runs[label]]
-        if not all(map(is_finite, found)):
-            raise ConfigError(f"{key!r} is no finite number in every summary.json of {label}; take return_mean")
-        return np.array(found, float)
+    def values(self, label: str) -> np.ndarray:
+        """Return the mean return of the final test of a label's runs, by seed, (n,)."""
+        return np.array([run.summary["return_mean"] for run in self.runs[label]], float)
 
 
 def read_study(folders: Sequence[Path], *, read_config: Callable[[Path], Mapping[str, Any]]) -> Study:

@@ -52,25 +52,22 @@ class Row:
     parameter_shift_circuits: float
 
 
-def table(
-    study: Study, *, reference: str, value: str = "return_mean", primary: Collection[str] | None = None
-) -> list[Row]:
+def table(study: Study, *, reference: str, primary: Collection[str] | None = None) -> list[Row]:
     """Describe every label, and compare it with one of them.
 
     Args:
         study: The runs.
         reference: The label that the others are compared with.
-        value: The number of `summary.json` that is compared.
         primary: Labels whose comparisons form one family of Holm's correction, the others forming a second; None for
             one family of all.
 
     Raises:
-        ConfigError: No run of the reference can be used, or a summary has no such number.
+        ConfigError: No run of the reference can be used.
     """
     if reference not in study.runs:
         known = ", ".join(study.runs) or "none"
         raise ConfigError(f"no run of reference={reference} can be used; labels of those that can: {known}")
-    values = {label: study.values(label, value) for label in study.runs}
+    values = {label: study.values(label) for label in study.runs}
     others = [label for label in study.runs if label != reference]
     first = set(others if primary is None else primary)
     families = [[label for label in others if (label in first) is inside] for inside in (True, False)]
