@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
-from qtrl.analysis import draw_learning_curve
+from qtrl.analysis.drawing.learning_curve import draw_learning_curve
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
 from qtrl.config.instantiate import blamed, construct, construct_task
 from qtrl.errors import CheckpointError, QtrlError
