@@ -19,7 +19,7 @@ from qtrl.run.start_from import StartingPoint
 from qtrl.tasks import RL, RunContext
 
 CHECKPOINTS = ("last", "best")
-OF_THE_BLOCK = {"engine.name": "block.engine.name", "shots": "block.shots", "readout_error": "block.readout_error"}
+OF_THE_BLOCK = {"engine": "block.engine", "shots": "block.shots", "readout_error": "block.readout_error"}
 """Options of the command line, and the keys of the run's config that they change."""
 
 
@@ -104,6 +104,6 @@ def _with_options(cfg: DictConfig, options: DictConfig) -> DictConfig:
         if value is None:
             continue
         if OmegaConf.select(cfg, key) is None:
-            raise ConfigError(f"{key.split('.')[1]}={value}: this run's block has no circuit")
-        OmegaConf.update(cfg, key, value)
+            raise ConfigError(f"{option}: this run's block has no circuit")
+        OmegaConf.update(cfg, key, value, merge=False)
     return cfg

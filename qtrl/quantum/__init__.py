@@ -1,13 +1,21 @@
 """Parametrized quantum circuits: what they are, engines that run them, and ways to read them out."""
 
-from qtrl.quantum.ansatz import ENTANGLEMENTS, data_reuploading, efficient_su2, freeze, frozen
+from qtrl.quantum.ansatz import ENTANGLEMENTS, data_reuploading, efficient_su2, fix_angles, fixed_angles
 from qtrl.quantum.capabilities import Capabilities
 from qtrl.quantum.circuit import Circuit, Gate
 from qtrl.quantum.conversion import from_qiskit, from_torchquantum, to_qiskit, to_torchquantum
-from qtrl.quantum.engine import Engine, Executable
+from qtrl.quantum.drawing import draw
+from qtrl.quantum.engine import Engine, Executable, check_exact
 from qtrl.quantum.engines import ENGINES, make_engine
 from qtrl.quantum.gates import GATES, GateSpec
-from qtrl.quantum.readout import READOUTS, Readout, check_readout_error, mean_readout, n_shots
+from qtrl.quantum.readout import (
+    READOUTS,
+    Readout,
+    check_readout_error,
+    mean_readout,
+    n_shots,
+    readout_needs_exact,
+)
 
 __all__ = [
     "ENGINES",
@@ -21,16 +29,19 @@ __all__ = [
     "Gate",
     "GateSpec",
     "Readout",
+    "check_exact",
     "check_readout_error",
     "data_reuploading",
+    "draw",
     "efficient_su2",
-    "freeze",
+    "fix_angles",
+    "fixed_angles",
     "from_qiskit",
     "from_torchquantum",
-    "frozen",
     "make_engine",
     "mean_readout",
     "n_shots",
+    "readout_needs_exact",
     "to_qiskit",
     "to_torchquantum",
 ]

@@ -1,4 +1,4 @@
-"""Families of circuits that are made from a few sizes."""
+"""Circuit families: functions from a few sizes to a circuit."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -107,17 +107,17 @@ def data_reuploading(
     return Circuit(n_qubits, tuple(gates))
 
 
-def freeze(circuit: Circuit, seed: int) -> Circuit:
-    """Replace the angles of a circuit by random constants; the angles that runs give are ignored.
+def fix_angles(circuit: Circuit, seed: int) -> Circuit:
+    """Replace the angles of a circuit by random constants, so that it ignores its inputs.
 
-    The result takes as many angles as `circuit` does, so that a model around it keeps its sizes: what such a model
-    learns, it learns without the circuit.
+    The result takes as many angles as `circuit` does, so that a model around it keeps its sizes. It serves as a
+    control: a model learns nothing through such a circuit.
 
     Args:
         circuit: Its gates are kept, and so are its constants and which gates share an angle.
         seed: Decides the angles, drawn uniformly from [-pi, pi).
     """
-    generator = torch.Generator().manual_seed(seed_for(seed, "frozen angles"))
+    generator = torch.Generator().manual_seed(seed_for(seed, "frozen angles"))  # another name would draw other angles
     drawn = torch.rand(circuit.n_angles, generator=generator, dtype=torch.float64) * (2 * math.pi) - math.pi
     values = (*drawn.tolist(), *circuit.constants)
     read = sorted({place for gate in circuit.gates for place in gate.angles})
@@ -127,15 +127,15 @@ def freeze(circuit: Circuit, seed: int) -> Circuit:
     return Circuit(circuit.n_qubits, gates, constants, unused=tuple(range(circuit.n_angles)))
 
 
-def frozen(family: Callable[..., Circuit], *, seed: int, **sizes: Any) -> Circuit:
-    """Make a circuit of a family and `freeze` it, as one call for configs.
+def fixed_angles(family: Callable[..., Circuit], *, seed: int, **sizes: Any) -> Circuit:
+    """Make a circuit of a family and apply `fix_angles` to it, as one call for configs.
 
     Args:
         family: What makes the circuit, such as `efficient_su2`.
-        seed: As for `freeze`.
+        seed: As for `fix_angles`.
         sizes: Arguments of `family`.
     """
-    return freeze(family(**sizes), seed)
+    return fix_angles(family(**sizes), seed)
 
 
 def _rotations(n_qubits: int, rotations: Sequence[str], first_angle: int) -> list[Gate]:

@@ -15,6 +15,8 @@ class Capabilities:
         differentiable: Whether autograd reaches the angles through probabilities and expectations.
         double_precision: Whether float64 angles are computed with in double precision.
         devices: Types of torch devices that it computes on.
+        exact: Whether it computes exact probabilities and expectations; False for hardware and samplers, which only
+            draw bit strings.
     """
 
     gates: frozenset[str]
@@ -22,6 +24,7 @@ class Capabilities:
     differentiable: bool
     double_precision: bool
     devices: frozenset[str] = frozenset({"cpu", "cuda"})
+    exact: bool = True
 
     def shortfall(self, circuit: Circuit) -> str | None:
         """Say in a few words why `circuit` cannot run, or return None if it can."""

@@ -1,4 +1,4 @@
-"""What angles must be before an engine sees them."""
+"""Checks of the arguments of an executable."""
 
 import math
 import os
@@ -12,7 +12,7 @@ from qtrl.quantum.circuit import Circuit
 
 
 def check_angles(angles: Tensor, circuit: Circuit, capabilities: Capabilities, engine: str) -> None:
-    """Refuse angles that are no (B, P) matrix of radians on a device of the engine.
+    """Refuse angles that are not a floating-point (B, P) matrix on a device of the engine.
 
     Raises:
         CircuitError: With what came and what was expected.
@@ -28,7 +28,7 @@ def check_angles(angles: Tensor, circuit: Circuit, capabilities: Capabilities, e
 
 
 def check_finite(angles: Tensor) -> None:
-    """Refuse NaN and infinity in angles (B, P) on a CPU; for an accelerator's answer everything would have to wait.
+    """Refuse NaN and infinity in angles (B, P) on a CPU; elsewhere do nothing, since it would synchronize the device.
 
     Raises:
         CircuitError: With the first such angle and its sample.
@@ -45,7 +45,7 @@ def check_finite(angles: Tensor) -> None:
 
 
 def check_memory(count: int, device: torch.device) -> None:
-    """Refuse a result of `count` bytes that the machine's memory cannot hold; an accelerator says so itself.
+    """Refuse a result of `count` bytes that the machine's memory cannot hold; on an accelerator torch raises itself.
 
     Raises:
         CircuitError: With the memory needed and the memory that there is.

@@ -1,4 +1,4 @@
-"""What a parametrized quantum circuit is: frozen data that every engine reads.
+"""Parametrized quantum circuits as immutable data that every engine reads.
 
 Qubit 0 is the most significant bit of a basis index. A circuit starts in |0...0> and ends by reading every qubit.
 """
@@ -7,13 +7,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, overload
 
 from qtrl.errors import CircuitError
 from qtrl.quantum.gates import GATES
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -103,29 +99,6 @@ class Circuit:
     def n_places(self) -> int:
         """Length of the vector that gates read their angles from: angles, then constants."""
         return 1 + max((*self.unused, *(place for gate in self.gates for place in gate.angles)), default=-1)
-
-    @overload
-    def draw(self, output: Literal["text"] = "text", *, fold: int | None = None) -> str: ...
-
-    @overload
-    def draw(self, output: Literal["mpl"], *, fold: int | None = None) -> "Figure": ...
-
-    def draw(self, output: str = "text", *, fold: int | None = None) -> Any:
-        """Draw the circuit, the qubits from top to bottom and gates as far to the left as they can stand.
-
-        Angles of the runs are written as `θ` and their place, constants as numbers.
-
-        Args:
-            output: `text` for a string to print, `mpl` for a Matplotlib figure.
-            fold: Where a new block begins: after that many characters of text, or columns of gates in a figure. None
-                stands for 100 characters, 25 columns.
-
-        Raises:
-            CircuitError: If there is no such output, or `fold` is below 1.
-        """
-        from qtrl.quantum.drawing import draw  # it imports this module
-
-        return draw(self, output, fold)
 
 
 def _check_gate(gate: Gate, n_qubits: int, label: str) -> None:

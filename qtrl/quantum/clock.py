@@ -8,9 +8,9 @@ from torch import Tensor
 
 
 class Clock:
-    """Adds up the wall-clock seconds of runs and of their gradients, from a clock that never jumps.
+    """Sums the wall-clock seconds of runs and of their gradients, by a monotonic clock.
 
-    On an accelerator they are the time to launch the kernels, since nothing waits for them here.
+    On an accelerator this is the time to launch the kernels, since the device is not synchronized.
 
     Attributes:
         seconds: The sum so far.

@@ -25,15 +25,16 @@ def bits_of(indices: Tensor, n_qubits: int) -> Tensor:
     return (indices.unsqueeze(-1) >> shifts) & 1
 
 
-class Executable(ABC):
+class Executable:
     """A circuit made ready by an engine.
 
     It holds plain data only: it is no `nn.Module`, keeps nothing of a call but its time, and can be copied, pickled and
     sent to other processes. The device of a computation is that of the angles. Angles are checked to be finite on a CPU
-    only: an accelerator would have to be waited for. There, rows of angles that are not finite give NaN.
+    only, since the check would synchronize with an accelerator. There, rows of angles that are not finite give NaN.
 
-    Leaves implement `_probabilities`, and override the other hooks where they know a shorter way. Hooks get checked
-    rows, at least one, of angles with the circuit's constants behind them.
+    Subclasses implement one hook: `_probabilities`, or `_sample` where the engine can only sample (its capabilities
+    then say `exact=False`). They override the other hooks where there is a faster way. Hooks get checked rows, at least
+    one, of angles followed by the circuit's constants.
 
     Attributes:
         circuit: What it runs.
@@ -51,11 +52,11 @@ class Executable(ABC):
         self._constants: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_constants": {}}  # copies make theirs where they run
+        return {**self.__dict__, "_constants": {}}  # made again on the device where the copy runs
 
-    @abstractmethod
     def _probabilities(self, angles: Tensor) -> Tensor:
-        """Map angles (B, places) to probabilities (B, 2**n) of any real dtype."""
+        """Map angles (B, places) to probabilities (B, 2**n) of any real dtype; called of exact engines only."""
+        raise NotImplementedError(f"{type(self).__name__} implements neither _probabilities nor _sample")
 
     def _expectations(self, angles: Tensor) -> Tensor:
         """Map angles (B, places) to the probability of reading 1 on each qubit (B, n), of any real dtype."""
@@ -77,7 +78,7 @@ class Executable(ABC):
         return self._bits(self._sample(angles, shots, generator), angles.dtype).sum(dim=1)
 
     def _check_finite(self, angles: Tensor) -> None:
-        """Refuse NaN and infinity; an engine may leave it to its other hooks to call `check_finite`."""
+        """Refuse NaN and infinity; empty where the other hooks call `check_finite` themselves."""
         check_finite(angles)
 
     def probabilities(self, angles: Tensor) -> Tensor:
@@ -92,7 +93,9 @@ class Executable(ABC):
 
         Raises:
             CircuitError: If the angles do not fit as said above, or the result would not fit into memory.
+            EngineError: If the engine can only sample.
         """
+        check_exact(self, "probabilities")
         return self._exact(self._probabilities, angles, 2**self.circuit.n_qubits)
 
     def expectations(self, angles: Tensor) -> Tensor:
@@ -106,7 +109,9 @@ class Executable(ABC):
 
         Raises:
             CircuitError: If the angles do not fit as said above.
+            EngineError: If the engine can only sample.
         """
+        check_exact(self, "expectations")
         return self._exact(self._expectations, angles, self.circuit.n_qubits)
 
     @torch.no_grad()
@@ -134,8 +139,8 @@ class Executable(ABC):
     def marginals(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         """Draw bit strings and return the fraction of them that reads 1, qubit by qubit.
 
-        The same draws as `sample` makes with an equal generator, without its bits (B, shots, n) where the engine can
-        help it.
+        Equal to the mean over the shots of `sample` with an equal generator, computed without storing the bits
+        (B, shots, n) where the engine supports it.
 
         Args:
             angles: (B, P) in radians, float32 or float64, finite.
@@ -160,7 +165,7 @@ class Executable(ABC):
 
     @cached_property
     def unshared(self) -> "Executable":
-        """The same circuit with its shared angles taken apart by `unshare`, on the same engine and clock."""
+        """The same circuit with no angle shared by two gates (see `unshare`), on the same engine and clock."""
         circuit, _ = unshare(self.circuit)
         if circuit == self.circuit:
             return self
@@ -176,7 +181,7 @@ class Executable(ABC):
             return empty + angles.sum() if self.capabilities.differentiable else empty
         check_memory(len(angles) * width * angles.element_size(), angles.device)
         if torch.is_autocast_enabled(angles.device.type):
-            # Mixed precision is for networks: a bfloat16 product would ruin a state.
+            # Mixed precision is meant for networks: products in bfloat16 would destroy a state.
             with torch.autocast(angles.device.type, enabled=False):
                 result = self.clock.time(lambda given: compute(self._places(given)), angles)
         else:
@@ -188,7 +193,7 @@ class Executable(ABC):
         if not self.circuit.constants:
             return angles
         kind = angles.device, angles.dtype
-        if kind not in self._constants:  # a copy from the host, which cannot be captured into a CUDA graph
+        if kind not in self._constants:  # copying from the host cannot be captured into a CUDA graph
             with torch.inference_mode(False):
                 self._constants[kind] = torch.tensor(self.circuit.constants, dtype=angles.dtype, device=angles.device)
         return torch.cat([angles, self._constants[kind].expand(len(angles), -1)], dim=1)
@@ -207,10 +212,13 @@ class Executable(ABC):
 
 
 class Engine(ABC):
-    """A way to run circuits. Leaves set `name` and `capabilities` and implement `_build`."""
+    """A way to run circuits: subclasses set `name` and `capabilities` and implement `_build`.
+
+    Arguments of a subclass's constructor are the options of the engine, keys of its config.
+    """
 
     name: ClassVar[str]
-    capabilities: ClassVar[Capabilities]
+    capabilities: Capabilities
 
     def prepare(self, circuit: Circuit) -> Executable:
         """Make a circuit ready to run; the work that all calls share is done here.
@@ -221,7 +229,7 @@ class Engine(ABC):
         """
         shortfall = self.capabilities.shortfall(circuit)
         if shortfall:
-            raise EngineError(f"engine {self.name!r} {shortfall}; {_alternatives(circuit)}")
+            raise EngineError(f"engine {self.name!r} {shortfall}; engine 'auto' takes one that can, if there is any")
         return self._build(circuit)
 
     @abstractmethod
@@ -229,8 +237,18 @@ class Engine(ABC):
         """Return the executable of a circuit that fits the capabilities."""
 
 
-def _alternatives(circuit: Circuit) -> str:
-    from qtrl.quantum.engines import ENGINES  # the registry imports this module
+def check_exact(executable: Executable, owner: str) -> None:
+    """Refuse an engine that can only sample, before exact probabilities are asked for.
 
-    able = [name for name, engine in ENGINES.items() if engine.capabilities.shortfall(circuit) is None]
-    return f"engines that run the circuit: {', '.join(able)}" if able else "no engine runs the circuit"
+    Args:
+        executable: The circuit on the engine.
+        owner: What needs exact values, as the error names it.
+
+    Raises:
+        EngineError: Names the engine and what works with it.
+    """
+    if not executable.capabilities.exact:
+        raise EngineError(
+            f"{owner}: engine {executable.engine!r} can only sample and computes no exact probabilities; take readout "
+            "mean, sample or majority, gradient qtdnn, or parameter_shift or spsa with shots, or another engine"
+        )

@@ -38,7 +38,7 @@ class GateSpec:
 
 
 def _constant(rows: Rows, angles: Tensor) -> Tensor:
-    """Build a matrix where the angles are by filling it: an accelerator would have to wait for a copy from the host."""
+    """Build a matrix on the device of the angles by filling it, since a copy from the host would synchronize it."""
     matrix = angles.new_zeros(len(rows), len(rows), dtype=angles.dtype.to_complex())
     for row, entries in enumerate(rows):
         for column, entry in enumerate(entries):

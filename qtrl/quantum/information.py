@@ -1,4 +1,4 @@
-"""How much the state that a circuit ends in says: entropies and correlations, exact from its probabilities.
+"""Entropies and correlations of measured qubits, exact from the probabilities of a circuit's final state.
 
 Shapes: `B` batch, `n` qubits.
 """
@@ -30,7 +30,7 @@ def state_entropy(probabilities: Tensor) -> Tensor:
 
 
 def total_correlation(probabilities: Tensor) -> Tensor:
-    """Return how much less the qubits hold together than each by itself: the sum of their entropies less the joint one.
+    """Return the total correlation (multi-information): the sum of the qubits' entropies minus their joint entropy.
 
     Args:
         probabilities: Of each bit string, (B, 2**n).
@@ -50,6 +50,6 @@ def total_correlation(probabilities: Tensor) -> Tensor:
 def spread(expectations: Tensor) -> Tensor:
     """Return by how much expectations (B, n) vary over the batch: each qubit's standard deviation, averaged over them.
 
-    At most 0.5. Near 0 a circuit answers everything with the same distribution.
+    At most 0.5. Near 0 the circuit gives the same distribution for all inputs.
     """
     return expectations.std(dim=0, correction=0).mean()

@@ -1,4 +1,4 @@
-"""Packages that are imported where they are used."""
+"""Imports of optional packages, with an error that says what to install."""
 
 from importlib import import_module
 from types import ModuleType

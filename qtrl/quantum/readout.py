@@ -1,7 +1,7 @@
 """Readouts: what a quantum layer returns for its angles, one number in [0, 1] for each qubit.
 
-A readout maps `(executable, angles (B, P), shots, generator, readout_error)` to (B, n), detached: what carries autograd
-is `Executable.expectations`. The generator must be on the device of the angles; exact readouts need none.
+A readout maps `(executable, angles (B, P), shots, generator, readout_error)` to (B, n), detached: autograd goes through
+`Executable.expectations` alone. The generator must be on the device of the angles; exact readouts need none.
 
 The readout error is the probability, from 0 to 0.5, with which a measured bit is read as the other one, for each qubit
 and shot independently.
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from qtrl.errors import CircuitError, ConfigError
-from qtrl.quantum.engine import Executable, bits_of
+from qtrl.quantum.engine import Executable, bits_of, check_exact
 
 
 class Readout(Protocol):
@@ -64,7 +64,8 @@ def majority(
 def most_probable(
     executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None, readout_error: float = 0.0
 ) -> Tensor:
-    """Read the most probable bit string, found exactly; which one of equally probable strings is left open."""
+    """Read the most probable bit string, found exactly; which one of equally probable strings is not specified."""
+    check_exact(executable, "readout most_probable")
     check_readout_error(readout_error)
     probabilities = executable.probabilities(angles)
     n_qubits = executable.circuit.n_qubits
@@ -78,11 +79,12 @@ def expectation(
     executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None, readout_error: float = 0.0
 ) -> Tensor:
     """Read the exact probability of 1 on each qubit."""
+    check_exact(executable, "readout expectation")
     return misread(executable.expectations(angles), readout_error)
 
 
 def misread(ones: Tensor, readout_error: float) -> Tensor:
-    """Turn probabilities of measuring 1 into those of reading 1, elementwise; differentiable.
+    """Turn probabilities of measuring 1 into those of reading 1 with a readout error, elementwise; differentiable.
 
     Raises:
         ConfigError: If `readout_error` is out of range.
@@ -92,7 +94,7 @@ def misread(ones: Tensor, readout_error: float) -> Tensor:
 
 
 def check_readout_error(readout_error: float) -> None:
-    """Refuse what is no probability from 0 to 0.5.
+    """Refuse a readout error that is not a probability from 0 to 0.5.
 
     Raises:
         ConfigError: With what came.
@@ -102,15 +104,15 @@ def check_readout_error(readout_error: float) -> None:
 
 
 def _flip_some(marginals: Tensor, shots: int, readout_error: float, generator: torch.Generator) -> Tensor:
-    """Flip each of the bits that the marginals (B, n) count; as bits are flipped independently, counts are enough."""
+    """Flip each bit behind the marginals (B, n) with the probability `readout_error`: binomial draws of both counts."""
     ones = (marginals.double() * shots).round()
-    counts = torch.stack([ones, shots - ones]).nan_to_num(0.0)  # an accelerator's rows of NaN would never be drawn
+    counts = torch.stack([ones, shots - ones]).nan_to_num(0.0)  # for NaN `binomial` might never end
     flipped = torch.binomial(counts, torch.full_like(counts, readout_error), generator=generator)
     return ((ones - flipped[0] + flipped[1]) / shots).to(marginals.dtype)
 
 
 def _confuse(probabilities: Tensor, n_qubits: int, readout_error: float) -> Tensor:
-    """Return the distribution (B, 2**n) of the strings that are read."""
+    """Return the distribution (B, 2**n) of the strings as read with a readout error."""
     read = probabilities.unflatten(1, [2] * n_qubits)
     for qubit in range(n_qubits):
         read = torch.lerp(read, read.flip(1 + qubit), readout_error)
@@ -132,7 +134,7 @@ READOUTS: Mapping[str, Readout] = MappingProxyType(
 def n_shots(name: str, shots: int) -> int:
     """Count the measurements that a readout takes for one set of angles when it is given `shots`.
 
-    Readouts that a simulator answers exactly take none.
+    Exact readouts take none.
 
     Raises:
         ConfigError: If there is no such readout.
@@ -142,13 +144,22 @@ def n_shots(name: str, shots: int) -> int:
     return {"sample": 1, "mean": shots, "majority": shots}.get(name, 0)
 
 
+def readout_needs_exact(name: str) -> bool:
+    """Return whether a readout needs an engine that computes exact probabilities (`Capabilities.exact`).
+
+    Raises:
+        ConfigError: If there is no such readout.
+    """
+    return n_shots(name, 1) == 0
+
+
 @torch.no_grad()
 def mean_readout(name: str, executable: Executable, angles: Tensor, shots: int, readout_error: float = 0.0) -> Tensor:
     """Compute exactly what a readout returns on average over its random draws.
 
     Args:
         name: Key of `READOUTS`.
-        executable: Must be able to give exact probabilities.
+        executable: The circuit on an engine that computes exact probabilities.
         angles: (B, P) in radians.
         shots: As for the readout.
         readout_error: As for the readout.
@@ -159,9 +170,11 @@ def mean_readout(name: str, executable: Executable, angles: Tensor, shots: int, 
     Raises:
         ConfigError: If there is no such readout.
         CircuitError: If the angles do not fit the circuit.
+        EngineError: If the engine can only sample.
     """
-    drawn = n_shots(name, shots) > 0
-    mean_value = READOUTS["expectation" if drawn else name](executable, angles, shots, None, readout_error)
+    exact = name if readout_needs_exact(name) else "expectation"
+    check_exact(executable, f"the exact mean of readout {name}")
+    mean_value = READOUTS[exact](executable, angles, shots, None, readout_error)
     return majority_probability(mean_value, shots) if name == "majority" else mean_value
 
 

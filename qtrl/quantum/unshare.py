@@ -1,10 +1,10 @@
-"""Take shared angles apart, where a rule needs every gate's angle by itself."""
+"""Rewrite a circuit so that no two gates share an angle, as the parameter-shift rule needs it."""
 
 from qtrl.quantum.circuit import Circuit, Gate
 
 
 def unshare(circuit: Circuit) -> tuple[Circuit, tuple[int, ...]]:
-    """Give every occurrence of an angle a place of its own; constants are left alone.
+    """Give every occurrence of an angle a place of its own; constants stay shared.
 
     Returns:
         The circuit with P' >= P angles, of which the first P are where they were, and for each of the P' the angle

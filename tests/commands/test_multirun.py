@@ -54,7 +54,9 @@ def test_runs_side_by_side_equal_the_same_runs_by_themselves(train, tmp_path):
     assert (beside.parents[1] / "td3" / "seed1" / "summary.json").exists()
 
 
-@pytest.mark.parametrize(("control", "override"), [("frozen", "block=fc"), ("no_entangler", "circuit=frozen")])
+@pytest.mark.parametrize(
+    ("control", "override"), [("fixed_angles", "block=fc"), ("no_entangler", "circuit=fixed_angles")]
+)
 def test_a_control_that_another_override_undoes_is_refused(train, tmp_path, capsys, control, override):
     run = ("experiment=pendulum_pqc", "debug=smoke", f"control={control}", override, f"run_dir={tmp_path / 'run'}")
     assert train(*run) == 2

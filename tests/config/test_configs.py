@@ -35,7 +35,7 @@ def test_every_experiment_composes_and_passes_its_checks(name, compose):
 
 def test_the_promised_studies_and_controls_are_there():
     assert STUDIES == ["humanoid", "pendulum"]
-    assert set(CONTROLS) == {"bernoulli", "fc_matched", "no_entangler", "frozen", "shuffled", "td3"}
+    assert set(CONTROLS) == {"bernoulli", "fc_matched", "no_entangler", "fixed_angles", "shuffled", "td3"}
 
 
 @pytest.mark.parametrize("study", STUDIES)

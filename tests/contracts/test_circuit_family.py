@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from qtrl.config.limits import check_config
 from qtrl.config.location import config_dir
-from qtrl.quantum import ENTANGLEMENTS, from_qiskit, from_torchquantum, make_engine, to_qiskit, to_torchquantum
+from qtrl.quantum import ENTANGLEMENTS, draw, from_qiskit, from_torchquantum, make_engine, to_qiskit, to_torchquantum
 from qtrl.run.build import build, build_block, build_circuit_sizes
 
 CIRCUITS = sorted(path.stem for path in Path(config_dir(), "circuit").glob("*.yaml"))
@@ -38,7 +38,7 @@ def angles(circuit):
 
 
 def test_the_promised_circuits_are_there():
-    assert {"efficient_su2", "data_reuploading", "no_entangler", "frozen"} <= set(CIRCUITS)
+    assert {"efficient_su2", "data_reuploading", "no_entangler", "fixed_angles"} <= set(CIRCUITS)
 
 
 @pytest.mark.parametrize("name", CIRCUITS)
@@ -70,12 +70,12 @@ def test_experiments_take_every_circuit(name, experiment, configs):
     assert out.shape == (1, block.n_out)
 
 
-def test_the_frozen_angles_follow_the_seed_of_the_run(make):
-    assert make("frozen", seed=1) == make("frozen", seed=1) != make("frozen", seed=2)
+def test_the_fixed_angles_follow_the_seed_of_the_run(make):
+    assert make("fixed_angles", seed=1) == make("fixed_angles", seed=1) != make("fixed_angles", seed=2)
 
 
-def test_frozen_takes_any_family(make):
-    circuit = make("frozen", **{"family._target_": "qtrl.quantum.data_reuploading", "reps": 2})
+def test_fixed_angles_takes_any_family(make):
+    circuit = make("fixed_angles", **{"family._target_": "qtrl.quantum.data_reuploading", "reps": 2})
     assert circuit.n_angles == 30 and sum(gate.name == "ry" for gate in circuit.gates) == 20
 
 
@@ -84,5 +84,4 @@ def test_circuits_can_be_converted_and_drawn(name, make):
     circuit = make(name, n_qubits=3, reps=2)
     assert from_qiskit(to_qiskit(circuit)) == circuit
     assert from_torchquantum(to_torchquantum(circuit), 3, circuit.constants) == circuit
-    assert len(circuit.draw(fold=1000).splitlines()) == 3
-    assert circuit.draw("mpl").axes
+    assert "q_2" in draw(circuit)

@@ -1,6 +1,6 @@
 import random
 
-from qtrl.quantum import GATES, Circuit, Gate, data_reuploading, efficient_su2, freeze
+from qtrl.quantum import GATES, Circuit, Gate, data_reuploading, efficient_su2, fix_angles
 
 
 def random_circuit(n_qubits, seed):
@@ -31,6 +31,6 @@ CONVERTED = {
     **{f"random {seed}": random_circuit(1 + seed, seed) for seed in range(5)},
     "su2": efficient_su2(3, 2, entanglement="circular"),
     "reuploading": data_reuploading(3, 2),
-    "frozen": freeze(efficient_su2(3, 1), 0),
+    "fixed angles": fix_angles(efficient_su2(3, 1), 0),
 }
 """Circuits that every conversion takes there and back."""

@@ -11,8 +11,8 @@ from qtrl.quantum import (
     Gate,
     data_reuploading,
     efficient_su2,
-    freeze,
-    frozen,
+    fix_angles,
+    fixed_angles,
     make_engine,
 )
 
@@ -110,9 +110,9 @@ def test_expectations_are_fourier_series_in_a_data_angle_up_to_the_frequency_rep
     assert (spectrum[reps] > 1e-3).any() and spectrum[reps + 1 :].max() < 1e-10
 
 
-def test_a_frozen_circuit_ignores_its_angles_and_keeps_its_sizes():
+def test_a_circuit_of_fixed_angles_ignores_its_inputs_and_keeps_its_sizes():
     circuit = efficient_su2(3, 2)
-    still = freeze(circuit, seed=5)
+    still = fix_angles(circuit, seed=5)
     assert (still.n_qubits, still.n_angles) == (circuit.n_qubits, circuit.n_angles)
     assert [(gate.name, gate.qubits) for gate in still.gates] == [(gate.name, gate.qubits) for gate in circuit.gates]
     reference = make_engine("reference")
@@ -123,29 +123,29 @@ def test_a_frozen_circuit_ignores_its_angles_and_keeps_its_sizes():
     assert torch.allclose(first, reference.prepare(circuit).probabilities(drawn)[0], atol=1e-12)
 
 
-def test_frozen_angles_are_uniform_over_the_circle_and_decided_by_the_seed():
+def test_fixed_angles_are_uniform_over_the_circle_and_decided_by_the_seed():
     circuit = efficient_su2(10, 100)
-    angles = torch.tensor(freeze(circuit, seed=0).constants, dtype=torch.float64)
-    assert freeze(circuit, seed=0) == freeze(circuit, seed=0) != freeze(circuit, seed=1)
+    angles = torch.tensor(fix_angles(circuit, seed=0).constants, dtype=torch.float64)
+    assert fix_angles(circuit, seed=0) == fix_angles(circuit, seed=0) != fix_angles(circuit, seed=1)
     assert angles.min() >= -math.pi and angles.max() < math.pi
     counts = torch.histc(angles, bins=10, min=-math.pi, max=math.pi)
     # 9 degrees of freedom: a value above 27.9 has probability 0.001.
     assert ((counts - 202) ** 2 / 202).sum() < 27.9
 
 
-def test_freezing_keeps_constants_and_shared_angles_and_leaves_out_unused_ones():
+def test_fixing_angles_keeps_constants_and_shared_angles_and_leaves_out_unused_ones():
     gates = (Gate("ry", (0,), (2,)), Gate("rz", (0,), (0,)), Gate("ry", (1,), (2,)), Gate("rx", (1,), (3,)))
-    still = freeze(Circuit(2, gates, constants=(0.25,), unused=(1,)), seed=0)
+    still = fix_angles(Circuit(2, gates, constants=(0.25,), unused=(1,)), seed=0)
     assert still.unused == (0, 1, 2) and still.n_angles == 3 and len(still.constants) == 3
     assert [gate.angles for gate in still.gates] == [(4,), (3,), (4,), (5,)]
     assert still.constants[2] == 0.25
 
 
-def test_a_circuit_without_angles_stays_as_it_is_when_frozen():
+def test_a_circuit_without_angles_stays_as_it_is():
     bell = Circuit.from_gates(2, [("h", 0), ("cx", 0, 1)])
-    assert freeze(bell, seed=0) == bell
+    assert fix_angles(bell, seed=0) == bell
 
 
-def test_frozen_makes_the_family_and_freezes_it():
-    made = frozen(data_reuploading, seed=3, n_qubits=2, reps=2, entanglement="full")
-    assert made == freeze(data_reuploading(2, 2, entanglement="full"), 3)
+def test_fixed_angles_makes_the_family_and_fixes_its_angles():
+    made = fixed_angles(data_reuploading, seed=3, n_qubits=2, reps=2, entanglement="full")
+    assert made == fix_angles(data_reuploading(2, 2, entanglement="full"), 3)

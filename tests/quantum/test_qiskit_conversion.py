@@ -16,7 +16,7 @@ from qtrl.quantum import (
     Gate,
     data_reuploading,
     efficient_su2,
-    freeze,
+    fix_angles,
     from_qiskit,
     make_engine,
     to_qiskit,
@@ -24,7 +24,7 @@ from qtrl.quantum import (
 
 CIRCUITS = {
     **CONVERTED,
-    "frozen reuploading": freeze(data_reuploading(2, 2), 0),
+    "fixed reuploading": fix_angles(data_reuploading(2, 2), 0),
     "no gates": Circuit(2, ()),
     "constants alone": Circuit(1, (Gate("u3", (0,), (0, 1, 2)),), constants=(0.3, -2.0, 1.0)),
     "unused at the end": Circuit(1, (Gate("ry", (0,), (0,)),), unused=(1, 2)),

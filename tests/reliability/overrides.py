@@ -49,7 +49,7 @@ ANY_BLOCK = {
     "optimizer": one_of("optim@algo.critic_optimizer", "adam", "adamw"),
     "rate": one_of("algo.actor_optimizer.lr", 0, 1e-5),
     "scale": one_of("block.angle_scale", 1e-3, 3.14),
-    "circuit": one_of("circuit", "efficient_su2", "data_reuploading", "frozen", "no_entangler"),
+    "circuit": one_of("circuit", "efficient_su2", "data_reuploading", "fixed_angles", "no_entangler"),
     "qubits": one_of("circuit.n_qubits", 1, 2, 4),
     "layers": one_of("circuit.reps", 1, 2),
     "tags": one_of("tags", "[]", "[a,b]"),

@@ -20,7 +20,7 @@ CHOICES = {
     **{block: (f"experiment=pendulum_{block}",) for block in ("pqc", "fc", "rbg", "zeros")},
     **{
         control: ("experiment=pendulum_pqc", f"control={control}")
-        for control in ("bernoulli", "fc_matched", "no_entangler", "frozen", "shuffled", "td3")
+        for control in ("bernoulli", "fc_matched", "no_entangler", "fixed_angles", "shuffled", "td3")
     },
     "humanoid": ("experiment=humanoid_pqc", "circuit.n_qubits=3", "algo.hidden=16"),
     "mapped files": ("experiment=pendulum_fc", "data.storage=memmap"),

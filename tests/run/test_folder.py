@@ -60,7 +60,7 @@ def test_its_config_is_plain_and_complete(run):
     assert "${" not in text
     assert (cfg["experiment"], cfg["run_dir"], cfg["total_env_steps"]) == ("pendulum_pqc", str(run), 100)
     assert cfg["block"]["circuit"] == cfg["circuit"]
-    assert cfg["block"]["engine"]["name"] == "auto"
+    assert cfg["block"]["engine"]["_target_"] == "qtrl.quantum.engines.AutoEngine"
 
 
 def test_its_metrics_begin_with_env_steps_and_miss_nothing(run):
@@ -208,10 +208,11 @@ def test_evaluation_reads_it_and_repeats(run, evaluate, capsys):
 
 
 def test_a_forced_resume_may_change_engine_and_circuit_settings(copy_of_run, train):
-    forced = ("resume_force=true", "engine.name=reference", "block.shots=3", "algo.tau=0.5")
+    forced = ("resume_force=true", "engine=reference", "block.shots=3", "algo.tau=0.5")
     assert train("resume=true", f"run_dir={copy_of_run}", "total_env_steps=110", *forced) == 0
     cfg = yaml.safe_load((copy_of_run / "config.yaml").read_text())
-    assert (cfg["block"]["engine"]["name"], cfg["block"]["shots"], cfg["algo"]["tau"]) == ("reference", 3, 0.5)
+    assert cfg["block"]["engine"] == {"_target_": "qtrl.quantum.engines.ReferenceEngine"}
+    assert (cfg["block"]["shots"], cfg["algo"]["tau"]) == (3, 0.5)
     summary = json.loads((copy_of_run / "summary.json").read_text())
     assert summary["shots_by_purpose"]["collect"] == 100 * 100 + 3 * 10
     assert summary["shots_by_purpose"]["test"] == 100 * 20 + 3 * 20

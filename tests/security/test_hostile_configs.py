@@ -37,7 +37,7 @@ HOSTILE_TARGETS = {
     "an optimizer": {"algo.actor_optimizer._target_": "antigravity.Adam"},
     "a stand-in of a study": {"block._target_": "qtrl.nn.stand_ins.OtherStates"},
     "a new node": {"block.extra": PAYLOAD},
-    "a deep one": {"block.circuit": {"_target_": "qtrl.quantum.frozen", "family": {"a": {"b": PAYLOAD}}}},
+    "a deep one": {"block.circuit": {"_target_": "qtrl.quantum.fixed_angles", "family": {"a": {"b": PAYLOAD}}}},
     "in a list": {"trainer.callbacks": [PAYLOAD]},
     "in a list of lists": {"tags": [[{"a": PAYLOAD}]]},
     "in arguments": {"circuit._args_": [PAYLOAD]},
@@ -117,8 +117,8 @@ TYPES = {
     "block": None,
     "circuit.rotations": 7,
     "circuit.entanglement": ["linear"],
-    "engine.name": ["auto"],
-    "block.engine.name": {"a": 1},
+    "engine.candidates": "auto",
+    "block.engine.candidates": {"a": 1},
     "env.max_episode_steps": "many",
     "block.readout": ["mean"],
     "surrogate": 5,
@@ -212,7 +212,7 @@ def test_sizes_that_are_hostile_only_together_are_told_too(values, edit, refused
 @pytest.mark.parametrize("key", TYPES)
 def test_a_value_of_another_type_is_told_in_one_line(key, command, edit, refused):
     edit({key: TYPES[key]})
-    if key != "engine.name":  # the block's own counts
+    if key != "engine.candidates":  # the block's own counts
         refused(command)
 
 
@@ -239,11 +239,11 @@ def test_the_list_holds_what_the_configs_of_qtrl_name_and_nothing_else(compose):
     folder = Path(config_dir())
     of_runs = [path for path in folder.rglob("*.yaml") if path.relative_to(folder).parts[0] != "study"]
     written = set().union(*(named(yaml.safe_load(path.read_text())) for path in of_runs))
-    assert {name for names in TARGETS.values() for name in names} == written
+    assert {name for names in TARGETS.values() for name in names} == written | {"qtrl.quantum.make_engine"}
 
 
 CHOICES = [
-    *(f"circuit={name}" for name in ("data_reuploading", "efficient_su2", "frozen", "no_entangler")),
+    *(f"circuit={name}" for name in ("data_reuploading", "efficient_su2", "fixed_angles", "no_entangler")),
     *(f"block={name}" for name in ("pqc", "fc", "rbg", "zeros")),
     *(f"surrogate={name}" for name in ("qtdnn", "exact", "parameter_shift", "spsa", "straight_through", "zero")),
     "optim@algo.actor_optimizer=adamw",

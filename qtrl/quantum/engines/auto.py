@@ -1,4 +1,7 @@
-"""The engine that picks an engine."""
+"""The engine `auto`: each call goes to the first of some engines that can do it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -6,17 +9,26 @@ from torch import Tensor
 from qtrl.errors import EngineError
 from qtrl.quantum.capabilities import Capabilities
 from qtrl.quantum.circuit import Circuit
-from qtrl.quantum.engine import Engine, Executable
+from qtrl.quantum.engine import Engine, Executable, check_exact
 from qtrl.quantum.engines.numba import NumbaEngine
 from qtrl.quantum.engines.reference import ReferenceEngine
 from qtrl.quantum.engines.statevector import StatevectorEngine
 from qtrl.quantum.engines.torchquantum import TorchQuantumEngine
+from qtrl.quantum.engines.triton import TritonEngine
 
-# `triton` is left out until it has been timed on a GPU.
-_FASTEST_FIRST: tuple[type[Engine], ...] = (NumbaEngine, StatevectorEngine, TorchQuantumEngine, ReferenceEngine)
+CANDIDATES: Mapping[str, type[Engine]] = MappingProxyType(
+    {
+        engine.name: engine
+        for engine in (NumbaEngine, ReferenceEngine, StatevectorEngine, TorchQuantumEngine, TritonEngine)
+    }
+)
+"""Name to class of the engines that `auto` can use."""
+
+FASTEST_FIRST = ("numba", "statevector", "torchquantum", "reference")
+"""What `auto` uses by default. `triton` is left out until it has been timed on a GPU."""
 
 
-def _joined(engines: tuple[type[Engine], ...]) -> Capabilities:
+def _joined(engines: Iterable[Engine | type[Engine]]) -> Capabilities:
     """Return what at least one of some engines can do."""
     members = [engine.capabilities for engine in engines]
     return Capabilities(
@@ -25,34 +37,35 @@ def _joined(engines: tuple[type[Engine], ...]) -> Capabilities:
         differentiable=any(member.differentiable for member in members),
         double_precision=any(member.double_precision for member in members),
         devices=frozenset().union(*(member.devices for member in members)),
+        exact=any(member.exact for member in members),
     )
 
 
 class AutoExecutable(Executable):
-    """Hands each call to the fastest engine for the device and the dtype of its angles.
+    """Hands each call to the first engine that suits the device and the dtype of its angles.
 
-    It is named after the engine that runs float32 angles on a CPU; `engine_on` tells the others.
+    Its attribute `engine` names the one that runs float32 angles on a CPU; `engine_on` tells that of other devices.
     """
 
-    def __init__(self, circuit: Circuit, engine: Engine, able: tuple[type[Engine], ...]) -> None:
+    def __init__(self, circuit: Circuit, engine: Engine, able: Sequence[Engine]) -> None:
         super().__init__(circuit, engine)
         self._able = able
-        self._made: dict[type[Engine], Executable] = {}
-        self.engine = self.engine_on(torch.device("cpu"))
+        self._prepared: dict[Engine, Executable] = {}
         self.capabilities = _joined(able)
+        self.engine = self.engine_on(torch.device("cpu"))
 
     def engine_on(self, device: torch.device) -> str:
         """Return the name of the engine that runs float32 angles on a device."""
-        return self._pick(device, torch.float32, gradient=False).engine
+        return self._pick(device, torch.float32).engine
 
     def _check_finite(self, angles: Tensor) -> None:
-        self._pick_for(angles)._check_finite(angles)
+        """Leave it to the engine that is picked."""
 
     def _probabilities(self, angles: Tensor) -> Tensor:
-        return self._pick_for(angles)._probabilities(angles)
+        return self._pick_exact(angles)._probabilities(angles)
 
     def _expectations(self, angles: Tensor) -> Tensor:
-        return self._pick_for(angles)._expectations(angles)
+        return self._pick_exact(angles)._expectations(angles)
 
     def _sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         return self._pick_for(angles)._sample(angles, shots, generator)
@@ -60,33 +73,76 @@ class AutoExecutable(Executable):
     def _ones(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         return self._pick_for(angles)._ones(angles, shots, generator)
 
-    def _pick_for(self, angles: Tensor) -> Executable:
-        return self._pick(angles.device, angles.dtype, gradient=angles.requires_grad and torch.is_grad_enabled())
+    def _pick_exact(self, angles: Tensor) -> Executable:
+        executable = self._pick_for(angles, exact=True)
+        check_exact(executable, f"exact values of angles on {angles.device}")
+        return executable
 
-    def _pick(self, device: torch.device, dtype: torch.dtype, *, gradient: bool) -> Executable:
-        """Return what runs such angles; double precision is kept where any engine has it."""
+    def _pick_for(self, angles: Tensor, *, exact: bool = False) -> Executable:
+        gradient = angles.requires_grad and torch.is_grad_enabled()
+        executable = self._pick(angles.device, angles.dtype, gradient=gradient, exact=exact)
+        executable._check_finite(angles)
+        return executable
+
+    def _pick(
+        self, device: torch.device, dtype: torch.dtype, *, gradient: bool = False, exact: bool = False
+    ) -> Executable:
+        """Return the executable for such angles; exact, differentiable and precise engines go first where needed."""
         able = [engine for engine in self._able if device.type in engine.capabilities.devices]
-        if gradient:
-            able = [engine for engine in able if engine.capabilities.differentiable] or able
-        if dtype == torch.float64:
-            able.sort(key=lambda engine: not engine.capabilities.double_precision)
-        if able[0] not in self._made:
-            self._made[able[0]] = able[0]().prepare(self.circuit)
-        return self._made[able[0]]
+
+        def rank(engine: Engine) -> tuple[bool, bool, bool]:
+            can = engine.capabilities
+            single = dtype == torch.float64 and not can.double_precision
+            return exact and not can.exact, gradient and not can.differentiable, single
+
+        best = min(able, key=rank)
+        if best not in self._prepared:
+            self._prepared[best] = best.prepare(self.circuit)
+        return self._prepared[best]
 
 
 class AutoEngine(Engine):
-    """Runs each circuit on the fastest engine that can hold it; `Executable.engine` tells which one that is.
+    """Runs each circuit on the fastest engine that can; `Executable.engine` names it.
 
-    Its capabilities are what at least one engine can do.
+    Its capabilities are what at least one of the candidates can do.
+
+    Args:
+        candidates: Names of engines, the preferred one first; an engine with options of its own is given itself.
+
+    Raises:
+        EngineError: If there is no candidate, or no engine of that name.
     """
 
     name = "auto"
-    capabilities = _joined(_FASTEST_FIRST)
+    capabilities = _joined(CANDIDATES[name] for name in FASTEST_FIRST)
+
+    def __init__(self, candidates: Sequence[str | Engine] = FASTEST_FIRST) -> None:
+        self._candidates = [self._candidate(candidate) for candidate in candidates]
+        if not self._candidates:
+            raise EngineError(f"engine 'auto' has no candidates, expected some of {', '.join(CANDIDATES)}")
+        self.capabilities = _joined(self._candidates)
+
+    def prepare(self, circuit: Circuit) -> Executable:
+        """Make a circuit ready to run on those candidates that can run it.
+
+        Raises:
+            EngineError: If none can, with the reason of each.
+        """
+        reasons = {engine.name: engine.capabilities.shortfall(circuit) for engine in self._candidates}
+        if all(reasons.values()):
+            tried = "; ".join(f"{name!r} {reason}" for name, reason in reasons.items())
+            raise EngineError(f"no engine can run the circuit: {tried}")
+        return self._build(circuit)
 
     def _build(self, circuit: Circuit) -> Executable:
-        able = tuple(engine for engine in _FASTEST_FIRST if engine.capabilities.shortfall(circuit) is None)
-        if not able:
-            tried = "; ".join(f"{engine.name!r} {engine.capabilities.shortfall(circuit)}" for engine in _FASTEST_FIRST)
-            raise EngineError(f"no engine can run the circuit: {tried}")
+        able = [engine for engine in self._candidates if engine.capabilities.shortfall(circuit) is None]
         return AutoExecutable(circuit, self, able)
+
+    @staticmethod
+    def _candidate(candidate: str | Engine) -> Engine:
+        if isinstance(candidate, Engine):
+            return candidate
+        if candidate not in CANDIDATES:
+            known = ", ".join(CANDIDATES)
+            raise EngineError(f"engine 'auto': unknown candidate {candidate!r}, expected some of {known}")
+        return CANDIDATES[candidate]()

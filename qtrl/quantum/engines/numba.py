@@ -1,4 +1,4 @@
-"""A kernel for CPUs, compiled by numba: a sample's whole circuit in one go, its state in the first-level cache."""
+"""The engine `numba`: a compiled CPU kernel that runs a sample's whole circuit with its state in the L1 cache."""
 
 from functools import cache
 from types import ModuleType
@@ -18,13 +18,13 @@ from qtrl.quantum.gates import GATES
 from qtrl.quantum.optional import import_package
 
 _PART = 2**18
-"""Amplitudes times layers that one thread takes at a time: about a third of a millisecond."""
+"""Amplitudes times layers in one thread's unit of work: about a third of a millisecond."""
 
 _NO_FLOATS, _NO_DRAWS, _NO_SAMPLES = np.empty((0, 0), np.float32), np.empty((0, 0)), np.empty((0, 0), np.int64)
 
 
 class NumbaExecutable(Executable):
-    """Runs the circuit as layers of RY turns, phases and linear maps of the bits; see `lowering`."""
+    """Runs the circuit as layers of RY rotations, phases and linear maps of the bits; see `lowering`."""
 
     def __init__(self, circuit: Circuit, engine: Engine) -> None:
         super().__init__(circuit, engine)
@@ -41,12 +41,12 @@ class NumbaExecutable(Executable):
         return self._differentiable(angles, of_bits=True)
 
     def _check_finite(self, angles: Tensor) -> None:
-        """Leave it to the kernel, which reads every angle anyway."""
+        """Leave it to the kernel, which checks every angle as it reads it."""
 
     def _differentiable(self, angles: Tensor, *, of_bits: bool) -> Tensor:
         if angles.requires_grad and torch.is_grad_enabled():
             return _Exact.apply(angles, self, of_bits)
-        return self.exact(angles, of_bits)  # autograd's bookkeeping takes longer than a sample
+        return self.exact(angles, of_bits)  # `Function.apply` costs more than a sample
 
     def _sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         samples = np.empty((len(angles), shots), np.int64)
@@ -65,9 +65,9 @@ class NumbaExecutable(Executable):
         self._run(angles, **{"expectations" if of_bits else "probabilities": out})
         return torch.from_numpy(out)
 
-    def gradient(self, angles: Tensor, of_bits: bool, arrived: Tensor) -> Tensor:
+    def gradient(self, angles: Tensor, of_bits: bool, grad_out: Tensor) -> Tensor:
         """Return the vector-Jacobian product (B, places) of `exact` by the adjoint method, in float64."""
-        rows, values = _rows(angles), arrived.detach().float().contiguous().numpy()
+        rows, values = _rows(angles), grad_out.detach().float().contiguous().numpy()
         gradients = np.zeros(rows.shape)
 
         def work(part: slice) -> None:
@@ -88,7 +88,7 @@ class NumbaExecutable(Executable):
     ) -> None:
         rows, outputs = _rows(angles), (probabilities, expectations, draws, samples, ones)
         run = _kernel().run
-        if len(rows) <= self._rows_per_part:  # each step around a single sample counts
+        if len(rows) <= self._rows_per_part:  # keeps the overhead of a single sample small
             finite = run(self._program, rows, *outputs)
         else:
             bad: list[slice] = []
@@ -114,17 +114,17 @@ class _Exact(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(context: Any, arrived: Tensor) -> tuple[Tensor, None, None]:
+    def backward(context: Any, grad_out: Tensor) -> tuple[Tensor, None, None]:
         (angles,) = context.saved_tensors
-        gradient = context.executable.gradient(angles, context.of_bits, arrived)
+        gradient = context.executable.gradient(angles, context.of_bits, grad_out)
         return gradient.to(angles.dtype), None, None
 
 
 @cache
 def _kernel() -> ModuleType:
-    """Import what is compiled where it is first called."""
+    """Import the kernel when it is first called: numba is slow to import."""
+    from qtrl.quantum.engines.compile_notice import announce_compiling
     from qtrl.quantum.engines.cpu import kernel
-    from qtrl.quantum.engines.notice import announce_compiling
 
     announce_compiling(kernel.run, kernel.gradient)
     return kernel

@@ -1,4 +1,4 @@
-"""The oracle: one full matrix for each gate, in double precision, sample by sample."""
+"""The engine `reference`: one full matrix for each gate, in double precision, sample by sample."""
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class ReferenceExecutable(Executable):
 
 
 class ReferenceEngine(Engine):
-    """Obviously right and slow: time and memory of each gate grow as 4**n. Tests compare with it."""
+    """Slow but simple, for tests to compare with: time and memory of each gate grow as 4**n."""
 
     name = "reference"
     capabilities = Capabilities(frozenset(GATES), max_qubits=12, differentiable=True, double_precision=True)

@@ -1,4 +1,4 @@
-"""Batched state vectors in plain torch, a few large operations for each column of gates.
+"""The engine `statevector`: batched state vectors in plain torch, a few large operations for each column of gates.
 
 Shapes: `B` batch, `P` angles, `n` qubits, `C` columns, `G` groups of `g` qubits each (see `fusion`), `d` = 2**g.
 """
@@ -16,7 +16,7 @@ from qtrl.quantum.engines.fusion import Column, Depth, Permutation, Phases, Plan
 from qtrl.quantum.gates import GATES
 
 _CPU_BYTES, _ACCELERATOR_BYTES = 2**24, 2**30
-"""Memory that one pass over part of a batch may fill: on a CPU what caches bear, else a small part of the device."""
+"""Memory for one part of a batch: on a CPU what fits into its caches, else a small part of the device's."""
 
 
 class StatevectorExecutable(Executable):
@@ -28,11 +28,11 @@ class StatevectorExecutable(Executable):
         self._plan(torch.device("cpu"))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_plans": {}}  # copies compile again where they run
+        return {**super().__getstate__(), "_plans": {}}  # made again on the device where the copy runs
 
     def _plan(self, device: torch.device) -> Plan:
         if device not in self._plans:
-            with torch.inference_mode(False):  # a plan that was first needed there serves gradients later
+            with torch.inference_mode(False):  # tensors made in inference mode could not be used for gradients later
                 self._plans[device] = make_plan(self.circuit, device)
         return self._plans[device]
 
@@ -48,10 +48,10 @@ class StatevectorExecutable(Executable):
 class StatevectorEngine(Engine):
     """Fast for layered circuits such as `efficient_su2`, from one sample to thousands, on a CPU or an accelerator.
 
-    A circuit whose gates of two qubits are not `cx`, `swap`, `cz`, `crz` or `rzz` is right but not fused across them.
+    Gates of two qubits other than `cx`, `swap`, `cz`, `crz` and `rzz` are not fused.
 
-    An accelerator is never waited for. What has to be copied there is copied in the first call with angles on it, so
-    that every later call can be captured into a CUDA graph.
+    It never synchronizes an accelerator. Index tensors are copied there in the first call with angles on it, so that
+    every later call can be captured into a CUDA graph.
     """
 
     name = "statevector"

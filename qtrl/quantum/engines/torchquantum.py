@@ -1,4 +1,4 @@
-"""The field's library: TorchQuantum, one batched kernel for each gate (package torchquantum-ng)."""
+"""The engine `torchquantum`: the library TorchQuantum, one batched kernel for each gate (package torchquantum-ng)."""
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ class TorchQuantumExecutable(Executable):
 
 
 class TorchQuantumEngine(Engine):
-    """TorchQuantum behind the contract; on small batches its time goes into starting several kernels for each gate."""
+    """Runs circuits by TorchQuantum; on small batches most of the time goes into launching kernels gate by gate."""
 
     name = "torchquantum"
     capabilities = Capabilities(frozenset(GATES), max_qubits=20, differentiable=True, double_precision=False)

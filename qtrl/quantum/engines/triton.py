@@ -1,4 +1,4 @@
-"""A GPU kernel for circuits that nobody differentiates: collecting, sampling, testing (package triton)."""
+"""The engine `triton`: one GPU kernel for collection, sampling and tests, without gradients (package triton)."""
 
 from dataclasses import replace
 from typing import Any
@@ -82,12 +82,12 @@ def _draws(angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
 
 
 class TritonEngine(Engine):
-    """One kernel launch for each batch, on a GPU; the state never leaves the chip. Not differentiable.
+    """One kernel launch for each batch, on a GPU; the state stays in registers and shared memory. Not differentiable.
 
-    The largest state is what a block can always hold: 12 qubits are 8 amplitudes in each of 512 threads, and a vector
-    of double-precision sums over them fills 32 of the 48 KiB of shared memory that every CUDA device gives a block.
+    A thread block has to hold the state: 12 qubits are 8 amplitudes in each of 512 threads, and a vector of
+    double-precision sums over them takes 32 of the 48 KiB of shared memory that every CUDA device gives a block.
 
-    With Triton's own `TRITON_INTERPRET=1` in the environment the kernels run on a CPU, slowly: a way to test them.
+    With `TRITON_INTERPRET=1` in the environment Triton's interpreter runs the kernels on a CPU, slowly, for tests.
     """
 
     name = "triton"

@@ -1,7 +1,7 @@
-"""Gradients of expectations with respect to angles: exact, by shift rules, from random directions, straight through.
+"""Gradients of expectations with respect to angles: exact, by parameter shift, by SPSA, straight-through.
 
-Where no engine's own gradient is there, a gradient is estimated as a vector-Jacobian product: the derivative of a
-number in the values (B, n), handed back to the angles (B, P), from runs of the circuit alone.
+Engines without a gradient of their own get an estimated vector-Jacobian product: the derivative of a scalar in the
+values (B, n), propagated to the angles (B, P) from runs of the circuit alone.
 """
 
 from qtrl.quantum.gradients.exact import check_differentiable, exact_expectations

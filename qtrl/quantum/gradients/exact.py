@@ -1,4 +1,4 @@
-"""The engine's own gradient."""
+"""Exact gradients, which a differentiable engine computes itself."""
 
 from torch import Tensor
 
@@ -9,10 +9,10 @@ from qtrl.quantum.readout import misread
 
 
 def check_differentiable(executable: Executable) -> None:
-    """Refuse an engine that autograd does not reach the angles through.
+    """Refuse an engine without gradients.
 
     Raises:
-        EngineError: Names the engines that it does, and the estimators that need none.
+        EngineError: Names the engines that have them, and the estimators that need none.
     """
     if not executable.capabilities.differentiable:
         able = ", ".join(sorted({e.name for e in ENGINES.values() if e.capabilities.differentiable} - {"auto"}))
@@ -23,7 +23,7 @@ def check_differentiable(executable: Executable) -> None:
 
 
 def exact_expectations(executable: Executable, angles: Tensor, readout_error: float = 0.0) -> Tensor:
-    """Compute the probability of reading 1 on each qubit, and be sure that autograd reaches the angles through it.
+    """Compute the probability of reading 1 on each qubit, with the engine's exact gradient.
 
     Args:
         executable: The circuit on a differentiable engine.

@@ -1,4 +1,4 @@
-"""Gradients by shift rules: differences of expectations at angles far apart, exact but for the shots' noise.
+"""Gradients by parameter-shift rules: differences of expectations at shifted angles, exact up to shot noise.
 
 Shapes: `B` batch, `P` angles, `P'` occurrences of angles (P and more), `n` qubits, `T` shifted circuits for one sample.
 """
@@ -32,12 +32,12 @@ SHIFT_RULES: Mapping[str, Rule] = MappingProxyType(
 )
 """For each gate with angles the terms (shift in radians, coefficient) whose sum is the derivative in one of its angles.
 
-Two terms hold where an expectation has the frequency 1 alone, since the generator has two eigenvalues, 1 apart. A
-controlled rotation has the eigenvalues 0 and +-1/2, hence the frequencies 1/2 and 1.
+Two terms suffice where the gate's generator has two eigenvalues that differ by 1, so that expectations have the
+frequency 1 alone. Controlled rotations have the eigenvalues 0 and +-1/2, hence the frequencies 1/2 and 1.
 """
 
 _ELEMENTS = 2**22
-"""Numbers that the states, or the angles, of circuits run at once may fill."""
+"""Most numbers in the states, or in the angles, of the circuits of one batch."""
 
 
 def parameter_shift_circuits(circuit: Circuit) -> int:
@@ -56,9 +56,9 @@ def parameter_shift(
     readout_error: float = 0.0,
     max_rows: int | None = None,
 ) -> Tensor:
-    """Hand the derivative in the expectations back to the angles, by running shifted circuits on any engine.
+    """Compute the vector-Jacobian product of the expectations by running shifted circuits on any engine.
 
-    Every occurrence of an angle is shifted by itself and the slopes are summed, so that gates may share angles.
+    Every occurrence of an angle is shifted separately and the derivatives are summed, so that gates may share angles.
     Constants are not shifted, and unused angles get 0.
 
     Args:
@@ -74,6 +74,7 @@ def parameter_shift(
         (B, P), the derivative of that number in the angles: exact where `shots` is None, else without bias.
 
     Raises:
+        EngineError: If `shots` is None and the engine can only sample.
         CircuitError: If a tensor or `shots` does not fit as said above.
         ConfigError: If `readout_error` is out of range.
 

@@ -1,4 +1,4 @@
-"""Gradients from random directions: two circuits tell the slope along one direction of all angles at once."""
+"""Gradients by simultaneous perturbation (SPSA): two circuits give the slope along a random direction of all angles."""
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ def spsa_circuits(repetitions: int) -> int:
 
 
 def check_spsa(step: float, repetitions: int) -> None:
-    """Refuse numbers that make no estimate.
+    """Refuse a step or a number of repetitions that is out of range.
 
     Raises:
         ConfigError: With what came and what was expected.
@@ -60,6 +60,7 @@ def spsa(
     Raises:
         CircuitError: If a tensor or `shots` does not fit as said above.
         ConfigError: If any other number is out of range.
+        EngineError: If `shots` is None and the engine can only sample.
 
     Source:
         J. C. Spall, IEEE Transactions on Automatic Control 37 (1992) 332-341, doi:10.1109/9.119632, with a constant

@@ -1,4 +1,4 @@
-"""The value of a measurement, the gradient of the expectation behind it."""
+"""The straight-through estimator: a measured value with the exact gradient of the expectations."""
 
 from torch import Tensor
 

@@ -1,4 +1,4 @@
-"""What estimated vector-Jacobian products share: a measurement, a check, and their way into autograd."""
+"""What the estimators of vector-Jacobian products share: measuring, checking arguments, and the link to autograd."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from qtrl.errors import CircuitError
 from qtrl.quantum.checks import check_angles, check_finite
-from qtrl.quantum.engine import Executable
+from qtrl.quantum.engine import Executable, check_exact
 from qtrl.quantum.readout import expectation, mean
 
 VJP = Callable[[Tensor, Tensor], Tensor]
@@ -39,8 +39,10 @@ def measure(
     Raises:
         CircuitError: If the angles or `shots` do not fit as said above, or shots were asked for without a generator.
         ConfigError: If `readout_error` is out of range.
+        EngineError: If `shots` is None and the engine can only sample.
     """
     if shots is None:
+        check_exact(executable, "a measurement with shots=None")
         return expectation(executable, angles, 0, None, readout_error)
     return mean(executable, angles, shots, generator, readout_error)
 

@@ -2,7 +2,7 @@ import numba
 import pytest
 from numba.core.event import install_listener
 
-from qtrl.quantum.engines.notice import CompilingNotice
+from qtrl.quantum.engines.compile_notice import CompilingNotice
 
 
 @numba.njit

@@ -1,4 +1,4 @@
-"""Says that a kernel is being compiled, which takes long enough to be taken for a hang."""
+"""A log line while numba compiles a kernel, since 10 to 30 seconds of silence look like a hang."""
 
 import logging
 from typing import Any
@@ -9,7 +9,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 class CompilingNotice(Listener):
-    """Logs one line when numba begins to compile one of some functions; what it finds in its cache passes silently.
+    """Logs one line when numba begins to compile one of some functions, and none when it loads one from its cache.
 
     Args:
         functions: Made by `njit`.
