@@ -230,7 +230,8 @@ class Engine(ABC):
         shortfall = self.capabilities.shortfall(circuit)
         if shortfall:
             raise EngineError(f"engine {self.name!r} {shortfall}; engine 'auto' takes one that can, if there is any")
-        return self._build(circuit)
+        with torch.device("cpu"):  # whatever the default device: tables of a circuit are made on the host
+            return self._build(circuit)
 
     @abstractmethod
     def _build(self, circuit: Circuit) -> Executable:
