@@ -1,6 +1,7 @@
 """Names, each written once: the keys of a transition, the metrics of a run, and what a label may be."""
 
 import re
+from collections.abc import Iterable, Mapping
 
 OBSERVATION = "observation"
 ACTION = "action"
@@ -8,6 +9,9 @@ Q_IN = "q_in"
 """Angles that the block received when the action was chosen, shape (B, P)."""
 Q_OUT = "q_out"
 """What the block returned for them, shape (B, Q)."""
+Key = str | tuple[str, ...]
+"""A key of a TensorDict."""
+
 NEXT_OBSERVATION = ("next", "observation")
 REWARD = ("next", "reward")
 TERMINATED = ("next", "terminated")
@@ -87,6 +91,39 @@ METRICS = (
 """Every metric that a run may log, in the order of the columns of `metrics.csv`; defined in docs/metrics.md."""
 
 
-def qubit_metrics(n_qubits: int) -> tuple[str, ...]:
-    """Name the metrics that there is one of for each qubit; their columns follow those of `METRICS`."""
-    return tuple(f"probe/calibration_error/q{qubit}" for qubit in range(n_qubits))
+def key_name(key: Key) -> str:
+    """Return a key as one word, for file names and plain dictionaries."""
+    return key if isinstance(key, str) else ".".join(key)
+
+
+def layer_labels(layers: Iterable[str]) -> dict[str, str]:
+    """Return what stands in keys and metrics for each quantum layer of a model, given by its dotted name.
+
+    That is nothing for the only one, and the name with underscores for dots for each of several.
+    """
+    names = list(layers)
+    return {name: name.replace(".", "_") if len(names) > 1 else "" for name in names}
+
+
+def pair_keys(layers: Iterable[str]) -> dict[str, tuple[Key, Key]]:
+    """Return the keys of q_in and q_out in a transition, for each quantum layer of a model by its dotted name."""
+    return {
+        name: ((Q_IN, label), (Q_OUT, label)) if label else (Q_IN, Q_OUT)
+        for name, label in layer_labels(layers).items()
+    }
+
+
+def probe_metrics(n_qubits: Mapping[str, int]) -> tuple[str, ...]:
+    """Name the metrics of the probe that a run has beside `METRICS`, whose columns follow.
+
+    Args:
+        n_qubits: Qubits of each quantum layer that is probed, by its dotted name.
+    """
+    labels = layer_labels(n_qubits)
+    names = []
+    for layer, qubits in n_qubits.items():
+        if labels[layer]:
+            names += [f"probe/{labels[layer]}/{name[6:]}" for name in METRICS if name.startswith("probe/")]
+        prefix = f"probe/{labels[layer]}/" if labels[layer] else "probe/"
+        names += [f"{prefix}calibration_error/q{qubit}" for qubit in range(qubits)]
+    return tuple(names)

@@ -23,6 +23,9 @@ class Cost:
     circuits: int = 0
     shots: int = 0
 
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.circuits + other.circuits, self.shots + other.shots)
+
 
 class Timed(Protocol):
     """What adds up its own seconds."""

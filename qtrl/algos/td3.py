@@ -1,67 +1,64 @@
-"""TD3 with a hybrid actor, whose block gives way to its qtDNN wherever gradients or whole batches must pass.
+"""TD3 with a hybrid actor, whose quantum layers are replaced by their qtDNNs wherever gradients must pass.
 
 Sources: the order of the update is that of the paper (arXiv:2503.09119, section 3); the losses of critics and actor are
 TD3's (arXiv:1802.09477, algorithm 1).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
 from tensordict import TensorDict
 from torch import Tensor, nn
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
-from qtrl.algos.finite import FiniteLosses
+from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics, held_fixed
 from qtrl.algos.settings import TD3Settings
 from qtrl.algos.td3_loss import actor_loss, critic_loss, smoothed_action, td_target
-from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
+from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, REWARD, TERMINATED, pair_keys
 from qtrl.meters import RunMeters
-from qtrl.nn import Block, GradientEstimator, HybridActor, TwinCritic, frozen_copy, polyak_, tangent_action
-from qtrl.process.ranks import from_all_ranks
+from qtrl.nn import (
+    QuantumLayer,
+    QuantumLayers,
+    TwinCritic,
+    approximated,
+    classical_parameters,
+    estimator_parameters,
+    polyak_,
+    quantum_layers,
+    target_copy,
+)
 from qtrl.quantum.gradients import parameter_shift_circuits
-from qtrl.seeding import Generators
 from qtrl.specs import Batch
-
-MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
-
-
-def _parameter_shift_circuits(block: Block) -> dict[str, int]:
-    """Return the circuits for one row of an update, by purpose, had parameter shift given the gradient of the block."""
-    if block.executable is None:
-        return {"target": 0, "actor": 0}
-    return {"target": 1, "actor": 1 + parameter_shift_circuits(block.executable.circuit)}
 
 
 class TD3(LightningModule):
-    """One update: fit the qtDNN, TD learning of both critics, every so often the actor and the targets.
-
-    Lightning's `global_step` counts the steps of every optimizer, so `env_steps` and `updates` are counted here.
+    """One update: fit the qtDNNs, TD learning of both critics, every so often the actor and the targets.
 
     Args:
-        actor: The hybrid actor that also collects.
+        actor: The actor that also collects: maps observations (B, O) and a generator to actions (B, A). It may hold any
+            number of quantum layers.
         critic: The twin critics.
-        estimator: Stands in for the actor's block in the approximate actor.
-        settings: The numbers.
-        actor_optimizer: Makes the optimizer of PreDNN, PostDNN and a trainable block.
+        actor_optimizer: Makes the optimizer of the actor, trainable blocks included.
         critic_optimizer: Makes the optimizer of both critics.
-        surrogate_optimizer: Makes the optimizer of the estimator, where it has parameters.
-        max_gradient_norm: The gradients of critics, actor and estimator are each scaled down to it; None lets them be.
+        surrogate_optimizer: Makes the optimizer of the estimators, where they have parameters.
+        max_gradient_norm: The gradients of critics, actor and each estimator are scaled down to it; None leaves them.
         compile_mode: A mode of `torch.compile` for networks and gradients of the update; None runs them as they are.
         meters: Where time and circuits are booked.
         seed: The run's seed.
         rank: The process's rank; noise differs between ranks.
+        settings: The fields of `TD3Settings`.
+
+    Raises:
+        ConfigError: A setting is out of range, or an optimizer cannot be made.
     """
 
     def __init__(
         self,
-        actor: HybridActor,
+        actor: nn.Module,
         critic: TwinCritic,
-        estimator: GradientEstimator,
         *,
-        settings: TD3Settings,
         actor_optimizer: MakeOptimizer,
         critic_optimizer: MakeOptimizer,
         surrogate_optimizer: MakeOptimizer,
@@ -70,24 +67,23 @@ class TD3(LightningModule):
         meters: RunMeters | None = None,
         seed: int = 0,
         rank: int = 0,
+        **settings: Any,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.actor, self.critic, self.estimator = actor, critic, estimator
-        self.actor_target, self.critic_target = frozen_copy(actor), frozen_copy(critic)
-        self.settings, self._max_gradient_norm = settings, max_gradient_norm
+        self.settings = TD3Settings(**settings)
+        self.actor, self.critic = actor, critic
+        self.actor_target, self.critic_target = target_copy(actor), target_copy(critic)
+        optimizers = {"critic": critic_optimizer, "actor": actor_optimizer, "surrogate": surrogate_optimizer}
+        limit = {"max_gradient_norm": max_gradient_norm}
+        self.mechanics = UpdateMechanics(self, optimizers, **limit, meters=meters, seed=seed, rank=rank)
+        self.meters, self.metrics = self.mechanics.meters, self.mechanics.metrics
+        self._layers, self._target_layers = quantum_layers(actor), quantum_layers(self.actor_target)
+        self._pair_keys = pair_keys(self._layers)
+        self._parameter_shift = _parameter_shift_circuits(self._layers)
+        self.q_out: dict[str, Tensor] = {}
+        """What the block of each quantum layer returned in the newest minibatch, shape (B, Q); not saved."""
         self._compile(compile_mode)
-        self._parameter_shift = _parameter_shift_circuits(actor.block)
-        self._make_optimizers = (critic_optimizer, actor_optimizer, surrogate_optimizer)
-        self.meters = meters or RunMeters()
-        self._generators, self._rank = Generators(seed, rank), rank
-        self.env_steps = 0
-        self.updates = 0
-        self.metrics: dict[str, Tensor] = {}
-        """The newest values of each metric, on the module's device; whoever logs them takes their mean."""
-        self.q_out: Tensor | None = None
-        """What the block returned in the newest minibatch, shape (B, Q); not saved."""
-        self._losses = FiniteLosses(lambda: f"at env step {self.env_steps}, update {self.updates}")
 
     def _compile(self, mode: str | None) -> None:
         """Choose what the update calls: its networks, or what `torch.compile` makes of them. Circuits stay."""
@@ -95,33 +91,43 @@ class TD3(LightningModule):
         def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
             return torch.compile(function, mode=mode) if mode else function
 
-        runs_circuits = self.estimator.cost(self.actor.block, 1, gradient=True).circuits > 0
-        self._approximate_action = tangent_action if runs_circuits else compiled(tangent_action)
+        runs_circuits = self._layers.cost(1, gradient=True).circuits > 0
+        self._act = _act if runs_circuits else compiled(_act)
         self._values, self._target_values = compiled(self.critic.forward), compiled(self.critic_target.forward)
         self._first_value = compiled(self.critic.first)
         self._compiled = mode is not None
         if mode:
-            for net in self.estimator.children():
-                net.compile(mode=mode)
+            for layer in self._layers.values():
+                for net in layer.estimator.children():
+                    net.compile(mode=mode)
+
+    @property
+    def env_steps(self) -> int:
+        """Env steps made so far, over all ranks."""
+        return self.mechanics.env_steps
+
+    @property
+    def updates(self) -> int:
+        """Updates made so far."""
+        return self.mechanics.updates
 
     def configure_optimizers(self) -> list[Optimizer]:
-        """Make the optimizers of critics, actor and, where there is something to fit, estimator."""
-        make_critic, make_actor, make_surrogate = self._make_optimizers
-        optimizers = [make_critic(self.critic.parameters()), make_actor(self.actor.parameters())]
-        if self.estimator.trainable:
-            optimizers.append(make_surrogate(self.estimator.parameters()))
-        return optimizers
+        """Make the optimizers of critics, actor and, where there is something to fit, estimators."""
+        fitted = estimator_parameters(self.actor)
+        return self.mechanics.make_optimizers(
+            {"critic": self.critic.parameters(), "actor": classical_parameters(self.actor)}
+            | ({"surrogate": fitted} if fitted else {})
+        )
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Make one update from one minibatch."""
         if self._compiled:
             torch.compiler.cudagraph_mark_step_begin()  # a replayed graph may write over the last update's tensors
-        self.env_steps = batch.env_steps
-        self.updates += 1
+        self.mechanics.begin(batch.env_steps)
         stopwatch, rows = self.meters.stopwatch, batch.transitions
-        self.q_out = rows[Q_OUT]
+        self.q_out = {name: rows[q_out] for name, (_, q_out) in self._pair_keys.items()}
         with stopwatch.section("surrogate"):
-            self._fit_surrogate(rows)
+            self._fit_surrogates(rows)
         with stopwatch.section("critic"):
             self._update_critic(rows)
         if self.updates % self.settings.policy_delay == 0:
@@ -129,30 +135,50 @@ class TD3(LightningModule):
                 self._update_actor(rows)
                 self._update_targets()
 
-    def _fit_surrogate(self, rows: TensorDict) -> None:
-        """Fit the qtDNN to what the block received and returned."""
-        if not self.estimator.trainable or self.updates % self.estimator.fit_every_updates:
-            return
-        q_in, q_out = self._pairs(rows)
-        optimizer = self._optimizer(2)
-        result = self.estimator.fit(
+    def _fit_surrogates(self, rows: TensorDict) -> None:
+        """Fit the qtDNN of each quantum layer to what the layer's block received and returned."""
+        due = {name: layer for name, layer in self._layers.items() if self._is_fitted_now(layer)}
+        measured: dict[str, list[Tensor]] = {}
+        if any(layer.pairs == "fresh" for layer in due.values()):
+            self._run_blocks(rows[OBSERVATION])
+        for name, layer in due.items():
+            fresh = layer.pair if layer.pairs == "fresh" else None
+            q_in, q_out = fresh or (rows[key] for key in self._pair_keys[name])
+            for metric, value in self._fit(layer, q_in, q_out).items():
+                measured.setdefault(metric, []).append(value)
+        self.metrics.update({metric: torch.stack(values) for metric, values in measured.items()})
+
+    def _is_fitted_now(self, layer: QuantumLayer) -> bool:
+        return layer.estimator.trainable and self.updates % layer.fit_every_updates == 0
+
+    def _fit(self, layer: QuantumLayer, q_in: Tensor, q_out: Tensor) -> dict[str, Tensor]:
+        parameters, norms = list(layer.estimator.parameters()), []
+        result = layer.fit(
             q_in,
             q_out,
-            optimizer=optimizer,
-            generator=self._generators.get("surrogate", q_in.device),
-            backward=lambda loss: self._backward(loss, "surrogate BCE", self.estimator, "surrogate"),
+            optimizer=self.mechanics.optimizer("surrogate"),
+            generator=self.mechanics.generators.get("surrogate", q_in.device),
+            backward=lambda loss: norms.append(self.mechanics.backward("surrogate BCE", loss, parameters)),
         )
-        if result is not None:
-            self.metrics["surrogate/bce_before"] = result.loss_before
-            self.metrics["surrogate/bce_after"] = result.loss_after
+        if result is None:
+            return {}
+        measured = {"surrogate/bce_before": result.loss_before, "surrogate/bce_after": result.loss_after}
+        return measured | ({} if norms[-1] is None else {"gradient/surrogate": norms[-1]})
+
+    def _run_blocks(self, observation: Tensor) -> None:
+        """Record fresh pairs: run the blocks on what they receive from the current actor."""
+        generator = self.mechanics.generators.get("fit", observation.device)
+        with torch.no_grad(), self.meters.ledger.timed("fit", self._layers):
+            self.actor(observation, generator)
+        self.meters.ledger.add("fit", self._layers.block_cost(len(observation)))
 
     def _update_critic(self, rows: TensorDict) -> None:
         """Move both critics towards the smaller target value of the smoothed target action."""
-        settings, optimizer = self.settings, self._optimizer(0)
+        settings = self.settings
         with torch.no_grad():
-            with self.meters.ledger.timed("target", self.actor_target.block):
-                next_action = self._tangent_action(self.actor_target, rows[NEXT_OBSERVATION], "target")
-            generator = self._generators.get("target_noise", next_action.device)
+            with self.meters.ledger.timed("target", self._target_layers):
+                next_action = self._approximate_action(self.actor_target, rows[NEXT_OBSERVATION], "target")
+            generator = self.mechanics.generators.get("target_noise", next_action.device)
             noise = torch.randn(next_action.shape, generator=generator, device=next_action.device)
             next_action = smoothed_action(next_action, settings.target_noise * noise, settings.target_noise_clip)
             next_q1, next_q2 = self._target_values(rows[NEXT_OBSERVATION], next_action)
@@ -160,25 +186,17 @@ class TD3(LightningModule):
             target = td_target(reward, terminated, next_q1, next_q2, settings.gamma)
         q1, q2 = self._values(rows[OBSERVATION], rows[ACTION])
         loss = critic_loss(q1, q2, target)
-        optimizer.zero_grad()
-        self._backward(loss, "critic loss", self.critic, "critic")
-        optimizer.step()
+        self.mechanics.step("critic", loss)
         self.metrics["loss/critic"] = loss.detach()
-        self.metrics |= {"train/q1": q1.detach(), "train/q2": q2.detach(), "train/target_q": target}
+        self.metrics.update({"train/q1": q1.detach(), "train/q2": q2.detach(), "train/target_q": target})
 
     def _update_actor(self, rows: TensorDict) -> None:
-        """Raise the first critic's value of the approximate actor's actions; critics and qtDNN stay put."""
-        optimizer = self._optimizer(1)
-        for fixed in (self.critic, self.estimator):
-            fixed.requires_grad_(False)
-        with self.meters.ledger.timed("actor", self.actor.block):
-            action = self._tangent_action(self.actor, rows[OBSERVATION], "actor")
+        """Raise the first critic's value of the approximate actor's actions; critics and qtDNNs stay put."""
+        fixed = [*self.critic.parameters(), *estimator_parameters(self.actor)]
+        with held_fixed(fixed), self.meters.ledger.timed("actor", self._layers):
+            action = self._approximate_action(self.actor, rows[OBSERVATION], "actor")
             loss = actor_loss(self._first_value(rows[OBSERVATION], action))
-            optimizer.zero_grad()
-            self._backward(loss, "actor loss", self.actor, "actor")
-            optimizer.step()
-        for fixed in (self.critic, self.estimator):
-            fixed.requires_grad_(True)
+            self.mechanics.step("actor", loss)
         self.metrics["loss/actor"] = loss.detach()
 
     def _update_targets(self) -> None:
@@ -186,44 +204,22 @@ class TD3(LightningModule):
         polyak_(self.critic_target, self.critic, self.settings.tau)
         polyak_(self.actor_target, self.actor, self.settings.tau)
 
-    def _pairs(self, rows: TensorDict) -> tuple[Tensor, Tensor]:
-        if self.estimator.pairs == "stored":
-            return rows[Q_IN], rows[Q_OUT]
-        with torch.no_grad(), self.meters.ledger.timed("fit", self.actor.block):
-            q_in, _ = self.actor.encode(rows[OBSERVATION])
-            q_out = self.actor.block(q_in, self._generators.get("fit", q_in.device))
-        self.meters.ledger.add("fit", self.actor.block.cost(len(q_in)))
-        return q_in, q_out
-
-    def _tangent_action(self, actor: HybridActor, observation: Tensor, purpose: str) -> Tensor:
-        cost = self.estimator.cost(actor.block, len(observation), gradient=torch.is_grad_enabled())
+    def _approximate_action(self, actor: nn.Module, observation: Tensor, purpose: str) -> Tensor:
+        """Return an actor's actions (B, A) with estimators in the place of blocks, and book what they cost."""
+        cost = self._layers.cost(len(observation), gradient=torch.is_grad_enabled())
         self.meters.ledger.add(purpose, cost)
         self.meters.ledger.parameter_shift_circuits += len(observation) * self._parameter_shift[purpose]
-        generator = self._generators.get(purpose, observation.device)
-        return self._approximate_action(actor, self.estimator, observation, generator)
+        generator = self.mechanics.generators.get(purpose, observation.device)
+        with approximated(actor):
+            return self._act(actor, observation, generator)
 
-    def _optimizer(self, index: int) -> Any:
-        """Return one of `configure_optimizers`, as Lightning wraps it."""
-        optimizers = self.optimizers()
-        assert isinstance(optimizers, list)
-        return optimizers[index]
+    def check_losses(self) -> None:
+        """Check losses that were not waited for.
 
-    def _backward(self, loss: Tensor, name: str, net: nn.Module, part: str) -> None:
-        """Take a loss's gradient, averaged over ranks, and limit its norm, unless something is not finite."""
-        self._losses.add(name, loss)
-        self.manual_backward(loss)
-        if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
-            return  # gradients are scaled, and may overflow: the scaler sees to that
-        gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
-        norm = get_total_norm(gradients)
-        self._losses.add(f"the norm of the gradient of {name}", norm)
-        if self._max_gradient_norm is not None:
-            clip_grads_with_norm_(net.parameters(), self._max_gradient_norm, norm)
-        self.metrics[f"gradient/{part}"] = norm
-
-    def look_at_losses(self) -> None:
-        """Read losses that were not waited for; see `FiniteLosses.look`."""
-        self._losses.look()
+        Raises:
+            DivergenceError: One is not finite.
+        """
+        self.mechanics.check_losses()
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move the transitions, without Lightning's walk through every leaf."""
@@ -232,24 +228,21 @@ class TD3(LightningModule):
         return Batch(batch.transitions.to(device, non_blocking=True), batch.env_steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the counters at the top level, and everything else that the next update depends on.
-
-        Raises:
-            DivergenceError: A loss is not finite, so that the parameters may not be worth saving.
-        """
-        self._losses.look()
-        checkpoint["env_steps"], checkpoint["updates"] = self.env_steps, self.updates
-        checkpoint["generators"] = from_all_ranks(self._generators.state_dict())
-        checkpoint["stopwatch"] = self.meters.stopwatch.state_dict()
-        checkpoint["ledger"] = self.meters.ledger.state_dict()
-        checkpoint["metrics"] = {name: value.mean() for name, value in self.metrics.items()}
+        """Add everything that the next update depends on; see `UpdateMechanics.save`."""
+        self.mechanics.save(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the counters back, and let a run that had ended go on."""
-        self.env_steps, self.updates = checkpoint["env_steps"], checkpoint["updates"]
-        self._generators.load_state_dict(checkpoint["generators"][self._rank])
-        self.meters.stopwatch.load_state_dict(checkpoint["stopwatch"])
-        self.meters.ledger.load_state_dict(checkpoint["ledger"])
-        self.metrics = dict(checkpoint["metrics"])
-        for part in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
-            part["processed"] = part["completed"] = 0  # Lightning would take an ended epoch for an ended run
+        """Restore what `on_save_checkpoint` added."""
+        self.mechanics.restore(checkpoint)
+
+
+def _act(actor: nn.Module, observation: Tensor, generator: torch.Generator) -> Tensor:
+    return actor(observation, generator)
+
+
+def _parameter_shift_circuits(layers: QuantumLayers) -> dict[str, int]:
+    """Return the circuits for one row of an update, by purpose, had parameter shift given the gradients of blocks."""
+    executables = [layer.block.executable for layer in layers.values()]
+    circuits = [executable.circuit for executable in executables if executable is not None]
+    forward = len(circuits)
+    return {"target": forward, "actor": forward + sum(parameter_shift_circuits(circuit) for circuit in circuits)}

@@ -10,6 +10,7 @@ from qtrl.callbacks.every import Every
 from qtrl.data import Stream
 from qtrl.keys import PURPOSES
 from qtrl.meters import Ledger
+from qtrl.nn import quantum_layers
 from qtrl.quantum.information import binary_entropy
 
 SECTIONS = ("env", "policy", "replay", "surrogate", "critic", "actor", "test", "probe", "save")
@@ -59,8 +60,13 @@ class MetricRows(Callback):
         row |= self._episodes(trainer) | self._times(module)
         row |= self._quantum(module.meters.ledger.over_ranks(trainer.world_size))
         row |= {name: value.mean().item() for name, value in module.metrics.items()}
-        if module.actor.block.gives_probabilities and module.q_out is not None:
-            row["train/q_out_entropy"] = binary_entropy(module.q_out.mean(dim=0)).sum().item()
+        entropies = [
+            binary_entropy(module.q_out[name].mean(dim=0)).sum().item()
+            for name, layer in quantum_layers(module.actor).items()
+            if layer.block.gives_probabilities and name in module.q_out
+        ]
+        if entropies:
+            row["train/q_out_entropy"] = sum(entropies)
         for logger in trainer.loggers:
             logger.log_metrics(row)
 

@@ -1,25 +1,35 @@
-"""What the quantum layer says, what the actor makes of it, and how good the gradient through it is.
+"""What quantum layers return, how much the actor uses it, and how good the gradient through them is.
 
 Shapes: `B` rows, `P` angles, `n` qubits.
 """
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qtrl.algos import TD3
 from qtrl.algos.td3_loss import actor_loss
 from qtrl.callbacks.every import Every
 from qtrl.data import Replay, Stream
-from qtrl.keys import OBSERVATION
+from qtrl.keys import OBSERVATION, layer_labels
 from qtrl.meters import Cost
-from qtrl.nn import GradientEstimator, HybridActor, TwinCritic
+from qtrl.nn import (
+    QuantumLayer,
+    QuantumLayers,
+    TwinCritic,
+    approximated,
+    classical_parameters,
+    quantum_layers,
+    replaced,
+)
 from qtrl.nn.fidelity import agreement, explained_share, relative_change
+from qtrl.nn.gradients.circuit import is_exact
 from qtrl.process.threads import one_thread
 from qtrl.quantum import Executable, make_engine
 from qtrl.quantum.gradients import exact_expectations
@@ -59,40 +69,52 @@ def surrogate_metrics(logits: Tensor, means: Tensor) -> dict[str, Tensor]:
     } | {f"calibration_error/q{qubit}": error for qubit, error in enumerate(errors)}
 
 
-def action_metrics(actor: HybridActor, observation: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    """Measure how far the actions for observations (B, O) depend on what the block returns."""
-    q_in, links = actor.encode(observation)
-    q_out = actor.block(q_in, generator)
-    action = actor.decode(q_out, links)
-    held, shuffled = q_out.mean(dim=0).expand_as(q_out), q_out.roll(1, dims=0)
-    return {
-        "explained_share": explained_share(action, actor.decode(held, links)),
-        "shuffle_change": relative_change(action, actor.decode(shuffled, links)),
-    }
+def action_metrics(
+    actor: nn.Module, layer: QuantumLayer, observation: Tensor, q_out: Tensor, *, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Measure how far the actions for observations (B, O) depend on what a quantum layer returned for them, (B, n)."""
+
+    def action(outputs: Tensor) -> Tensor:
+        with replaced(layer, lambda *_: outputs):
+            return actor(observation, generator)
+
+    own, held, shuffled = (action(value) for value in (q_out, q_out.mean(dim=0).expand_as(q_out), q_out.roll(1, 0)))
+    return {"explained_share": explained_share(own, held), "shuffle_change": relative_change(own, shuffled)}
 
 
 def gradient_metrics(
-    actor: HybridActor,
+    actor: nn.Module,
+    layer: QuantumLayer,
     critic: TwinCritic,
-    estimator: GradientEstimator,
     observation: Tensor,
     *,
     executable: Executable,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """Compare the gradient of the actor's loss through the estimator with the exact one of a differentiable engine."""
+    """Compare the gradient of the actor's loss through a layer's estimator with that of a differentiable engine.
 
-    def gradients(exact: bool) -> tuple[Tensor, ...]:
-        q_in, links = actor.encode(observation)
-        if exact:
-            q_out = exact_expectations(executable, q_in, actor.block.readout_error)
-        else:
-            q_out = estimator(actor.block, q_in, generator)
-        loss = actor_loss(critic.first(observation, actor.decode(q_out, links)))
-        inputs = [q_in, *actor.pre.parameters()]
+    It is taken in the layer's angles, and in the parameters that the angles depend on. Other layers are approximated.
+    """
+
+    def estimated(q_in: Tensor) -> Tensor:
+        return layer.estimator(layer.block, q_in, generator)
+
+    def exact(q_in: Tensor) -> Tensor:
+        return exact_expectations(executable, q_in, layer.block.readout_error)
+
+    def gradients(function: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
+        received: list[Tensor] = []
+
+        def recording(q_in: Tensor, _: torch.Generator | None) -> Tensor:
+            received.append(q_in)
+            return function(q_in)
+
+        with approximated(actor), replaced(layer, recording):
+            loss = actor_loss(critic.first(observation, actor(observation, generator)))
+        inputs = [received[0], *_parameters_before(received[0], actor)]
         return torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True)
 
-    (angles, *weights), (exact_angles, *exact_weights) = gradients(exact=False), gradients(exact=True)
+    (angles, *weights), (exact_angles, *exact_weights) = gradients(estimated), gradients(exact)
     cosine, ratio = agreement(weights, exact_weights)
     angle_cosine, angle_ratio = agreement([angles], [exact_angles])
     return {
@@ -103,12 +125,20 @@ def gradient_metrics(
     }
 
 
-class Probe(Callback):
-    """Measure on rows of the replay, every so many env steps and at the end, without a trace in the training.
+def _parameters_before(q_in: Tensor, actor: nn.Module) -> list[nn.Parameter]:
+    """List the parameters that the angles depend on."""
+    parameters = classical_parameters(actor)
+    found = torch.autograd.grad(q_in.sum(), parameters, retain_graph=True, allow_unused=True)
+    return [parameter for parameter, gradient in zip(parameters, found, strict=True) if gradient is not None]
 
-    Rank 0 alone measures, on rows drawn anew each time, with PreDNN's present angles. A block without a circuit is left
-    alone. What cannot be told, such as a cosine with a gradient of 0, is left out; so are the gradients of a block that
-    does not return what is read of its circuit, which have no exact ones to be compared with.
+
+class Probe(Callback):
+    """Measure on rows of the replay, every so many env steps and at the end, without an effect on the training.
+
+    Rank 0 alone measures, on rows drawn anew each time, with the actor's present angles. Quantum layers without a
+    circuit are left out. So is what is not defined, such as a cosine with a gradient of 0; what needs exact values, on
+    an engine that can only sample; and gradients of a block that does not return what is read of its circuit, which
+    have no exact ones to be compared with.
 
     Args:
         rows: Rows of the replay to measure on.
@@ -145,47 +175,77 @@ class Probe(Callback):
 
     def _measure(self, trainer: Trainer, module: TD3) -> None:
         self._last = module.env_steps
-        executable, meters, stream = module.actor.block.executable, module.meters, trainer.train_dataloader
+        layers, meters, stream = quantum_layers(module.actor), module.meters, trainer.train_dataloader
         assert isinstance(stream, Stream)
-        if executable is None or not trainer.is_global_zero or not len(stream.replay):
+        probed = [name for name, layer in layers.items() if layer.block.executable is not None]
+        if not probed or not trainer.is_global_zero or not len(stream.replay):
             return
-        with meters.stopwatch.section("probe"), meters.ledger.timed("probe", module.actor.block), one_thread():
-            metrics = self._metrics(module, executable, stream.replay)
+        with meters.stopwatch.section("probe"), meters.ledger.timed("probe", layers), one_thread():
+            metrics = self._metrics(module, layers, probed, stream.replay)
         row: dict[str, float] = {"env_steps": module.env_steps, "updates": module.updates}
         row |= {f"probe/{name}": value for name, value in metrics.items() if math.isfinite(value)}
         for logger in trainer.loggers:
             logger.log_metrics(row)
 
-    def _metrics(self, module: TD3, executable: Executable, replay: Replay) -> dict[str, float]:
-        actor, estimator = module.actor, module.estimator
+    def _metrics(self, module: TD3, layers: QuantumLayers, probed: list[str], replay: Replay) -> dict[str, float]:
         rows = replay.draw(self._rows, self._generator("rows", module, "cpu"))
         observation = rows[OBSERVATION].to(module.device)
         generator = self._generator("draws", module, module.device)
         with torch.no_grad():
-            q_in, _ = actor.encode(observation)
-            measured = layer_metrics(executable, q_in) | action_metrics(actor, observation, generator)
-            logits = estimator.logits(q_in)
-            if logits is not None:
-                measured |= surrogate_metrics(logits, actor.block.mean(q_in))
-        if actor.block.returns_readout:
-            differentiable = _differentiable(executable)
+            module.actor(observation, generator)
+        module.meters.ledger.add("probe", layers.block_cost(self._rows))
+        pairs, labels = {name: layers[name].pair for name in probed}, layer_labels(layers)
+        metrics: dict[str, float] = {}
+        for name, pair in pairs.items():
+            assert pair is not None
+            measured = self._layer(module, layers[name], observation, *pair, generator=generator)
+            self._book(module, layers, name, measured)
+            prefix = f"{labels[name]}/" if labels[name] else ""
+            metrics |= {f"{prefix}{metric}": value.item() for metric, value in measured.items()}
+        return metrics
+
+    def _layer(
+        self,
+        module: TD3,
+        layer: QuantumLayer,
+        observation: Tensor,
+        q_in: Tensor,
+        q_out: Tensor,
+        *,
+        generator: torch.Generator,
+    ) -> dict[str, Tensor]:
+        """Measure a quantum layer whose block received q_in (B, P) and returned q_out (B, n)."""
+        executable = layer.block.executable
+        assert executable is not None
+        with torch.no_grad():
+            measured = layer_metrics(executable, q_in) if is_exact(executable) else {}
+            measured |= action_metrics(module.actor, layer, observation, q_out, generator=generator)
+            logits = layer.estimator.logits(q_in)
+            if logits is not None and is_exact(executable):
+                measured |= surrogate_metrics(logits, layer.block.mean(q_in))
+        if layer.block.returns_readout and is_exact(executable):
+            exact = _differentiable(executable)
             measured |= gradient_metrics(
-                actor, module.critic, estimator, observation, executable=differentiable, generator=generator
+                module.actor, layer, module.critic, observation, executable=exact, generator=generator
             )
-        self._book(module, model=logits is not None)
-        return {name: value.item() for name, value in measured.items()}
+        return measured
 
     def _generator(self, purpose: str, module: TD3, device: torch.device | str) -> torch.Generator:
         """Begin anew each time, so that nothing has to be kept over a resume."""
         seed = seed_for(self._seed, f"probe {purpose} at {module.env_steps}")
         return torch.Generator(device).manual_seed(seed)
 
-    def _book(self, module: TD3, *, model: bool) -> None:
-        block, rows = module.actor.block, self._rows
-        exact = Cost(circuits=(2 + model) * rows)  # expectations, probabilities; means for the model
-        costs = [exact, block.cost(rows)]
-        if block.returns_readout:  # the exact gradient, and the estimator's
-            costs += [Cost(circuits=rows), module.estimator.cost(block, rows, gradient=True)]
+    def _book(self, module: TD3, layers: QuantumLayers, name: str, measured: dict[str, Tensor]) -> None:
+        """Book the circuits of what was measured of a layer, and those of the others on the way."""
+        rows, others = self._rows, QuantumLayers({other: layers[other] for other in layers if other != name})
+        costs = [others.block_cost(rows)] * 3
+        if "state_entropy" in measured:
+            costs.append(Cost(circuits=2 * rows))  # expectations, probabilities
+        if "bce" in measured:
+            costs.append(Cost(circuits=rows))  # means
+        if "gradient_ratio" in measured:  # the exact gradient, and the estimator's
+            costs += [Cost(circuits=rows), layers[name].cost(rows, gradient=True)]
+            costs += [others.cost(rows, gradient=True)] * 2
         for cost in costs:
             module.meters.ledger.add("probe", cost)
 

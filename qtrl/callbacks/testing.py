@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
-from torch import Tensor
+from torch import Tensor, nn
 
 from qtrl.algos import TD3
 from qtrl.callbacks.every import Every
 from qtrl.callbacks.results import TestHistory, TestResult
 from qtrl.data import Stream
 from qtrl.envs import Episodes, run_episodes
-from qtrl.nn import HybridActor
+from qtrl.nn import quantum_layers
 from qtrl.process.stopping import Stop
 from qtrl.process.threads import one_thread
 from qtrl.seeding import seed_for
@@ -29,7 +29,7 @@ def test_seeds(episodes: int, first: int = TEST_SEED_OFFSET) -> Sequence[int]:
 
 
 def play(
-    actor: HybridActor,
+    actor: nn.Module,
     env_id: str,
     seeds: Sequence[int],
     *,
@@ -37,7 +37,7 @@ def play(
     before_step: Callable[[], None] = lambda: None,
     **options: Any,
 ) -> Episodes:
-    """Play test episodes with an actor and its real block.
+    """Play test episodes with an actor and its real blocks.
 
     Args:
         actor: Acts without noise, on its own device.
@@ -52,7 +52,7 @@ def play(
 
     def policy(observation: Tensor) -> Tensor:
         before_step()
-        return actor(observation.to(device), generator).action.cpu()
+        return actor(observation.to(device), generator).cpu()
 
     with torch.no_grad(), one_thread():
         return run_episodes(env_id, policy, seeds, **options)
@@ -122,17 +122,17 @@ class Testing(Callback):
         """Play on rank 0, tell all ranks."""
         result: TestResult | None = None
         if trainer.is_global_zero:
-            actor, meters = module.actor, module.meters
-            with meters.stopwatch.section("test"), meters.ledger.timed("test", actor.block):
+            layers, meters = quantum_layers(module.actor), module.meters
+            with meters.stopwatch.section("test"), meters.ledger.timed("test", layers):
                 played = play(
-                    actor,
+                    module.actor,
                     self._env_id,
                     seeds,
                     shots_seed=self._seed,
                     max_episode_steps=self._max_episode_steps,
                     before_step=self._stop.check_alone,
                 )
-            meters.ledger.add("test", actor.block.cost(played.env_steps))
+            meters.ledger.add("test", layers.block_cost(played.env_steps))
             result = TestResult(module.env_steps, played.returns, played.lengths)
         result = trainer.strategy.broadcast(result)
         assert result is not None

@@ -12,13 +12,15 @@ from qtrl.commands.agent import Agent
 from qtrl.config.limits import check_config
 from qtrl.errors import ConfigError, QtrlError
 from qtrl.nn import Block
+from qtrl.nn.gradients.circuit import is_exact
 from qtrl.nn.stand_ins import Trained
+from qtrl.quantum import READOUTS, n_shots
 from qtrl.run.build import build, build_block
 
 OWN = "own"
 """The condition that every other one is compared with: the run as it is."""
-FIXED = frozenset({"_target_", "_partial_", "n_in", "n_out", "angle_scale"})
-"""Keys and arguments of a block that no condition changes; the last is the actor's."""
+FIXED = frozenset({"_target_", "_partial_", "n_in", "n_out"})
+"""Keys and arguments of a block that no condition changes."""
 
 
 class UnfitConditionError(Exception):
@@ -78,6 +80,7 @@ class Condition:
         else:
             _check_keys(self.block, cfg.block, own)
             cfg.block = OmegaConf.merge(cfg.block, self.block)
+            _check_exact(cfg.block.get("readout"), own)
         check_config(cfg)
         block = build_block(cfg, own.n_in, own.n_out)
         weights, expected = ({name: value.shape for name, value in b.state_dict().items()} for b in (own, block))
@@ -85,6 +88,13 @@ class Condition:
             raise ConfigError(f"{type(block).__name__} has parameters that this run did not train")
         block.load_state_dict(own.state_dict() if expected else {})
         return block
+
+
+def _check_exact(readout: object, own: Block) -> None:
+    """Leave out an exact readout where the engine can only sample."""
+    executable = own.executable
+    if executable is not None and not is_exact(executable) and readout in READOUTS and n_shots(str(readout), 1) == 0:
+        raise UnfitConditionError(f"readout {readout} needs exact values, which engine {executable.engine} has not")
 
 
 def _check_keys(changes: dict[str, Any], node: DictConfig, own: Block) -> None:

@@ -13,7 +13,7 @@ from qtrl.config.secrets import refuse_secrets
 from qtrl.envs import Episodes, write_video
 from qtrl.errors import RunFolderError
 from qtrl.files.atomic import write_json
-from qtrl.nn import Block
+from qtrl.nn import QuantumLayers, quantum_layers
 
 
 def run_evaluation(cfg: DictConfig) -> float:
@@ -30,7 +30,7 @@ def run_evaluation(cfg: DictConfig) -> float:
     agent = load_agent(cfg)
     wandb_run = own_wandb_run(agent.cfg, agent.run_dir) if cfg.log else None
     episodes = agent.play(cfg, render_first=cfg.video)
-    result = outcome(episodes, agent.module.actor.block) | agent.facts(cfg)
+    result = outcome(episodes, quantum_layers(agent.module.actor)) | agent.facts(cfg)
     stamp = new_stamp()
     path = eval_dir(agent.run_dir) / f"{stamp}.json"
     write_json(path, result)
@@ -44,18 +44,19 @@ def run_evaluation(cfg: DictConfig) -> float:
     return result["return_mean"]
 
 
-def outcome(episodes: Episodes, block: Block) -> dict[str, Any]:
-    """Return what was played, and how the block was read, as plain data."""
-    circuit = block.executable is not None
+def outcome(episodes: Episodes, layers: QuantumLayers) -> dict[str, Any]:
+    """Return what was played, and how the block of the first quantum layer was read, as plain data."""
+    block = next((layer.block for layer in layers.values()), None)
+    circuit = getattr(block, "executable", None)
     return {
         "return_mean": statistics.fmean(episodes.returns),
         "return_std": statistics.pstdev(episodes.returns),
         "return_per_episode": list(episodes.returns),
         "length_per_episode": list(episodes.lengths),
-        "engine": getattr(block.executable, "engine", None),
+        "engine": getattr(circuit, "engine", None),
         "readout": getattr(block, "readout", None),
         "shots": getattr(block, "shots", None),
-        "readout_error": block.readout_error if circuit else None,
+        "readout_error": getattr(block, "readout_error", None) if circuit is not None else None,
     }
 
 

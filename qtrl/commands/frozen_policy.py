@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from qtrl.commands.evaluation import eval_dir, new_stamp, outcome
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
 from qtrl.files.atomic import write_json
-from qtrl.nn import Block
+from qtrl.nn import Block, quantum_layers
 from qtrl.nn.stand_ins import Trained
 from qtrl.seeding import seed_for
 
@@ -54,17 +54,24 @@ class Study:
     """The conditions tested so far, and where they are written.
 
     Args:
-        agent: Is tested; its actor's block is exchanged.
+        agent: Is tested; the blocks of its actor's quantum layers are exchanged.
         options: The command line's config.
         name: Names the files.
 
     Attributes:
         tested: The run as it is, then one entry for each condition that applies.
+
+    Raises:
+        ConfigError: The actor has no quantum layer.
     """
 
     def __init__(self, agent: Agent, options: DictConfig, name: str) -> None:
         self.tested: list[PairedComparison] = []
         self._agent, self._options, self._name = agent, options, name
+        self._layers = quantum_layers(agent.module.actor)
+        if not self._layers:
+            kind = type(agent.module.actor).__name__
+            raise ConfigError(f"{kind} has no quantum layer, so there is nothing to put in the place of its block")
         self._path = eval_dir(agent.run_dir) / f"{new_stamp()}-{name}.json"
         self._facts = agent.facts(options)
         self._outcomes: list[dict[str, Any]] = []
@@ -73,16 +80,21 @@ class Study:
 
     def run(self, conditions: list[Condition]) -> None:
         """Test the run as it is, then under each condition that applies."""
-        module = self._agent.module
-        block, estimator = module.actor.block, module.estimator
-        fit = self._fitting(conditions, Trained(block, estimator, torch.zeros(1, block.n_out)))
-        with recorded(block) as q_out:
-            self._test(Condition(OWN), block, of=1 + len(fit))
-        trained = Trained(block, estimator, torch.cat(q_out))
+        blocks = {name: layer.block for name, layer in self._layers.items()}
+        fit = self._fitting(conditions, self._trained({name: torch.zeros(1, blocks[name].n_out) for name in blocks}))
+        with ExitStack() as recording:
+            q_out = {name: recording.enter_context(recorded(block)) for name, block in blocks.items()}
+            self._test(Condition(OWN), of=1 + len(fit))
+        trained = self._trained({name: torch.cat(kept) for name, kept in q_out.items()})
         for condition in fit:
-            module.actor.block = condition.make(self._agent, trained)
-            self._test(condition, module.actor.block, of=1 + len(fit))
-        module.actor.block = block
+            for name, layer in self._layers.items():
+                layer.block = condition.make(self._agent, trained[name])
+            self._test(condition, of=1 + len(fit))
+        for name, layer in self._layers.items():
+            layer.block = blocks[name]
+
+    def _trained(self, q_out: dict[str, Tensor]) -> dict[str, Trained]:
+        return {name: Trained(layer.block, layer.estimator, q_out[name]) for name, layer in self._layers.items()}
 
     def finish(self) -> None:
         """Write the whole of it, and print it."""
@@ -98,19 +110,20 @@ class Study:
         draw_frozen_policy(self.tested, picture, title=title)
         print(f"qtrl: {self._path}, {csv.name}, {picture.name}")
 
-    def _fitting(self, conditions: list[Condition], trained: Trained) -> list[Condition]:
+    def _fitting(self, conditions: list[Condition], trained: dict[str, Trained]) -> list[Condition]:
         """Make every condition's block once, so that a mistake is told before anything is played."""
         fit = []
         for condition in conditions:
             try:
-                condition.make(self._agent, trained)
+                for parts in trained.values():
+                    condition.make(self._agent, parts)
             except UnfitConditionError as error:
                 self._left_out[condition.name] = str(error)
             else:
                 fit.append(condition)
         return fit
 
-    def _test(self, condition: Condition, block: Block, *, of: int) -> None:
+    def _test(self, condition: Condition, *, of: int) -> None:
         episodes = self._agent.play(self._options)
         own = self.tested[0].returns if self.tested else episodes.returns
         paired = compare_paired(condition.name, episodes.returns, own, seed=self._seed, uninformed=condition.uninformed)
@@ -118,8 +131,8 @@ class Study:
         self._outcomes.append(
             vars(condition)
             | {name: getattr(paired, name) for name in ("difference", "low", "high", "finding")}
-            | outcome(episodes, block)
-            | {"cost": vars(block.cost(episodes.env_steps))}
+            | outcome(episodes, self._layers)
+            | {"cost": vars(self._layers.block_cost(episodes.env_steps))}
         )
         self._write(f"{len(self.tested)} of {of} conditions")
         returns = f"{paired.return_mean:.1f} ± {paired.return_std:.1f}"

@@ -69,19 +69,20 @@ NUMBERS = {
     "env.workers": Number(1, 512, optional=True),
     "env.timeout": Number(1, 86_400, whole=False),
     "env.max_restarts": Number(0, 1000),
-    "algo.hidden": Number(1, WIDTH),
-    "algo.links": Number(0, 10**5),
+    "actor.hidden": Number(1, WIDTH),
+    "actor.links": Number(0, 10**5),
+    "actor.angle_scale": Number(TINY, whole=False),
+    "critic.hidden": Number(1, WIDTH),
+    "exploration.noise": FACTOR,
     "algo.gamma": Number(0, 1, whole=False),
     "algo.tau": Number(TINY, 1, whole=False),
     "algo.policy_delay": Number(1, 10**9),
-    "algo.exploration_noise": FACTOR,
     "algo.target_noise": FACTOR,
     "algo.target_noise_clip": FACTOR,
     "algo.actor_optimizer.lr": FACTOR,
     "algo.critic_optimizer.lr": FACTOR,
     "algo.surrogate_optimizer.lr": FACTOR,
     "algo.max_gradient_norm": Number(TINY, whole=False, optional=True),
-    "block.angle_scale": Number(TINY, whole=False),
     "block.shots": Number(1, 10**7),
     "block.hidden": Number(1, 2 * WIDTH, optional=True),
     "block.readout_error": Number(0, 0.5, whole=False),
@@ -89,13 +90,13 @@ NUMBERS = {
     "circuit.reps": LAYERS,
     "block.circuit.n_qubits": QUBITS,
     "block.circuit.reps": LAYERS,
-    "surrogate.hidden": Number(1, 2 * WIDTH, optional=True),
-    "surrogate.fit_every_updates": Number(1, 10**9),
-    "surrogate.fit_batches": Number(1, 10**6),
-    "surrogate.fit_epochs": Number(1, 10**6),
-    "surrogate.shots": Number(1, 10**7, optional=True),
-    "surrogate.step": Number(TINY, whole=False),
-    "surrogate.repetitions": Number(1, 10**5),
+    "gradient.hidden": Number(1, 2 * WIDTH, optional=True),
+    "gradient.fit_every_updates": Number(1, 10**9),
+    "gradient.fit_batches": Number(1, 10**6),
+    "gradient.fit_epochs": Number(1, 10**6),
+    "gradient.shots": Number(1, 10**7, optional=True),
+    "gradient.step": Number(TINY, whole=False),
+    "gradient.repetitions": Number(1, 10**5),
     "data.batch_size": Number(1, 2**17),
     "data.capacity": Number(1, 10**10),
     "callbacks.test_episodes": Number(1, 10**6),
@@ -176,8 +177,8 @@ def _check_sizes(cfg: DictConfig) -> None:
                 f"{key}.reps={node.get('reps')} is not allowed: the circuit has over {LARGEST_CIRCUIT:,} gates"
             )
         angles = max(angles, columns * n_qubits * rotations)
-    links = cfg.algo.get("links", 0)
-    for key in ("algo.hidden", "surrogate.hidden", "block.hidden"):
+    links = cfg.actor.get("links", 0)
+    for key in ("actor.hidden", "gradient.hidden", "block.hidden"):
         width = OmegaConf.select(cfg, key) or 0
         if width * (angles + links) > LARGEST_LAYER:
             inputs = f"{angles:,} angles and {links:,} links"

@@ -1,6 +1,7 @@
 """Collecting transitions, keeping them, and yielding minibatches."""
 
 from qtrl.data.collector import COLLECTORS, Collector, DirectCollector, TorchRLCollector, check_collector
+from qtrl.data.exploration import Exploration, GaussianNoise
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.replay import Replay
 from qtrl.data.rows import STORAGES, storage_named
@@ -16,6 +17,8 @@ __all__ = [
     "Collector",
     "Column",
     "DirectCollector",
+    "Exploration",
+    "GaussianNoise",
     "Replay",
     "Schedule",
     "Stream",

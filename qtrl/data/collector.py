@@ -17,11 +17,7 @@ from qtrl.data.policy import CollectingPolicy
 from qtrl.envs import VectorEnv
 from qtrl.envs.state import check_dict, check_tensor
 from qtrl.errors import CheckpointError, ConfigError
-from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED, TRUNCATED
-from qtrl.nn import ActorOutput
-
-STEP = (OBSERVATION, ACTION, Q_IN, Q_OUT)
-"""What is kept of a step under way."""
+from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, REWARD, TERMINATED, TRUNCATED, Key, key_name
 
 
 class Collector(ABC):
@@ -110,27 +106,33 @@ class DirectCollector(Collector):
         self._observation = torch.from_numpy(self.envs.reset()[0])  # (N, O)
         never = torch.zeros(self.envs.num_envs, 1, dtype=torch.bool)
         self._ended_before = dict.fromkeys(("done", "terminated", "truncated"), never)
-        self._chosen: ActorOutput
+        self._chosen: dict[Key, Tensor]
+        """Actions and pairs of a step under way."""
         if step is not None:
-            self._observation, *chosen = self._checked(step)
-            self._chosen = ActorOutput(*chosen)
+            self._chosen = self._checked(step)
+            self._observation = self._chosen.pop(OBSERVATION)
 
-    def _checked(self, step: object) -> list[Tensor]:
-        """Return the observation, action, q_in and q_out of a step, if they fit."""
-        envs, block = self.envs, self.policy.actor.block
-        widths = (*envs.single_observation_space.shape, *envs.single_action_space.shape, block.n_in, block.n_out)
-        parts = check_dict(step, "collector.step", STEP)
-        return [
-            check_tensor(parts[name], f"collector.step.{name}", envs.num_envs, width)
-            for name, width in zip(STEP, widths, strict=True)
-        ]
+    def _checked(self, step: object) -> dict[Key, Tensor]:
+        """Return the observation, action and pairs of a step, if they fit."""
+        envs, keys = self.envs, (OBSERVATION, *self.policy.out_keys)
+        sizes = ((layer.block.n_in, layer.block.n_out) for layer in self.policy.layers.values())
+        widths = (
+            *envs.single_observation_space.shape,
+            *envs.single_action_space.shape,
+            *(size for pair in sizes for size in pair),
+        )
+        parts = check_dict(step, "collector.step", [key_name(key) for key in keys])
+        return {
+            key: check_tensor(parts[key_name(key)], f"collector.step.{key_name(key)}", envs.num_envs, width)
+            for key, width in zip(keys, widths, strict=True)
+        }
 
     def _step_state(self) -> dict[str, Tensor]:
-        return dict(zip(STEP, (self._observation, *self._chosen), strict=True))
+        return {key_name(key): value for key, value in ({OBSERVATION: self._observation} | self._chosen).items()}
 
     def _begin(self) -> None:
         self._chosen = self.policy.act(self._observation)
-        self.envs.step_async(self._chosen.action.numpy())
+        self.envs.step_async(self._chosen[ACTION].numpy())
 
     def _end(self) -> TensorDict:
         after, reward, terminated, truncated, _ = self.envs.step_wait()
@@ -138,9 +140,7 @@ class DirectCollector(Collector):
         next_observation = torch.from_numpy(after)
         rows = {
             OBSERVATION: self._observation,
-            ACTION: self._chosen.action,
-            Q_IN: self._chosen.q_in,
-            Q_OUT: self._chosen.q_out,
+            **self._chosen,
             NEXT_OBSERVATION: next_observation,
             REWARD: torch.from_numpy(reward[:, None]).float(),
             TERMINATED: torch.from_numpy(terminated[:, None]),

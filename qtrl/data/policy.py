@@ -1,75 +1,89 @@
 """How the actor behaves while transitions are collected."""
 
-import copy
-
 import torch
 from tensordict import TensorDictBase
 from tensordict.nn import TensorDictModuleBase
-from torch import Tensor
+from torch import Tensor, nn
 
-from qtrl.keys import ACTION, OBSERVATION, Q_IN, Q_OUT
+from qtrl.data.exploration import Exploration
+from qtrl.keys import ACTION, OBSERVATION, Key, pair_keys
 from qtrl.meters import Stopwatch
-from qtrl.nn import ActorOutput, HybridActor
+from qtrl.nn import acting_copy, copy_weights_, quantum_layers
 from qtrl.process.threads import one_thread
 from qtrl.seeding import Generators
 
 
 class CollectingPolicy(TensorDictModuleBase):
-    """The actor with its real block, plus Gaussian exploration noise, or random actions during warm-up.
+    """The actor with its real blocks, plus exploration, or random actions during warm-up.
 
     Random actions are drawn here and not by the collector, whose own warm-up skips the policy and would store zeros
-    for q_in and q_out: the block runs from the first step on.
+    for q_in and q_out: the blocks run from the first step on.
 
     Args:
         actor: The actor that learns; acts with its current weights.
-        noise: Standard deviation of the exploration noise, in units of actions in [-1, 1].
+        exploration: Changes its actions.
         seed: The run's seed.
         rank: The process's rank.
         stopwatch: Where the time is booked, under `policy`.
         device: Where the actor acts; None for wherever it learns. On another device a copy acts, see `refresh`.
+
+    Attributes:
+        actor: The actor that acts.
+        layers: Its quantum layers.
+        out_keys: The keys of what `act` returns: the action, then the pair of each quantum layer.
     """
 
     def __init__(
         self,
-        actor: HybridActor,
+        actor: nn.Module,
         *,
-        noise: float,
+        exploration: Exploration,
         seed: int,
         rank: int = 0,
         stopwatch: Stopwatch,
         device: str | None = None,
     ) -> None:
+        self._pair_keys = pair_keys(quantum_layers(actor))
         self.in_keys = [OBSERVATION]
-        self.out_keys = [ACTION, Q_IN, Q_OUT]
+        self.out_keys: list[Key] = [ACTION, *(key for pair in self._pair_keys.values() for key in pair)]
         super().__init__()
         self.random_actions = False
-        self._noise, self._stopwatch, self._device = noise, stopwatch, device
+        self._exploration, self._stopwatch, self._device = exploration, stopwatch, device
         self._learner = actor
-        self.actor = actor if device is None else copy.deepcopy(actor).to(device)
+        self.actor = actor if device is None else acting_copy(actor, device)
+        self.layers = quantum_layers(self.actor)
         self._weights = tuple(self.actor.parameters())  # `parameters()` takes longer to walk to than to act on
         self.generators = Generators(seed, rank)
 
     def refresh(self) -> None:
         """Bring a copy on another device up to date with the weights that learn."""
         if self.actor is not self._learner:
-            self.actor.load_state_dict(self._learner.state_dict())
+            copy_weights_(self.actor, self._learner)
 
-    def act(self, observation: Tensor) -> ActorOutput:
-        """Choose actions (N, A) for observations (N, O); all that is returned is on the device of the observations."""
+    def act(self, observation: Tensor) -> dict[Key, Tensor]:
+        """Choose actions (N, A) for observations (N, O), and record what the blocks received and returned.
+
+        Returns:
+            Tensors by `out_keys`, on the device of the observations.
+        """
         with self._stopwatch.section("policy"), one_thread(), torch.no_grad():
             device = self._weights[0].device
-            output = self.actor(observation.to(device), self.generators.get("shots", device))
-            action, q_in, q_out = (value.to(observation.device) for value in output)
-            return ActorOutput(self._explore(action), q_in, q_out)
+            action = self.actor(observation.to(device), self.generators.get("shots", device))
+            chosen: dict[Key, Tensor] = {ACTION: self._explore(action.to(observation.device))}
+            for name, keys in self._pair_keys.items():
+                pair = self.layers[name].pair
+                assert pair is not None
+                chosen |= {key: value.to(observation.device) for key, value in zip(keys, pair, strict=True)}
+            return chosen
 
     def forward(self, tensordict: TensorDictBase) -> TensorDictBase:
-        """Choose actions for the observations of a TensorDict of shape (N,); store them, q_in and q_out."""
-        tensordict[ACTION], tensordict[Q_IN], tensordict[Q_OUT] = self.act(tensordict[OBSERVATION])
+        """Choose actions for the observations of a TensorDict of shape (N,); store them and the pairs."""
+        for key, value in self.act(tensordict[OBSERVATION]).items():
+            tensordict[key] = value
         return tensordict
 
     def _explore(self, action: Tensor) -> Tensor:
         generator = self.generators.get("exploration", action.device)
         if self.random_actions:
             return torch.rand(action.shape, generator=generator, dtype=action.dtype) * 2 - 1
-        noise = torch.randn(action.shape, generator=generator, dtype=action.dtype)
-        return (action + self._noise * noise).clamp(-1.0, 1.0)
+        return self._exploration(action, generator)

@@ -1,12 +1,12 @@
-"""What one row of the replay holds: the transition, and what the block saw and said when the action was chosen."""
+"""What one row of the replay holds: the transition, and what each block received and returned for its action."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from tensordict import NestedKey
 
-from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
+from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, REWARD, TERMINATED, Key, key_name, pair_keys
 from qtrl.specs import EnvSpec
 
 
@@ -20,14 +20,14 @@ class Column:
         dtype: Its type.
     """
 
-    key: NestedKey
+    key: Key
     shape: tuple[int, ...]
     dtype: torch.dtype = torch.float32
 
     @property
     def name(self) -> str:
         """The key as one word, for file names."""
-        return self.key if isinstance(self.key, str) else ".".join(self.key)
+        return key_name(self.key)
 
     @property
     def row_bytes(self) -> int:
@@ -35,20 +35,20 @@ class Column:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def transition_columns(spec: EnvSpec, n_in: int, n_out: int) -> tuple[Column, ...]:
+def transition_columns(spec: EnvSpec, layers: Mapping[str, tuple[int, int]]) -> tuple[Column, ...]:
     """List the columns of a transition (paper, section 3: s, a, r, s' with q_in and q_out beside them).
 
     Args:
         spec: The environment's sizes.
-        n_in: Length of q_in.
-        n_out: Length of q_out.
+        layers: Lengths of q_in and q_out of each quantum layer, by its dotted name in the actor.
     """
+    keys = pair_keys(layers)
+    pairs = (Column(key, (size,)) for name in layers for key, size in zip(keys[name], layers[name], strict=True))
     return (
         Column(OBSERVATION, (spec.observation_size,)),
         Column(ACTION, (spec.action_size,)),
         Column(REWARD, (1,)),
         Column(NEXT_OBSERVATION, (spec.observation_size,)),
         Column(TERMINATED, (1,), torch.bool),
-        Column(Q_IN, (n_in,)),
-        Column(Q_OUT, (n_out,)),
+        *pairs,
     )

@@ -162,14 +162,14 @@ class Stream:
         self._policy.refresh()
         with self._stepping():
             collector.begin()
-        self._meters.ledger.add("collect", self._policy.actor.block.cost(num_envs))
+        self._meters.ledger.add("collect", self._policy.layers.block_cost(num_envs))
 
     @contextmanager
     def _stepping(self) -> Iterator[None]:
         """Book the time of the `with` block on the environments, but for that of the policy, and that of circuits."""
         stopwatch = self._meters.stopwatch
         policy_before = stopwatch.seconds["policy"]
-        with stopwatch.section("env"), self._meters.ledger.timed("collect", self._policy.actor.block):
+        with stopwatch.section("env"), self._meters.ledger.timed("collect", self._policy.layers):
             yield
         stopwatch.seconds["env"] -= stopwatch.seconds["policy"] - policy_before
 

@@ -1,9 +1,9 @@
-"""Models: the exchangeable block, the hybrid actor around it, the critics, and the gradient through the block."""
+"""Models: the exchangeable block, the quantum layer around it, actors, critics, and gradients through the block."""
 
-from qtrl.nn.actor import ActorOutput, HybridActor
+from qtrl.nn.actor import HybridActor
 from qtrl.nn.blocks import FC, PQC, RBG, Bernoulli, Block, FCMatched, Shuffled, Zeros
 from qtrl.nn.critic import Critic, TwinCritic
-from qtrl.nn.estimators import (
+from qtrl.nn.gradients import (
     Direct,
     ExactEstimator,
     GradientEstimator,
@@ -15,14 +15,21 @@ from qtrl.nn.estimators import (
 )
 from qtrl.nn.mlp import mlp
 from qtrl.nn.mlp_actor import MLPActor
-from qtrl.nn.tangent import tangent_action
-from qtrl.nn.targets import frozen_copy, polyak_
+from qtrl.nn.quantum_layer import (
+    QuantumLayer,
+    QuantumLayers,
+    approximated,
+    classical_parameters,
+    estimator_parameters,
+    quantum_layers,
+    replaced,
+)
+from qtrl.nn.targets import acting_copy, copy_weights_, polyak_, target_copy
 
 __all__ = [
     "FC",
     "PQC",
     "RBG",
-    "ActorOutput",
     "Bernoulli",
     "Block",
     "Critic",
@@ -34,14 +41,22 @@ __all__ = [
     "MLPActor",
     "ParameterShiftEstimator",
     "QtDNNEstimator",
+    "QuantumLayer",
+    "QuantumLayers",
     "SPSAEstimator",
     "Shuffled",
     "StraightThroughEstimator",
     "TwinCritic",
     "ZeroEstimator",
     "Zeros",
-    "frozen_copy",
+    "acting_copy",
+    "approximated",
+    "classical_parameters",
+    "copy_weights_",
+    "estimator_parameters",
     "mlp",
     "polyak_",
-    "tangent_action",
+    "quantum_layers",
+    "replaced",
+    "target_copy",
 ]

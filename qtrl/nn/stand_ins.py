@@ -10,7 +10,7 @@ from torch import Tensor
 
 from qtrl.errors import ConfigError
 from qtrl.nn.blocks import Block
-from qtrl.nn.estimators import GradientEstimator
+from qtrl.nn.gradients import GradientEstimator
 
 
 @dataclass(frozen=True)

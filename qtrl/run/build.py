@@ -1,18 +1,18 @@
 """From a checked config to the objects of a run."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
-from torch.optim import Optimizer
+from torch import nn
 
-from qtrl.algos import TD3, TD3Settings
+from qtrl.algos import TD3
 from qtrl.callbacks import (
     AtomicCheckpointIO,
     Checkpoints,
@@ -26,10 +26,10 @@ from qtrl.callbacks import (
     Testing,
 )
 from qtrl.errors import ConfigError, QtrlError
-from qtrl.keys import METRICS, qubit_metrics
+from qtrl.keys import METRICS, probe_metrics
 from qtrl.loggers import MetricsCSV
 from qtrl.meters import RunMeters
-from qtrl.nn import Block, Direct, GradientEstimator, HybridActor, TwinCritic
+from qtrl.nn import Block, quantum_layers
 from qtrl.process.stopping import Stop
 from qtrl.seeding import seed_for
 from qtrl.specs import EnvSpec
@@ -60,8 +60,22 @@ def build(node: DictConfig, **arguments: Any) -> Any:
     Raises:
         ConfigError: The node's class does not take what it was given.
     """
-    try:
+    with _explained(node):
         return instantiate(node, **arguments)
+
+
+def make(node: DictConfig, *arguments: Any, **more: Any) -> Any:
+    """Instantiate a config node with `_partial_: true`, and call what it made; errors as of `build`."""
+    factory = build(node)
+    with _explained(node):
+        return factory(*arguments, **more)
+
+
+@contextmanager
+def _explained(node: DictConfig) -> Iterator[None]:
+    """Raise errors of qtrl as they are, and others as one that names the node's class."""
+    try:
+        yield
     except Exception as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
@@ -73,57 +87,22 @@ def build(node: DictConfig, **arguments: Any) -> Any:
 
 
 def build_block(cfg: DictConfig, n_in: int, n_out: int) -> Block:
-    """Make the actor's block."""
-    node = OmegaConf.masked_copy(cfg.block, [key for key in cfg.block if key != "angle_scale"])
-    node._set_parent(cfg)
-    return build(node)(n_in, n_out)
+    """Make the block of a quantum layer."""
+    return make(cfg.block, n_in, n_out)
 
 
-def build_actor(cfg: DictConfig, spec: EnvSpec) -> HybridActor:
-    """Make the actor with its block; a run folder of an earlier version names no class."""
+def build_actor(cfg: DictConfig, spec: EnvSpec) -> nn.Module:
+    """Make the actor with its block and the estimator of the block's gradient."""
     block = build_block(cfg, *build_circuit_sizes(cfg))
-    make = build(cfg.actor) if "actor" in cfg else HybridActor
-    return make(
-        spec.observation_size,
-        spec.action_size,
-        block,
-        hidden=cfg.algo.hidden,
-        links=cfg.algo.links,
-        angle_scale=cfg.block.angle_scale,
-    )
+    return make(cfg.actor, spec.observation_size, spec.action_size, block, build(cfg.gradient))
 
 
 def build_module(cfg: DictConfig, spec: EnvSpec, *, meters: RunMeters, ranks: Ranks) -> TD3:
     """Make the networks and the algorithm; equal on every rank, since the seed is."""
     seed_everything(seed_for(cfg.seed, "networks") % 2**32, verbose=False)
     actor = build_actor(cfg, spec)
-    block = actor.block
-    estimator: GradientEstimator = build(cfg.surrogate)(block.n_in, block.n_out) if block.surrogate else Direct()
-    estimator.check(block)
-    critic = TwinCritic(spec.observation_size, spec.action_size, hidden=cfg.algo.hidden)
-    optimizers = ("actor_optimizer", "critic_optimizer", "surrogate_optimizer")
-    return get_class(cfg.algo._target_)(
-        actor,
-        critic,
-        estimator,
-        settings=TD3Settings(**{field.name: cfg.algo[field.name] for field in fields(TD3Settings)}),
-        max_gradient_norm=cfg.algo.get("max_gradient_norm"),
-        compile_mode=cfg.algo.get("compile_mode"),
-        meters=meters,
-        seed=cfg.seed,
-        rank=ranks.rank,
-        **{name: build_optimizer(cfg.algo[name]) for name in optimizers},
-    )
-
-
-def build_optimizer(node: DictConfig) -> Callable[[Any], Optimizer]:
-    """Make what makes an optimizer, and try it, so that a wrong argument is said before the run begins."""
-    make = build(node)
-    try:
-        make([torch.nn.Parameter(torch.zeros(1))])
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"{node._target_} cannot be made: {error}") from error
-    return make
+    critic = make(cfg.critic, spec.observation_size, spec.action_size)
+    return make(cfg.algo, actor, critic, meters=meters, seed=cfg.seed, rank=ranks.rank)
 
 
 def build_callbacks(cfg: DictConfig, run_dir: Path, facts: dict[str, Any], stop: Stop) -> list[Callback]:
@@ -158,19 +137,19 @@ def build_probe(cfg: DictConfig) -> list[Probe]:
     return [Probe(rows=cfg.callbacks.probe_rows, every_env_steps=every, seed=cfg.seed)] if every else []
 
 
-def build_csv(cfg: DictConfig, run_dir: Path) -> MetricsCSV:
-    """Make the CSV logger, with the columns that the run's circuit needs."""
-    _, n_qubits = build_circuit_sizes(cfg)
-    return MetricsCSV(run_dir / "metrics.csv", (*METRICS, *qubit_metrics(n_qubits)))
+def build_csv(run_dir: Path, actor: nn.Module) -> MetricsCSV:
+    """Make the CSV logger, with the columns that the actor's quantum layers need."""
+    n_qubits = {name: layer.block.n_out for name, layer in quantum_layers(actor).items()}
+    return MetricsCSV(run_dir / "metrics.csv", (*METRICS, *probe_metrics(n_qubits)))
 
 
-def build_loggers(cfg: DictConfig, run_dir: Path, facts: dict[str, Any]) -> list[Logger]:
+def build_loggers(cfg: DictConfig, run_dir: Path, facts: dict[str, Any], actor: nn.Module) -> list[Logger]:
     """Make the CSV logger, and W&B where the config has it."""
-    loggers: list[Logger] = [build_csv(cfg, run_dir)]
+    loggers: list[Logger] = [build_csv(run_dir, actor)]
     if cfg.logger:
         config = OmegaConf.to_container(cfg, resolve=True)
-        make = build(cfg.logger)
-        loggers.append(make(run_dir, run_name=run_dir.name, tags=list(cfg.tags), config={**config, **facts}))  # type: ignore[dict-item]
+        tags = list(cfg.tags)
+        loggers.append(make(cfg.logger, run_dir, run_name=run_dir.name, tags=tags, config={**config, **facts}))  # type: ignore[dict-item]
     return loggers
 
 

@@ -11,8 +11,9 @@ from omegaconf import DictConfig
 from qtrl.algos import TD3
 from qtrl.data import CollectingPolicy, Column, Replay, Schedule, Stream, check_space, storage_named, transition_columns
 from qtrl.envs import VectorEnv, make_vector_env
+from qtrl.nn import quantum_layers
 from qtrl.process.stopping import Stop
-from qtrl.run.build import Ranks
+from qtrl.run.build import Ranks, build
 from qtrl.seeding import seed_for
 from qtrl.specs import EnvSpec
 
@@ -21,12 +22,11 @@ def build_stream(
     cfg: DictConfig, spec: EnvSpec, module: TD3, run_dir: Path, *, ranks: Ranks, stop: Stop | None = None
 ) -> Stream:
     """Make the path of the data: environments, collecting policy, replay."""
-    block = module.actor.block
-    columns = transition_columns(spec, block.n_in, block.n_out)
+    columns = _columns(spec, module)
     replay = build_replay(cfg, columns, _replay_folder(run_dir, ranks), ranks=ranks)
     policy = CollectingPolicy(
         module.actor,
-        noise=cfg.algo.exploration_noise,
+        exploration=build(cfg.exploration),
         seed=cfg.seed,
         rank=ranks.rank,
         stopwatch=module.meters.stopwatch,
@@ -53,8 +53,7 @@ def check_replay(cfg: DictConfig, spec: EnvSpec, module: TD3, run_dir: Path, *, 
     Raises:
         ConfigError: It would not fit into memory or onto the disk.
     """
-    block = module.actor.block
-    columns = transition_columns(spec, block.n_in, block.n_out)
+    columns = _columns(spec, module)
     _check_space(cfg, columns, _replay_folder(run_dir, ranks), ranks=ranks)
 
 
@@ -74,6 +73,11 @@ def build_replay(cfg: DictConfig, columns: Sequence[Column], folder: Path, *, ra
         seed=seed_for(cfg.seed, "replay", ranks.rank),
         keep=cfg.checkpoint_replay == "last",
     )
+
+
+def _columns(spec: EnvSpec, module: TD3) -> tuple[Column, ...]:
+    blocks = {name: layer.block for name, layer in quantum_layers(module.actor).items()}
+    return transition_columns(spec, {name: (block.n_in, block.n_out) for name, block in blocks.items()})
 
 
 def _replay_folder(run_dir: Path, ranks: Ranks) -> Path:

@@ -13,7 +13,7 @@ from qtrl.keys import METRICS, qubit_metrics
 from qtrl.loggers import MetricsCSV
 from qtrl.meters import Cost, RunMeters
 from qtrl.nn import PQC, ExactEstimator, HybridActor, TwinCritic, ZeroEstimator
-from qtrl.nn.estimators import GradientEstimator
+from qtrl.nn.gradients import GradientEstimator
 from qtrl.process.quiet import quiet_libraries
 from qtrl.quantum import Circuit, efficient_su2, make_engine
 from qtrl.run import build

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
-from qtrl.nn.estimators.base import GradientEstimator
+from qtrl.nn.gradients.base import GradientEstimator
 
 
 class ZeroEstimator(GradientEstimator):

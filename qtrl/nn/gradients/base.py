@@ -15,7 +15,7 @@ PAIRS = ("stored", "fresh")
 
 
 class GradientEstimator(nn.Module, ABC):
-    """Stand in for a block where a gradient to its inputs is needed.
+    """Replace a block where a gradient to its inputs is needed.
 
     The block is handed to each call and never kept, so an estimator's parameters are its own alone.
 
@@ -58,7 +58,7 @@ class GradientEstimator(nn.Module, ABC):
         Args:
             q_in: What the block received.
             q_out: What it returned.
-            optimizer: Holds this estimator's parameters and no others.
+            optimizer: Holds this estimator's parameters; others of it get no gradient here, and do not move.
             generator: Source of shuffles, on the pairs' device.
             backward: Called with each loss in place of `loss.backward()`.
         """

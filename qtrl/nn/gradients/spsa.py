@@ -9,8 +9,8 @@ from torch import Tensor
 from qtrl.errors import ConfigError
 from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
-from qtrl.nn.estimators.base import GradientEstimator
-from qtrl.nn.estimators.circuit import executable_of
+from qtrl.nn.gradients.base import GradientEstimator
+from qtrl.nn.gradients.circuit import check_exact, executable_of
 from qtrl.nn.sizes import check_sizes
 from qtrl.quantum.gradients import attach_gradient, check_spsa, measure, spsa, spsa_circuits
 
@@ -43,8 +43,10 @@ class SPSAEstimator(GradientEstimator):
         self.shots = shots
 
     def check(self, block: Block) -> None:
-        """Refuse a block without a circuit."""
-        executable_of(block, "SPSAEstimator")
+        """Refuse a block without a circuit and, where no shots are set, an engine that is not exact."""
+        executable = executable_of(block, "SPSAEstimator")
+        if self.shots is None:
+            check_exact(executable, "SPSAEstimator")
 
     def forward(self, block: Block, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return the probability of 1 on each qubit (B, n_out); the backward pass draws from `generator`."""

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
-from qtrl.nn.estimators.base import GradientEstimator
-from qtrl.nn.estimators.circuit import executable_of
+from qtrl.nn.gradients.base import GradientEstimator
+from qtrl.nn.gradients.circuit import check_exact, executable_of
 from qtrl.nn.sizes import check_sizes
 from qtrl.quantum.gradients import attach_gradient, measure, parameter_shift, parameter_shift_circuits
 
@@ -35,8 +35,10 @@ class ParameterShiftEstimator(GradientEstimator):
         self.shots = shots
 
     def check(self, block: Block) -> None:
-        """Refuse a block without a circuit."""
-        executable_of(block, "ParameterShiftEstimator")
+        """Refuse a block without a circuit and, where no shots are set, an engine that is not exact."""
+        executable = executable_of(block, "ParameterShiftEstimator")
+        if self.shots is None:
+            check_exact(executable, "ParameterShiftEstimator")
 
     def forward(self, block: Block, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return the probability of 1 on each qubit (B, n_out); the backward pass draws from `generator` as well."""

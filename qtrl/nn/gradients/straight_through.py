@@ -5,8 +5,8 @@ from torch import Tensor
 
 from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
-from qtrl.nn.estimators.base import GradientEstimator
-from qtrl.nn.estimators.circuit import executable_of
+from qtrl.nn.gradients.base import GradientEstimator
+from qtrl.nn.gradients.circuit import check_exact, executable_of
 from qtrl.quantum.gradients import check_differentiable, straight_through
 
 
@@ -24,8 +24,10 @@ class StraightThroughEstimator(GradientEstimator):
         super().__init__()
 
     def check(self, block: Block) -> None:
-        """Refuse a block without a circuit, or with an engine that is not differentiable."""
-        check_differentiable(executable_of(block, "StraightThroughEstimator"))
+        """Refuse a block without a circuit, or with an engine that is not exact or not differentiable."""
+        executable = executable_of(block, "StraightThroughEstimator")
+        check_exact(executable, "StraightThroughEstimator")
+        check_differentiable(executable)
 
     def forward(self, block: Block, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return the block's output (B, n_out); the expectations are computed where a gradient can follow."""

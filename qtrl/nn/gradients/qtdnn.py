@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from qtrl.errors import ConfigError
 from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
-from qtrl.nn.estimators.base import PAIRS, GradientEstimator
+from qtrl.nn.gradients.base import PAIRS, GradientEstimator
 from qtrl.nn.sizes import check_sizes
 from qtrl.surrogate import VALUES, FitResult, QtDNN, bridge, default_hidden, fit
 

@@ -1,0 +1,53 @@
+"""Stop a run that diverged, before its parameters or checkpoints are lost."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from qtrl.errors import DivergenceError
+
+CHECK_EVERY = 100
+"""Values from one check to the next on an accelerator, where a check waits for all queued kernels."""
+
+
+class DivergenceDetector:
+    """Stop a run whose losses, or norms of gradients, are no longer finite.
+
+    On a CPU every value is checked before an optimizer moves a parameter. On an accelerator the newest ones are checked
+    now and then, and before a checkpoint is written: by then parameters may be NaN, and so are all losses, but no file
+    is.
+
+    Args:
+        where: Says how far the run is, for the error.
+    """
+
+    def __init__(self, where: Callable[[], str]) -> None:
+        self._where = where
+        self._newest: dict[str, Tensor] = {}
+        self._count = 0
+
+    def watch(self, name: str, value: Tensor) -> None:
+        """Take note of a scalar, and check it where that is cheap or due.
+
+        Raises:
+            DivergenceError: It is not finite, or on an accelerator an earlier one was not.
+        """
+        self._newest[name] = value.detach()
+        self._count += 1
+        if value.device.type == "cpu" or self._count % CHECK_EVERY == 0:
+            self.check()
+
+    def check(self) -> None:
+        """Wait for the device and check the newest values.
+
+        Raises:
+            DivergenceError: One is not finite.
+        """
+        newest, self._newest = self._newest, {}
+        for name, value in newest.items():
+            if not torch.isfinite(value):
+                raise DivergenceError(
+                    f"{name} became {value.item()} {self._where()}; the last checkpoint is kept: "
+                    "lower the learning rates, or look at the metrics before it"
+                )
