@@ -168,6 +168,6 @@ def held_fixed(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
 def _try(name: str, make: MakeOptimizer) -> None:
     """Make an optimizer once, so that a wrong argument is reported before the run begins."""
     try:
-        make([nn.Parameter(torch.zeros(1))])
+        make([nn.Parameter(torch.zeros(1, device="cpu"))])
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"{name}_optimizer cannot be made: {error}") from error

@@ -5,9 +5,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from qtrl.algos import TD3
 from qtrl.callbacks.every import Every
-from qtrl.data import Stream
+from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
 from qtrl.keys import PURPOSES
 from qtrl.meters import Ledger
 from qtrl.nn import quantum_layers
@@ -29,7 +28,7 @@ class MetricRows(Callback):
         self._every = Every(every_env_steps)
         self._before, self._written = (0, 0, 0.0), -1
 
-    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Begin to count where the run begins or goes on."""
         self._every.start(pl_module.env_steps)
         self._before = self._progress(pl_module)
@@ -42,17 +41,17 @@ class MetricRows(Callback):
         """Take back what `state_dict` returned."""
         self._written = state_dict["written"]
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
+    def on_train_batch_end(self, trainer: Trainer, pl_module: RLLearner, *args: Any) -> None:  # type: ignore[override]
         """Write a row where it is due."""
         if self._every.due(pl_module.env_steps):
             self._write(trainer, pl_module)
 
-    def on_train_end(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def on_train_end(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Write the last row, unless that was just done."""
         if pl_module.env_steps != self._written:
             self._write(trainer, pl_module)
 
-    def _write(self, trainer: Trainer, module: TD3) -> None:
+    def _write(self, trainer: Trainer, module: RLLearner) -> None:
         if not trainer.is_global_zero:
             return
         self._written = module.env_steps
@@ -71,8 +70,7 @@ class MetricRows(Callback):
             logger.log_metrics(row)
 
     def _episodes(self, trainer: Trainer) -> dict[str, float]:
-        stream = trainer.train_dataloader
-        assert isinstance(stream, Stream)
+        stream: ReplayStream = source_of(trainer)
         ended = stream.episodes.pop()
         row: dict[str, float] = {"train/episodes": stream.episodes.count, "train/lost_steps": stream.lost_steps}
         if ended:
@@ -80,7 +78,7 @@ class MetricRows(Callback):
             row["train/episode_length"] = statistics.fmean(length for _, length in ended)
         return row
 
-    def _times(self, module: TD3) -> dict[str, float]:
+    def _times(self, module: RLLearner) -> dict[str, float]:
         seconds = module.meters.stopwatch.seconds
         row: dict[str, float] = {f"time/{name}": seconds[name] for name in SECTIONS}
         row["time/total"] = module.meters.wall_seconds()
@@ -100,5 +98,5 @@ class MetricRows(Callback):
         return row
 
     @staticmethod
-    def _progress(module: TD3) -> tuple[int, int, float]:
+    def _progress(module: RLLearner) -> tuple[int, int, float]:
         return module.env_steps, module.updates, module.meters.stopwatch.seconds["learning"]

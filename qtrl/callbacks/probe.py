@@ -13,10 +13,10 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from qtrl.algos import TD3
 from qtrl.algos.td3_loss import actor_loss
 from qtrl.callbacks.every import Every
-from qtrl.data import Replay, Stream
+from qtrl.callbacks.protocols import RLLearner
+from qtrl.data import Replay
 from qtrl.keys import OBSERVATION, layer_labels
 from qtrl.meters import Cost
 from qtrl.nn import (
@@ -149,7 +149,7 @@ class Probe(Callback):
     def __init__(self, *, rows: int, every_env_steps: int, seed: int) -> None:
         self._rows, self._every, self._seed, self._last = rows, Every(every_env_steps), seed, -1
 
-    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Begin to count where the run begins or goes on."""
         self._every.start(pl_module.env_steps)
 
@@ -161,22 +161,22 @@ class Probe(Callback):
         """Take back what `state_dict` returned."""
         self._last = state_dict["last"]
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
+    def on_train_batch_end(self, trainer: Trainer, pl_module: RLLearner, *args: Any) -> None:  # type: ignore[override]
         """Measure where it is due; the time does not count as learning."""
         if self._every.due(pl_module.env_steps):
             start = time.perf_counter()
             self._measure(trainer, pl_module)
             pl_module.meters.stopwatch.seconds["learning"] -= time.perf_counter() - start
 
-    def on_train_end(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def on_train_end(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Measure the final networks, unless that was just done."""
         if pl_module.env_steps != self._last:
             self._measure(trainer, pl_module)
 
-    def _measure(self, trainer: Trainer, module: TD3) -> None:
+    def _measure(self, trainer: Trainer, module: RLLearner) -> None:
         self._last = module.env_steps
-        layers, meters, stream = quantum_layers(module.actor), module.meters, trainer.train_dataloader
-        assert isinstance(stream, Stream)
+        layers, meters = quantum_layers(module.actor), module.meters
+        stream: ReplayStream = source_of(trainer)
         probed = [name for name, layer in layers.items() if layer.block.executable is not None]
         if not probed or not trainer.is_global_zero or not len(stream.replay):
             return
@@ -187,7 +187,7 @@ class Probe(Callback):
         for logger in trainer.loggers:
             logger.log_metrics(row)
 
-    def _metrics(self, module: TD3, layers: QuantumLayers, probed: list[str], replay: Replay) -> dict[str, float]:
+    def _metrics(self, module: RLLearner, layers: QuantumLayers, probed: list[str], replay: Replay) -> dict[str, float]:
         rows = replay.draw(self._rows, self._generator("rows", module, "cpu"))
         observation = rows[OBSERVATION].to(module.device)
         generator = self._generator("draws", module, module.device)
@@ -206,7 +206,7 @@ class Probe(Callback):
 
     def _layer(
         self,
-        module: TD3,
+        module: RLLearner,
         layer: QuantumLayer,
         observation: Tensor,
         q_in: Tensor,
@@ -230,12 +230,12 @@ class Probe(Callback):
             )
         return measured
 
-    def _generator(self, purpose: str, module: TD3, device: torch.device | str) -> torch.Generator:
+    def _generator(self, purpose: str, module: RLLearner, device: torch.device | str) -> torch.Generator:
         """Begin anew each time, so that nothing has to be kept over a resume."""
         seed = seed_for(self._seed, f"probe {purpose} at {module.env_steps}")
         return torch.Generator(device).manual_seed(seed)
 
-    def _book(self, module: TD3, layers: QuantumLayers, name: str, measured: dict[str, Tensor]) -> None:
+    def _book(self, module: RLLearner, layers: QuantumLayers, name: str, measured: dict[str, Tensor]) -> None:
         """Book the circuits of what was measured of a layer, and those of the others on the way."""
         rows, others = self._rows, QuantumLayers({other: layers[other] for other in layers if other != name})
         costs = [others.block_cost(rows)] * 3

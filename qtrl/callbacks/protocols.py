@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+import torch
 from lightning.pytorch import Trainer
-from torch import Tensor
+from torch import Tensor, nn
 
 from qtrl.meters import RunMeters
 
@@ -24,8 +25,6 @@ class Learner(Protocol):
 
 class Test(Protocol):
     """A callback that tests what is learned, and knows how its tests came out."""
-
-    __test__ = False  # pytest would take the name for a test class
 
     @property
     def last(self) -> object:
@@ -73,6 +72,36 @@ class Source(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what `state_dict` returned, before iteration starts."""
+
+
+class RLLearner(Learner, Protocol):
+    """A learner with an actor, of whose quantum layers blocks act, and critics."""
+
+    actor: nn.Module
+    """Maps observations (B, O) and a generator to actions (B, A)."""
+    critic: Any
+    """`first(observation, action)` is the value (B,) that the actor raises."""
+    settings: Any
+    """Has the discount `gamma`."""
+    q_out: Mapping[str, Tensor]
+    """What each quantum layer returned in the newest minibatch, (B, Q), by the layer's name."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+
+
+class ReplayStream(Source, Protocol):
+    """A source that steps environments and keeps their transitions."""
+
+    episodes: Any
+    """Returns and lengths of the episodes that ended; see `qtrl.data`."""
+    replay: Any
+    """The replay buffer."""
+    lost_steps: int
+    """Env steps of this rank that gave no transition."""
+    largest_reward: float
+    """Largest magnitude of a reward so far, on this rank."""
 
 
 def source_of(trainer: Trainer) -> Any:

@@ -5,9 +5,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from qtrl.algos import TD3
 from qtrl.callbacks.every import Every
-from qtrl.data import Stream
+from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
 
 GROWN = 2.0
 """Times the first comparison, from which on values count as exploding."""
@@ -36,14 +35,14 @@ class QGuard(Callback):
         """Take back what `state_dict` returned."""
         self._first, self._flagged = state_dict["first"], state_dict["flagged"]
 
-    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Begin to count where the run begins or goes on."""
         self._every.start(pl_module.env_steps)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
+    def on_train_batch_end(self, trainer: Trainer, pl_module: RLLearner, *args: Any) -> None:  # type: ignore[override]
         """Compare where it is due."""
-        stream, gamma = trainer.train_dataloader, pl_module.settings.gamma
-        assert isinstance(stream, Stream)
+        stream: ReplayStream = source_of(trainer)
+        gamma = pl_module.settings.gamma
         if gamma == 1.0 or stream.largest_reward == 0.0 or not self._every.due(pl_module.env_steps):
             return
         bound = stream.largest_reward / (1.0 - gamma)

@@ -67,6 +67,34 @@ class TestHistory:
         """Mean of the recent tests' mean returns."""
         return statistics.fmean(self.recent.values())
 
+    def score(self, metric: str) -> float:
+        """Return the mean return of the last test or, for `test/best_return`, of the best."""
+        result = self.best if metric == "test/best_return" else self.last
+        assert result is not None
+        return result.return_mean
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `summary.json` says of the tests."""
+        last, best = self.last, self.best
+        if last is None or best is None:
+            return {"return_mean": None, "return_std": None, "return_per_episode": []}
+        return {
+            "return_mean": last.return_mean,
+            "return_std": last.return_std,
+            "return_per_episode": list(last.returns),
+            "best_return_mean": best.return_mean,
+            "best_env_steps": best.env_steps,
+            "last_ten_return_mean": self.recent_mean,
+            "last_ten_env_steps": list(self.recent),
+        }
+
+    def result(self) -> str:
+        """Describe the last and the best test in one line."""
+        last, best = self.last, self.best
+        assert last is not None and best is not None
+        result = f"test return {last.return_mean:.1f} ± {last.return_std:.1f} over {len(last.returns)} episodes"
+        return f"{result}; best {best.return_mean:.1f} at {best.env_steps:,} env steps"
+
     def state_dict(self) -> dict[str, Any]:
         """Return all of it as plain data."""
         results = {

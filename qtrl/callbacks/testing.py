@@ -9,10 +9,9 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 
-from qtrl.algos import TD3
 from qtrl.callbacks.every import Every
+from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
 from qtrl.callbacks.results import TestHistory, TestResult
-from qtrl.data import Stream
 from qtrl.envs import Episodes, run_episodes
 from qtrl.nn import quantum_layers
 from qtrl.process.stopping import Stop
@@ -95,30 +94,46 @@ class Testing(Callback):
         return self.history.last
 
     @property
-    def best(self) -> TestResult | None:
-        """The test with the highest mean return so far."""
-        return self.history.best
+    def best_at(self) -> int | None:
+        """Env steps at which the test with the highest mean return so far was made; None before the first."""
+        return self.history.best.env_steps if self.history.best else None
 
-    def on_train_start(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def score(self, metric: str) -> float:
+        """Return what `optimized_metric` asks for; see `TestHistory.score`."""
+        return self.history.score(metric)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `summary.json` says of the tests."""
+        return self.history.summary()
+
+    def status(self) -> str:
+        """Describe the newest test for the progress bar."""
+        return f"test {self.last.return_mean:.0f}" if self.last else ""
+
+    def result(self) -> str:
+        """Describe the last and the best test in one line."""
+        return self.history.result()
+
+    def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Begin to count at the last test; make the one in which the run was stopped."""
         self._every.start(self.last.env_steps if self.last else 0)
         if pl_module.updates and self._every.due(pl_module.env_steps):
             self._test(trainer, pl_module, self._seeds)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: TD3, *args: Any) -> None:  # type: ignore[override]
+    def on_train_batch_end(self, trainer: Trainer, pl_module: RLLearner, *args: Any) -> None:  # type: ignore[override]
         """Test where it is due; the time does not count as learning."""
         if self._every.due(pl_module.env_steps):
             start = time.perf_counter()
             self._test(trainer, pl_module, self._seeds)
             pl_module.meters.stopwatch.seconds["learning"] -= time.perf_counter() - start
 
-    def on_train_end(self, trainer: Trainer, pl_module: TD3) -> None:  # type: ignore[override]
+    def on_train_end(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Test the final actor, unless that was just done with as many episodes."""
         last = self.last
         if last is None or (last.env_steps, len(last.returns)) != (pl_module.env_steps, len(self._final_seeds)):
             self._test(trainer, pl_module, self._final_seeds)
 
-    def _test(self, trainer: Trainer, module: TD3, seeds: Sequence[int]) -> None:
+    def _test(self, trainer: Trainer, module: RLLearner, seeds: Sequence[int]) -> None:
         """Play on rank 0, tell all ranks."""
         result: TestResult | None = None
         if trainer.is_global_zero:
@@ -140,15 +155,14 @@ class Testing(Callback):
         if trainer.is_global_zero:
             self._log(trainer, module, result)
 
-    def _log(self, trainer: Trainer, module: TD3, result: TestResult) -> None:
-        assert self.best is not None
+    def _log(self, trainer: Trainer, module: RLLearner, result: TestResult) -> None:
         row: dict[str, float] = {
             "env_steps": result.env_steps,
             "updates": module.updates,
             "test/return_mean": result.return_mean,
             "test/return_std": result.return_std,
             "test/episode_length": statistics.fmean(result.lengths),
-            "test/best_return": self.best.return_mean,
+            "test/best_return": self.history.score("test/best_return"),
             "test/last_ten_return": self.history.recent_mean,
         }
         trained = self._training_return(trainer)
@@ -159,8 +173,7 @@ class Testing(Callback):
 
     def _training_return(self, trainer: Trainer) -> float | None:
         """Return the mean return of the training episodes that ended since the test before."""
-        stream = trainer.train_dataloader
-        assert isinstance(stream, Stream)
+        stream: ReplayStream = source_of(trainer)
         before, self._ended_before = self._ended_before, (stream.episodes.count, stream.episodes.total)
         count, total = (now - then for now, then in zip(self._ended_before, before, strict=True))
         return total / count if count else None

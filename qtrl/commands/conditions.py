@@ -9,13 +9,13 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from qtrl.commands.agent import Agent
+from qtrl.config.instantiate import build
 from qtrl.config.limits import check_config
 from qtrl.errors import ConfigError, QtrlError
 from qtrl.nn import Block
 from qtrl.nn.gradients.circuit import is_exact
 from qtrl.nn.stand_ins import Trained
 from qtrl.quantum import READOUTS, n_shots
-from qtrl.run.build import build, build_block
 
 OWN = "own"
 """The condition that every other one is compared with: the run as it is."""
@@ -82,7 +82,7 @@ class Condition:
             cfg.block = OmegaConf.merge(cfg.block, self.block)
             _check_exact(cfg.block.get("readout"), own)
         check_config(cfg)
-        block = build_block(cfg, own.n_in, own.n_out)
+        block: Block = build(cfg.block)(own.n_in, own.n_out)
         weights, expected = ({name: value.shape for name, value in b.state_dict().items()} for b in (own, block))
         if expected and weights != expected:
             raise ConfigError(f"{type(block).__name__} has parameters that this run did not train")

@@ -28,8 +28,26 @@ def build(node: DictConfig, **arguments: Any) -> Any:
         QtrlError: What the class raises of qtrl's own errors.
         ConfigError: The class does not accept its arguments.
     """
+    with _explained(node):
+        made = instantiate(node, **arguments, _convert_="all")
+    return _explaining(node, made) if node.get("_partial_") else made
+
+
+def _explaining(node: DictConfig, make: Callable[..., T]) -> Callable[..., T]:
+    """Let what a partial node became raise errors as `build` does when it is called."""
+
+    def call(*arguments: Any, **options: Any) -> T:
+        with _explained(node):
+            return make(*arguments, **options)
+
+    return call
+
+
+@contextmanager
+def _explained(node: DictConfig) -> Iterator[None]:
+    """Raise qtrl's own errors as they are, and others as one that names the node's class."""
     try:
-        return instantiate(node, **arguments, _convert_="all")
+        yield
     except Exception as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
@@ -53,10 +71,16 @@ def construct(kind: Callable[..., T], cfg: DictConfig) -> T:
     arguments = {}
     for name, parameter in inspect.signature(kind).parameters.items():
         if name in cfg:
-            arguments[name] = build(cfg[name]) if OmegaConf.is_config(cfg[name]) else cfg[name]
+            arguments[name] = _value(cfg[name])
         elif parameter.default is parameter.empty:
             raise ConfigError(f"the config has no key {name!r}, which {kind.__name__} needs")
     return kind(**arguments)
+
+
+def _value(node: Any) -> Any:
+    if OmegaConf.is_dict(node):
+        return build(node)
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_list(node) else node
 
 
 def construct_task(cfg: DictConfig) -> Task:

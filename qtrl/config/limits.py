@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig, OmegaConf
 
-from qtrl.data import COLLECTORS, STORAGES, Schedule, check_collector
+from qtrl.data import STORAGES
 from qtrl.envs import VECTORS
 from qtrl.errors import ConfigError
 from qtrl.keys import LABEL, LABEL_RULE
@@ -123,7 +123,6 @@ CHOICES = {
     "algo.compile_mode": (None, "default", "reduce-overhead", "max-autotune"),
     "env.vector": tuple(VECTORS),
     "data.overlap": (False, True),
-    "data.collector": tuple(COLLECTORS),
 }
 """Words by key, as above."""
 
@@ -134,7 +133,7 @@ def check_config(cfg: DictConfig) -> None:
     """Check the numbers and words of a config.
 
     Raises:
-        ConfigError: The first one that has no value or is out of range, or a warm-up that is not shorter than the run.
+        ConfigError: The first one that has no value or is out of range.
     """
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:
@@ -151,9 +150,7 @@ def check_config(cfg: DictConfig) -> None:
     _check_label(cfg.get("label"))
     _check_sizes(cfg)
     _check_processes(cfg)
-    _check_overlap(cfg)
     _check_clipping(cfg)
-    Schedule(cfg.total_env_steps, cfg.warmup_env_steps, cfg.updates_per_env_step)
 
 
 def _check_label(label: object) -> None:
@@ -200,12 +197,3 @@ def _check_clipping(cfg: DictConfig) -> None:
             f"algo.max_gradient_norm does not go with trainer.precision={precision}, whose gradients are scaled: "
             "set it to null, or the precision to bf16-mixed or 32-true"
         )
-
-
-def _check_overlap(cfg: DictConfig) -> None:
-    """Refuse overlap where nothing would overlap; a run folder of an earlier version has none of these keys."""
-    overlap, vector = cfg.data.get("overlap", False), cfg.env.get("vector", "serial")
-    check_collector(cfg.data.get("collector", "direct"), overlap=overlap)
-    if overlap and not VECTORS[vector].steps_beside:
-        others = " or ".join(name for name, kind in VECTORS.items() if kind.steps_beside)
-        raise ConfigError(f"data.overlap=true needs environments beside the learner: set env.vector={others}")

@@ -14,6 +14,8 @@ class EpisodeReturns:
         self._running: np.ndarray | None = None
         self.ended: list[tuple[float, int]] = []
         self.count = 0
+        self.newest: float | None = None
+        """Return of the episode that ended last."""
         self.total = 0.0
         """Sum of the returns of all `count` episodes."""
 
@@ -29,6 +31,7 @@ class EpisodeReturns:
                 self.ended.append((total, int(length)))
                 self.count += 1
                 self.total += total
+                self.newest = total
             self._running[:, ended] = 0.0
 
     def pop(self) -> list[tuple[float, int]]:

@@ -80,8 +80,7 @@ class Stream:
         self._stop = stop or Stop()
         self.env_steps = 0
         self.episodes = EpisodeReturns()
-        self.on_collect: Callable[[int], None] | None = None
-        """Called with `env_steps` after every collected step, warm-up included."""
+        self._listeners: list[Callable[[int], None]] = []
         self.lost_steps = 0
         """Env steps of this rank that gave no transition: the simulation was unstable, or a worker died."""
         self.largest_reward = 0.0
@@ -139,8 +138,8 @@ class Stream:
             rows = collector.end()
         self._keep(rows, collector.lost)
         self.env_steps += num_envs * self._world_size
-        if self.on_collect is not None:
-            self.on_collect(self.env_steps)
+        for listener in self._listeners:
+            listener(self.env_steps)
         if self._overlap:  # at the end as well: the run may be gone on with
             self._begin(collector, num_envs)
 
@@ -172,6 +171,14 @@ class Stream:
         with stopwatch.section("env"), self._meters.ledger.timed("collect", self._policy.layers):
             yield
         stopwatch.seconds["env"] -= stopwatch.seconds["policy"] - policy_before
+
+    def listen(self, listener: Callable[[int], None]) -> None:
+        """Call `listener` with `env_steps` after every collected step, warm-up included."""
+        self._listeners.append(listener)
+
+    def status(self) -> str:
+        """Describe the newest episode for the progress bar; empty before the first has ended."""
+        return f"return {self.episodes.newest:.0f}" if self.episodes.newest is not None else ""
 
     def commit(self) -> None:
         """Bring the replay onto the disk, for a checkpoint that is about to be written."""

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from qtrl.analysis.drawing.learning_curve import draw_learning_curve
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
+from qtrl.callbacks.protocols import Source, Test
 from qtrl.config.instantiate import blamed, construct, construct_task
 from qtrl.errors import CheckpointError, QtrlError
 from qtrl.loggers import MetricsCSV
@@ -29,7 +30,7 @@ from qtrl.run.resolve import resolve
 from qtrl.run.result import finished_metric
 from qtrl.run.settings import AUTO, RunSettings
 from qtrl.run.start_from import StartingPoint, find_starting_point
-from qtrl.tasks import RunContext, Source, Task, Test
+from qtrl.tasks import RunContext, Task
 
 SIGTERM_STATUS = 143
 
@@ -88,7 +89,7 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
         test = task.make_test(context)
         facts = _facts(settings, task, trainer)
         csv = MetricsCSV(settings.folder / "metrics.csv", task.metric_names(module))
-        trainer.callbacks += _callbacks(settings, task, test, context, facts)
+        trainer.callbacks += _callbacks(settings, task, test, context, facts)  # type: ignore[attr-defined]
         trainer.loggers = [csv, *_other_loggers(settings, OmegaConf.to_container(cfg, resolve=True), facts)]
     task.check(module, context)
     resumed = start if start is not None and start.resumes else None
@@ -148,7 +149,7 @@ def _facts(settings: RunSettings, task: Task, trainer: Trainer) -> dict[str, Any
 
 
 def _callbacks(
-    settings: RunSettings, task: Task, test: Test, context: RunContext, facts: Mapping[str, Any]
+    settings: RunSettings, task: Task, test: Test, context: RunContext, facts: dict[str, Any]
 ) -> list[Callback]:
     """Make the callbacks, in the order in which they are called: what sums up comes last."""
     total, warmup = settings.total_env_steps, settings.warmup_env_steps

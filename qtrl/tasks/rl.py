@@ -9,14 +9,16 @@ import torch
 from lightning.pytorch import Callback, seed_everything
 
 from qtrl.callbacks import MetricRows, Probe, QGuard, Testing, play, test_seeds
-from qtrl.envs import Episodes, env_spec
+from qtrl.data import Schedule, Stream
+from qtrl.envs import VECTORS, Episodes, env_spec
 from qtrl.errors import ConfigError, EnvError
-from qtrl.keys import METRICS, qubit_metrics
+from qtrl.keys import METRICS, probe_metrics
 from qtrl.nn import Block, GradientEstimator, quantum_layers
 from qtrl.quantum import Circuit
 from qtrl.seeding import seed_for
 from qtrl.specs import EnvSpec
 from qtrl.tasks.base import RunContext
+from qtrl.tasks.rl_data import check_replay, make_stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,22 @@ class RL:
     checkpoint_every_env_steps: int
     checkpoint_replay: str
 
+    def __post_init__(self) -> None:
+        overlap, vector = self.data["overlap"], VECTORS[self.env["vector"]]
+        if overlap and not vector.steps_beside:
+            others = " or ".join(name for name, kind in VECTORS.items() if kind.steps_beside)
+            raise ConfigError(f"data.overlap=true needs environments beside the learner: set env.vector={others}")
+        _ = self.schedule
+
+    @property
+    def schedule(self) -> Schedule:
+        """How env steps and updates follow each other.
+
+        Raises:
+            ConfigError: The warm-up is not shorter than the run.
+        """
+        return Schedule(self.total_env_steps, self.warmup_env_steps, self.updates_per_env_step)
+
     @cached_property
     def spec(self) -> EnvSpec:
         """Sizes and time limit of the environment, of which one is made for that."""
@@ -84,9 +102,18 @@ class RL:
         critic = self.critic(spec.observation_size, spec.action_size)
         return self.algo(actor, critic, meters=context.meters, seed=context.seed, rank=context.rank)
 
+    def check(self, module: Any, context: RunContext) -> None:
+        """Check that the replay buffer will fit into memory and onto the disk."""
+        check_replay(self, module, context)
+
+    def make_data(self, module: Any, context: RunContext) -> Stream:
+        """Open environments and replay buffer."""
+        return make_stream(self, module, context)
+
     def metric_names(self, module: Any) -> tuple[str, ...]:
-        """Name all metrics, those of each qubit last."""
-        return (*METRICS, *qubit_metrics(self.circuit.n_qubits))
+        """Name all metrics, those of the quantum layers and their qubits last."""
+        n_qubits = {name: layer.block.n_out for name, layer in quantum_layers(module.actor).items()}
+        return (*METRICS, *probe_metrics(n_qubits))
 
     def describe(self, module: Any, device: torch.device) -> str:
         """Name the engine that runs the circuits on a device."""
@@ -100,7 +127,7 @@ class RL:
     def explain(self, error: Exception, module: Any) -> Exception | None:
         """Name a loss that went unseen on an accelerator as the better reason, or the option to turn off."""
         if isinstance(error, EnvError):
-            module.look_at_losses()
+            module.check_losses()
         elif module.compile_mode and type(error).__module__.startswith("torch._"):
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             return ConfigError(f"algo.compile_mode={module.compile_mode} failed, set it to null: {reason}")
