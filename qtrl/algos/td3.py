@@ -95,7 +95,7 @@ class TD3(LightningModule):
         self._act = _act if runs_circuits else compiled(_act)
         self._values, self._target_values = compiled(self.critic.forward), compiled(self.critic_target.forward)
         self._first_value = compiled(self.critic.first)
-        self._compiled = mode is not None
+        self.compile_mode = mode
         if mode:
             for layer in self._layers.values():
                 for net in layer.estimator.children():
@@ -121,7 +121,7 @@ class TD3(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Make one update from one minibatch."""
-        if self._compiled:
+        if self.compile_mode:
             torch.compiler.cudagraph_mark_step_begin()  # a replayed graph may write over the last update's tensors
         self.mechanics.begin(batch.env_steps)
         stopwatch, rows = self.meters.stopwatch, batch.transitions

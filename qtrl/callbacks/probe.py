@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from qtrl.algos.td3_loss import actor_loss
 from qtrl.callbacks.every import Every
-from qtrl.callbacks.protocols import RLLearner
+from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
 from qtrl.data import Replay
 from qtrl.keys import OBSERVATION, layer_labels
 from qtrl.meters import Cost

@@ -183,7 +183,7 @@ def _fit(run: Run) -> None:
     path = run.start.path if run.start is not None and run.start.resumes else None
     try:
         with run.stop.listening():
-            run.trainer.fit(run.module, run.data, ckpt_path=str(path) if path else None, weights_only=True)  # type: ignore[arg-type]
+            run.trainer.fit(run.module, run.data, ckpt_path=str(path) if path else None, weights_only=True)
     except Interruption as interruption:
         _say(run.trainer, _stopped_line(run, interruption))
         raise
