@@ -26,7 +26,7 @@ CONFIG_MISTAKES = {
     "unknown block": ((*PENDULUM, "block=qpu"), ["qpu", "pqc", "fc", "rbg", "zeros"]),
     "unknown engine": ((*PENDULUM, "engine=qpu"), ["qpu", *ENGINES]),
     "unknown candidate": ((*PENDULUM, "engine.candidates=[qpu]"), ["qpu", *ENGINES[:3]]),
-    "unknown engine option": ((*PENDULUM, "engine=numba", "+engine.precise=true"), ["NumbaEngine", "precise"]),
+    "unknown engine option": ((*PENDULUM, "engine=numba", "+engine.precise=true"), ["NumbaEngine() takes no arguments"]),
     "mistyped key": ((*PENDULUM, "sede=1"), ["sede", "did you mean seed?", "total_env_steps"]),
     "mistyped key of a group": ((*PENDULUM, "algo.gama=1"), ["algo.gama", "did you mean gamma?", "tau"]),
     "no group": ((*PENDULUM, "logger=null"), ["Config group override must be a string"]),

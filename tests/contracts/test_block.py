@@ -5,8 +5,9 @@ import pickle
 
 import pytest
 import torch
+from sampling_engine import SamplingEngine
 
-from qtrl.errors import CircuitError, ConfigError, QtrlError
+from qtrl.errors import CircuitError, ConfigError, EngineError, QtrlError
 from qtrl.meters import Cost
 from qtrl.nn import FC, PQC, RBG, Bernoulli, Block, FCMatched, QtDNNEstimator, Shuffled, Zeros
 from qtrl.quantum import READOUTS, efficient_su2, make_engine
@@ -142,6 +143,16 @@ def test_pqc_mean_of_many_shots_approaches_the_expectation() -> None:
     exact = build_pqc(readout="expectation")(angles())
     mean = build_pqc(readout="mean", shots=4000)(angles(), seeded())
     assert (mean - exact).abs().max() < 5 * 0.5 / 4000**0.5  # five standard errors of a fair bit
+
+
+def test_pqc_acts_on_an_engine_that_can_only_sample_and_refuses_exact_readouts() -> None:
+    circuit = efficient_su2(N_OUT, reps=1)
+    block = PQC(N_IN, N_OUT, circuit=circuit, engine=SamplingEngine(shots_per_job=30), readout="mean", shots=4000)
+    mean = build_pqc(readout="expectation")(angles())
+    assert (block(angles(), seeded()) - mean).abs().max() < 5 * 0.5 / 4000**0.5  # five standard errors of a fair bit
+    block = PQC(N_IN, N_OUT, circuit=circuit, engine=SamplingEngine(), readout="expectation")
+    with pytest.raises(EngineError, match="readout expectation: engine 'sampling' can only sample"):
+        block(angles())
 
 
 def test_pqc_refuses_a_circuit_of_another_size_and_names_both() -> None:

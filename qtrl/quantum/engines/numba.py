@@ -14,6 +14,7 @@ from qtrl.quantum.capabilities import Capabilities
 from qtrl.quantum.checks import check_finite
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engine import Engine, Executable
+from qtrl.quantum.engines.cpu.threads import in_parts
 from qtrl.quantum.gates import GATES
 from qtrl.quantum.optional import import_package
 
@@ -73,7 +74,7 @@ class NumbaExecutable(Executable):
         def work(part: slice) -> None:
             _kernel().gradient(self._program, rows[part], of_bits, values[part], gradients[part])
 
-        _threads().in_parts(work, len(rows), self._rows_per_part)
+        in_parts(work, len(rows), self._rows_per_part)
         return torch.from_numpy(gradients)
 
     def _run(
@@ -97,7 +98,7 @@ class NumbaExecutable(Executable):
                 if not run(self._program, rows[part], *(output[part] for output in outputs)):
                     bad.append(part)
 
-            _threads().in_parts(work, len(rows), self._rows_per_part)
+            in_parts(work, len(rows), self._rows_per_part)
             finite = not bad
         if not finite:
             check_finite(angles)
@@ -128,13 +129,6 @@ def _kernel() -> ModuleType:
 
     announce_compiling(kernel.run, kernel.gradient)
     return kernel
-
-
-@cache
-def _threads() -> ModuleType:
-    from qtrl.quantum.engines.cpu import threads
-
-    return threads
 
 
 def _rows(angles: Tensor) -> np.ndarray:

@@ -1,6 +1,8 @@
 """The engine `triton`: one GPU kernel for collection, sampling and tests, without gradients (package triton)."""
 
 from dataclasses import replace
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -28,28 +30,20 @@ class TritonExecutable(Executable):
         return {**super().__getstate__(), "_copies": {}}
 
     def _probabilities(self, angles: Tensor) -> Tensor:
-        from qtrl.quantum.engines.gpu.kernel import probabilities
-
         out = angles.new_empty(len(angles), 2**self.circuit.n_qubits, dtype=torch.float32)
-        return self._launch(probabilities, angles, out)
+        return self._launch(_kernels().probabilities, angles, out)
 
     def _expectations(self, angles: Tensor) -> Tensor:
-        from qtrl.quantum.engines.gpu.kernel import expectations
-
         out = angles.new_empty(len(angles), self.circuit.n_qubits, dtype=torch.float32)
-        return self._launch(expectations, angles, out)
+        return self._launch(_kernels().expectations, angles, out)
 
     def _sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
-        from qtrl.quantum.engines.gpu.kernel import outcomes
-
         out = angles.new_empty(len(angles), shots, dtype=torch.long)
-        return self._launch(outcomes, angles, out, _draws(angles, shots, generator), shots)
+        return self._launch(_kernels().outcomes, angles, out, _draws(angles, shots, generator), shots)
 
     def _ones(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
-        from qtrl.quantum.engines.gpu.kernel import ones
-
         out = angles.new_empty(len(angles), self.circuit.n_qubits, dtype=torch.float64)
-        return self._launch(ones, angles, out, _draws(angles, shots, generator), shots)
+        return self._launch(_kernels().ones, angles, out, _draws(angles, shots, generator), shots)
 
     def _launch(self, kernel: Any, angles: Tensor, out: Tensor, *drawn: Any) -> Tensor:
         """Let a kernel fill `out` and return it."""
@@ -75,6 +69,14 @@ class TritonExecutable(Executable):
         if device not in self._copies:
             self._copies[device] = self._program.to(device)
         return self._copies[device]
+
+
+@cache
+def _kernels() -> ModuleType:
+    """Import the kernels when the first one is launched: Triton is an optional package."""
+    from qtrl.quantum.engines.gpu import kernel
+
+    return kernel
 
 
 def _draws(angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
