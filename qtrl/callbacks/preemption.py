@@ -1,4 +1,4 @@
-"""Signals while a run trains."""
+"""Graceful shutdown of a training run by signals."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from qtrl.process.stopping import Interruption, Stop
 
 
 class Preemption(Callback):
-    """Let signals be wishes to stop, and put a job of SLURM back into its queue once it has stopped.
+    """Let signals request a graceful shutdown, and requeue a SLURM job once it has stopped.
 
     Listed last, so that everything is saved before.
 
     Args:
-        stop: Hears of the signals.
+        stop: The run's shutdown request.
     """
 
     def __init__(self, stop: Stop) -> None:

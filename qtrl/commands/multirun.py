@@ -1,4 +1,4 @@
-"""The jobs of a multirun, which may run in processes of their own."""
+"""The jobs of a multirun, which may run in other processes than the command that started them."""
 
 import json
 import os
@@ -7,16 +7,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
+from qtrl.process.identity import ProcessIdentity
+
 COMMAND = "QTRL_MULTIRUN"
-"""By this variable jobs find the process that started them, and the file in which they tell why they failed."""
-WATCH = "qtrl-watch-command"
-"""Name of the thread that sees whether the command is still there."""
-LOOK_SECONDS = 0.5
-SECONDS_TO_SAVE = 12.0
-"""More than a run that was asked to stop takes at most."""
+"""Environment variable, as JSON: the command's process, and the file to which jobs append their failures."""
+WATCHDOG = "qtrl-watch-command"
+"""Name of the thread that polls whether the command still runs."""
+POLL_SECONDS = 0.5
+SHUTDOWN_SECONDS = 12.0
+"""More than the graceful shutdown of a run may take."""
 
 
 @contextmanager
@@ -25,7 +28,7 @@ def failures_of_jobs() -> Iterator[Path]:
     before = os.environ.get(COMMAND)
     with tempfile.TemporaryDirectory(prefix="qtrl-") as folder:
         path = Path(folder, "failures.jsonl")
-        os.environ[COMMAND] = f"{os.getpid()}:{path}"
+        os.environ[COMMAND] = json.dumps(asdict(ProcessIdentity.own()) | {"failures": str(path)})
         try:
             yield path
         finally:
@@ -35,35 +38,46 @@ def failures_of_jobs() -> Iterator[Path]:
 
 
 def end_with_command() -> None:
-    """In a job's own process: see to it that SIGTERM comes when the command ends, however it ends; a run then saves.
+    """In a job's own process below the command: start a watchdog that sends SIGTERM once the command has ended.
 
-    The kernel's own signal for this comes once for each thread of the command, and a second one ends a run at once.
+    A process that was started by something else, such as a worker of submitit or Ray, may have inherited the variable;
+    what started it decides when it ends. The kernel's parent-death signal is not used: it comes once for each thread of
+    the command, and a second SIGTERM ends a run without saving.
 
     Raises:
         SystemExit: The command has ended already.
     """
-    pid = int(os.environ.get(COMMAND, "0").partition(":")[0])
-    if pid in (0, os.getpid()) or any(thread.name == WATCH for thread in threading.enumerate()):
+    command, _ = _command()
+    watched = any(thread.name == WATCHDOG for thread in threading.enumerate())
+    if watched or command == ProcessIdentity.own() or not command.is_ancestor():
         return
-    if os.getppid() != pid:
+    if not command.is_running():
         raise SystemExit(128 + signal.SIGTERM)
-    threading.Thread(target=_watch, args=(pid,), name=WATCH, daemon=True).start()
+    threading.Thread(target=_watch, args=(command,), name=WATCHDOG, daemon=True).start()
 
 
-def _watch(pid: int) -> None:
-    while os.getppid() == pid:
-        time.sleep(LOOK_SECONDS)
+def _watch(command: ProcessIdentity) -> None:
+    while command.is_running():
+        time.sleep(POLL_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(SECONDS_TO_SAVE)
+    time.sleep(SHUTDOWN_SECONDS)
     os._exit(128 + signal.SIGTERM)  # else the process would wait for another job
 
 
+def _command() -> tuple[ProcessIdentity, str]:
+    """Return the command's process and its file for failures, both empty without a command."""
+    values = json.loads(os.environ.get(COMMAND, "null")) or {"machine": "", "pid": 0, "started": "", "failures": ""}
+    path = values.pop("failures")
+    return ProcessIdentity(**values), path
+
+
 def tell_failure(folder: str, reason: str) -> None:
-    """Tell the command that the job of this folder failed."""
-    path = os.environ.get(COMMAND, "").partition(":")[2]
-    if path:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps([folder, reason]) + "\n")
+    """Tell the command that the job of this folder failed, if it still runs and shares its file system."""
+    _, path = _command()
+    with suppress(OSError):
+        if path:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(json.dumps([folder, reason]) + "\n")
 
 
 def told_failures(path: Path) -> list[tuple[str, str]]:

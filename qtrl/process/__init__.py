@@ -1,1 +1,1 @@
-"""The process that runs: threads, ranks, graceful shutdown, imports."""
+"""Process-wide concerns: threads, ranks, graceful shutdown, OpenMP, imports, process identity."""

@@ -1,4 +1,4 @@
-"""Imports of thousands of modules, without the garbage collector walking through them on the way."""
+"""Import of large libraries with the garbage collector paused, and their objects frozen afterwards (`gc.freeze`)."""
 
 import gc
 import sys
@@ -8,11 +8,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def lasting_imports() -> Iterator[None]:
-    """Import in the body of the `with` statement what stays until the process ends.
+    """Pause the garbage collector in the `with` block, and exclude the objects that exist at its end from collection.
 
-    The garbage collector would walk through half a million objects again and again, and free next to none of them: it
-    rests meanwhile, and from then on passes over what is there at the end. Where nothing new was imported it goes on
-    as before, so what an earlier job of a multirun left behind is still collected.
+    Otherwise it would traverse the half million objects of torch and its companions again and again and free next to
+    none. If nothing was imported nothing is frozen, so garbage of an earlier job of a multirun is still collected.
     """
     enabled, modules = gc.isenabled(), len(sys.modules)
     gc.disable()

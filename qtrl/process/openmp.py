@@ -1,6 +1,6 @@
-"""How long a thread of OpenMP spins while it waits for the others, before it lets other programs have the core.
+"""Choice of `GOMP_SPINCOUNT`: how long idle OpenMP threads busy-wait before they yield the core.
 
-torch computes with GNU's OpenMP, which reads `GOMP_SPINCOUNT` once, when torch is imported.
+torch computes with GNU OpenMP, which reads the variable once, when torch is imported.
 """
 
 import os
@@ -8,28 +8,28 @@ import time
 from pathlib import Path
 
 LONG, SHORT = "30000", "1000"
-"""Turns of the loop. On free cores a short spin makes updates slower, since threads go to sleep between operations; on
-busy ones a long spin makes them many times as slow, since the thread that is waited for cannot run."""
+"""Iterations of the busy-wait. A short one makes updates slower on free cores, since threads sleep between operations;
+a long one makes them many times slower on busy cores, since the thread that is waited for cannot run."""
 SAMPLES, PAUSE = 20, 2e-3
-"""Looks at the machine, and seconds from one to the next."""
+"""Samples of the load, and seconds between them."""
 LOADAVG = Path("/proc/loadavg")
 
 
 def spin_count() -> str:
-    """Return `LONG` if no other program wants the cores that this process may use, `SHORT` if one does.
+    """Return `LONG` if the cores that this process may use are otherwise idle, else `SHORT`.
 
-    It takes 40 ms, and is `SHORT` where Linux does not tell how many threads are running.
+    Sampling takes 40 ms; without a readable `/proc/loadavg` the answer is `SHORT`.
     """
     try:
         running = [_running() for _ in range(SAMPLES)]
     except (OSError, ValueError, IndexError):
         return SHORT
-    others = sum(running) / SAMPLES - 1  # all but the thread that looks
+    others = sum(running) / SAMPLES - 1  # without this thread
     free = (os.cpu_count() or 1) - others
     return LONG if free > len(os.sched_getaffinity(0)) - 0.5 else SHORT
 
 
 def _running() -> int:
-    """Return how many threads of the machine run or could run now."""
+    """Return the number of runnable threads on the machine now."""
     time.sleep(PAUSE)
     return int(LOADAVG.read_text().split()[3].split("/")[0])

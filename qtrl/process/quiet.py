@@ -1,13 +1,13 @@
-"""Keep the terminal for what this program has to say."""
+"""Silencing of the libraries' notices on the terminal."""
 
 import logging
 import warnings
 
 
 def quiet_libraries() -> None:
-    """Silence advice and notices that a user of qtrl can do nothing about; warnings of substance stay."""
+    """Hide notices of Lightning and TorchRL that a user of qtrl cannot act on; other warnings stay."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("torchrl").setLevel(logging.WARNING)
-    # Lightning asks torch for a name that torch renamed.
+    # Lightning uses a name that torch has deprecated.
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")

@@ -1,4 +1,4 @@
-"""What the processes of a run tell each other beside gradients."""
+"""Exchange of values among the ranks of a run (`torch.distributed`)."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch.distributed
 
 
 def from_all_ranks(value: Any) -> list[Any]:
-    """Return this value of every rank, in their order; all of them must call it."""
+    """Gather a value from every rank, in rank order; a collective call, made by all ranks."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return [value]
     values: list[Any] = [None] * torch.distributed.get_world_size()

@@ -1,4 +1,7 @@
-"""Ending early without losing anything: a wish to stop, and the places where a run looks whether there is one."""
+"""Graceful shutdown: a signal requests it, and the run stops at its next safe point, where everything can be saved.
+
+A watchdog thread ends the process if it does not get there in time.
+"""
 
 import faulthandler
 import os
@@ -15,21 +18,21 @@ from typing import Any
 from qtrl.process.ranks import from_all_ranks
 
 GRACE_SECONDS = 9.0
-"""How long a stopping run may take to save; batch systems kill 10 seconds after the signal, or later."""
+"""Time limit of the shutdown; batch systems send SIGKILL 10 seconds after SIGTERM, or later."""
 STDERR = 2
-"""Its descriptor, whatever `sys.stderr` has become."""
-WISHES = (signal.SIGTERM, signal.SIGINT)
+"""File descriptor, whatever `sys.stderr` has been replaced by."""
+SHUTDOWN_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 END = 0
-"""Ends the thread that watches; no signal has this number."""
-LOOK_TOGETHER_EVERY = 16
-"""Looks from one exchange among ranks to the next."""
+"""Written to the watchdog's pipe to end it; no signal has this number."""
+CHECKS_PER_EXCHANGE = 16
+"""Calls of `Stop.check` from one exchange among ranks to the next."""
 
 
 class Interruption(SystemExit):
-    """A signal asked the run to stop, and it is where it can; uncaught, the process ends with 128 + the signal.
+    """Raised at a safe point after a shutdown was requested; uncaught, the process exits with 128 + the signal number.
 
     Args:
-        number: The signal.
+        number: The signal that requested it.
     """
 
     def __init__(self, number: int) -> None:
@@ -41,58 +44,58 @@ class Interruption(SystemExit):
 
 
 class Stop:
-    """The wish to stop: set by a signal, met between two env steps or updates, when everything fits together.
+    """Request of a graceful shutdown, made by SIGTERM or SIGINT and granted between two env steps or updates.
 
-    A second signal ends the process at once, and so does a run that has not stopped after `GRACE_SECONDS`: the last
-    checkpoint on the disk is then what is left. A thread sees to that, since Python runs a handler only when the main
-    thread comes back from whatever library it is in.
+    A second signal ends the process at once, and so does the watchdog after `GRACE_SECONDS`; the last checkpoint on
+    disk is then what remains. The watchdog is a thread of its own because Python runs a signal handler only after the
+    main thread returns from native code.
 
-    Attributes:
-        world_size: Ranks of the run; several of them stop at the same place.
+    Args:
+        world_size: Ranks of the run; they agree to stop at the same check.
     """
 
     def __init__(self, world_size: int = 1) -> None:
-        self.world_size, self._looks = world_size, 0
+        self._world_size, self._checks = world_size, 0
         self._number = 0
         self._taken: set[int] = set()
         self._requeue: Callable | None = None
 
     def check(self) -> None:
-        """Stop here if that is wished; in a run of several ranks all of them must call this equally often.
+        """Stop here if a shutdown was requested; every rank must call this equally often.
 
         Raises:
-            Interruption: A signal came.
+            Interruption: It was.
         """
         number = self._number
-        if self.world_size > 1:
-            self._looks += 1
-            if self._looks % LOOK_TOGETHER_EVERY:
+        if self._world_size > 1:
+            self._checks += 1
+            if self._checks % CHECKS_PER_EXCHANGE:
                 return
             number = max(from_all_ranks(number))
         if number:
             raise Interruption(number)
 
     def check_alone(self) -> None:
-        """Stop here if that is wished, where one rank works while others wait for it: only in a run of a single rank.
+        """Check on one rank while others wait for it: does nothing in a run of several ranks.
 
         Raises:
-            Interruption: A signal came.
+            Interruption: A shutdown was requested.
         """
-        if self.world_size == 1:
+        if self._world_size == 1:
             self.check()
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take SIGTERM and SIGINT as wishes to stop in the `with` block, in the main thread; elsewhere do nothing."""
+        """Handle SIGTERM and SIGINT as shutdown requests in the `with` block; outside the main thread do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
-        before = {number: self._take(number) for number in WISHES}
+        before = {number: self._take(number) for number in SHUTDOWN_SIGNALS}
         before_fd = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        watch = threading.Thread(target=self._watch, args=(reading,), daemon=True)
-        watch.start()
+        watchdog = threading.Thread(target=self._watch, args=(reading,), daemon=True)
+        watchdog.start()
         try:
             yield
         finally:
@@ -100,30 +103,30 @@ class Stop:
             for number, handler in before.items():
                 signal.signal(number, handler)
             os.write(writing, bytes([END]))
-            watch.join()
+            watchdog.join()
             os.close(reading)
             os.close(writing)
 
     def take_over(self) -> None:
-        """Take signals back from Lightning, which sets handlers of its own when `fit` begins.
+        """Install the handlers again after Lightning has set its own at the start of `fit`.
 
-        Its handler for the signal by which SLURM announces the end of a job writes a checkpoint in the middle of
-        whatever is under way; it is kept for `requeue`.
+        Lightning's handler of SIGUSR1, by which SLURM announces the end of a job, saves a checkpoint in the middle of
+        whatever runs; it is kept for `requeue`.
         """
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in WISHES:
+        for number in SHUTDOWN_SIGNALS:
             self._take(number)
         if callable(signal.getsignal(signal.SIGUSR1)):
             self._requeue = self._take(signal.SIGUSR1)
 
     def requeue(self, number: int) -> None:
-        """Let Lightning put the job back into SLURM's queue, if that is what the signal was about."""
+        """Let Lightning requeue the SLURM job, if the signal was SLURM's."""
         if number == signal.SIGUSR1 and self._requeue is not None:
             self._requeue(number, None)
 
     def _take(self, number: int) -> Any:
-        """Handle a signal from now on; return what handled it before."""
+        """Install the handler of one signal; return the previous one."""
         self._taken.add(number)
         return signal.signal(number, self._request)
 
@@ -131,7 +134,7 @@ class Stop:
         self._number = self._number or number
 
     def _watch(self, reading: int) -> None:
-        """Read the numbers of signals as they arrive, whatever the main thread does."""
+        """Watchdog: read signal numbers from the wakeup pipe as they arrive, whatever the main thread does."""
         first, deadline = END, 0.0
         while True:
             patience = max(0.0, deadline - time.monotonic()) if first else None

@@ -1,4 +1,4 @@
-"""How many threads torch computes with."""
+"""Number of threads that torch computes with."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ def set_threads(count: int | None, world_size: int) -> int:
     """Set torch's threads for this process and return their number.
 
     Args:
-        count: The number; None takes `OMP_NUM_THREADS`, or else shares the machine's cores among the ranks.
+        count: The number; None takes `OMP_NUM_THREADS`, or else divides the usable cores among the ranks.
         world_size: Ranks on this machine.
     """
     cores = len(os.sched_getaffinity(0))
@@ -22,7 +22,7 @@ def set_threads(count: int | None, world_size: int) -> int:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute in this thread alone: for few rows waiting for other threads costs more than they bring."""
+    """Restrict torch to one thread: for few rows, synchronizing threads costs more than they save."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from qtrl.commands.multirun import failures_of_jobs, tell_failure, told_failures
 from qtrl.errors import RunFolderError
 from qtrl.run.result import finished_metric
 
@@ -123,6 +124,129 @@ def test_jobs_save_and_stop_when_the_command_is_killed(tmp_path):
         wait_for(lambda: all((run / "checkpoints" / "last.ckpt").exists() for run in runs))
         process.kill()
     wait_for(lambda: all("SIGTERM" in status(run) for run in runs))
+
+
+JOB = """
+import os, signal, time
+from qtrl.commands.multirun import end_with_command
+end_with_command()
+print("runs", os.getpid(), flush=True)
+{then}
+"""
+COMMAND = """
+import os, signal, subprocess, sys, time
+from qtrl.commands.multirun import failures_of_jobs
+job = [sys.executable, "-c", {job!r}]
+with failures_of_jobs():
+    {body}
+"""
+STAY = "time.sleep(60)"
+
+
+def start(source, **variables):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
+    return subprocess.Popen([sys.executable, "-c", source], env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def variable_of(process):
+    """What a command hands down to its jobs in `QTRL_MULTIRUN`, read from its standard output."""
+    return process.stdout.readline().strip()
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_job_that_another_process_started_runs_and_does_not_end_with_the_command(ended):
+    """As a worker of submitit or Ray does, whose environment was copied from the command's."""
+    command = start(COMMAND.format(job="", body=f"print(os.environ['QTRL_MULTIRUN'], flush=True); {STAY}"))
+    variable = variable_of(command)
+    if ended:
+        command.kill()
+        command.wait()
+    with start(JOB.format(then="time.sleep(1.5)"), QTRL_MULTIRUN=variable) as job:
+        assert job.stdout.readline().startswith("runs")
+        command.kill()
+    command.wait()
+    command.stdout.close()
+    assert job.returncode == 0
+
+
+@pytest.mark.parametrize("field", ["machine", "started"])
+def test_a_command_of_another_machine_or_time_with_the_number_of_the_parent_is_none_of_the_jobs(field):
+    edit = f"d = json.loads(os.environ['QTRL_MULTIRUN']); d[{field!r}] = 'another'; "
+    body = f"import json; {edit}os.environ['QTRL_MULTIRUN'] = json.dumps(d); sys.exit(subprocess.call(job))"
+    then = "import threading; assert threading.active_count() == 1"
+    with start(COMMAND.format(job=JOB.format(then=then), body=body)) as command:
+        assert command.stdout.readline().startswith("runs")
+    assert command.returncode == 0
+
+
+@pytest.mark.parametrize("between", [False, True], ids=["child", "grandchild"])
+def test_a_job_below_the_command_is_asked_to_stop_when_the_command_is_killed(between):
+    launch = (
+        "job"
+        if not between
+        else "[sys.executable, '-c', 'import subprocess, sys; subprocess.call(sys.argv[1:])', *job]"
+    )
+    with start(COMMAND.format(job=JOB.format(then=STAY), body=f"subprocess.call({launch})")) as command:
+        _, pid = command.stdout.readline().split()
+        time.sleep(0.7)
+        assert is_running(pid)
+        command.kill()
+        wait_for(lambda: not is_running(pid), 10)
+
+
+def test_a_job_outlives_the_process_between_it_and_the_command():
+    """As a worker of Ray whose raylet is replaced: the command is still there."""
+    launcher = "import subprocess, sys; subprocess.Popen(sys.argv[1:]); input()"
+    body = f"p = subprocess.Popen([sys.executable, '-c', {launcher!r}, *job], stdin=subprocess.PIPE); {STAY}"
+    body = body.replace(STAY, "time.sleep(1); p.communicate(b'\\n'); print('gone', flush=True); time.sleep(60)")
+    with start(COMMAND.format(job=JOB.format(then=STAY), body=body)) as command:
+        _, pid = command.stdout.readline().split()
+        assert command.stdout.readline() == "gone\n"
+        time.sleep(0.7)
+        assert is_running(pid)
+        command.kill()
+        wait_for(lambda: not is_running(pid), 10)
+
+
+LATE = """
+import multiprocessing, os, time
+from qtrl.commands.multirun import end_with_command, failures_of_jobs
+
+def job(parent):
+    print(os.getpid(), flush=True)
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    end_with_command()
+    time.sleep(60)
+
+with failures_of_jobs():
+    process = multiprocessing.get_context("fork").Process(target=job, args=(os.getpid(),))
+    process.start()
+    process.join()
+"""
+
+
+def test_a_job_that_begins_after_its_command_was_killed_ends_at_once():
+    with start(LATE) as command:
+        pid = command.stdout.readline().strip()
+        command.kill()
+        wait_for(lambda: not is_running(pid), 10)
+
+
+def test_a_failure_that_cannot_be_told_to_the_command_is_no_other_failure(monkeypatch, tmp_path):
+    with failures_of_jobs() as path:
+        tell_failure("runs/a", "in the way")
+        variable = os.environ["QTRL_MULTIRUN"]
+        assert told_failures(path) == [("runs/a", "in the way")]
+    monkeypatch.setenv("QTRL_MULTIRUN", variable)  # of a command that has ended
+    tell_failure("runs/b", "in the way")
 
 
 def status(run):

@@ -64,7 +64,7 @@ def test_several_ranks_look_together_every_so_often(monkeypatch):
 
     monkeypatch.setattr(stopping, "from_all_ranks", from_all_ranks)
     stop = Stop(world_size=2)
-    for _ in range(stopping.LOOK_TOGETHER_EVERY - 1):
+    for _ in range(stopping.CHECKS_PER_EXCHANGE - 1):
         stop.check()
         stop.check_alone()
     assert told == []

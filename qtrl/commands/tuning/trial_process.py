@@ -10,9 +10,9 @@ from types import FrameType
 from typing import Any
 
 from qtrl.errors import RunFolderError
-from qtrl.process.stopping import WISHES, Interruption
+from qtrl.process.stopping import SHUTDOWN_SIGNALS, Interruption
 
-ENDED_BY_WISH = {128 + number: number for number in WISHES} | {-number: number for number in WISHES}
+ENDED_BY_WISH = {128 + number: number for number in SHUTDOWN_SIGNALS} | {-number: number for number in SHUTDOWN_SIGNALS}
 """Statuses of a training that was asked to end, as its own exit and as the signal's work while it starts."""
 
 
@@ -42,7 +42,7 @@ class Training:
             Interruption: It was asked to end, or this process was.
             RunFolderError: The log cannot be written.
         """
-        before = {number: signal.signal(number, self._pass_on) for number in WISHES}
+        before = {number: signal.signal(number, self._pass_on) for number in SHUTDOWN_SIGNALS}
         try:
             status, said = self._run()
         finally:
