@@ -1,8 +1,8 @@
 import pytest
 import torch
+from qtrl.algos.finite import FiniteLosses
 
 from qtrl.algos import finite
-from qtrl.algos.finite import FiniteLosses
 from qtrl.errors import DivergenceError
 
 BAD = [float("nan"), float("inf"), float("-inf")]

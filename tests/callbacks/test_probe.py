@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
+from qtrl.run.data import build_stream
 
 from qtrl.callbacks import MetricRows, Probe
 from qtrl.callbacks import probe as probe_module
@@ -17,7 +18,6 @@ from qtrl.nn.gradients import GradientEstimator
 from qtrl.process.quiet import quiet_libraries
 from qtrl.quantum import Circuit, efficient_su2, make_engine
 from qtrl.run import build
-from qtrl.run.data import build_stream
 
 QUBITS, ANGLES, ROWS = 2, 8, 6
 LAYER = {"expectation_mean", "expectation_std", "state_entropy", "total_correlation"}

@@ -10,18 +10,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 from omegaconf import DictConfig
 
+from qtrl.config.instantiate import construct_task
 from qtrl.config.location import config_dir
-from qtrl.envs import env_spec
 from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD
-from qtrl.meters import RunMeters
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.threads import set_threads
-from qtrl.run import build
-from qtrl.run.data import build_stream
 from qtrl.specs import Batch
+from qtrl.tasks import RunContext
 
 FOLDER = Path(__file__).parent
 UPDATES, WARMUP = 50, 30
@@ -69,10 +67,19 @@ def trace(overrides: list[str]) -> list[dict[str, float]]:
     quiet_libraries()
     set_threads(1, 1)
     with TemporaryDirectory() as folder:
-        spec = env_spec(cfg.env.id)
-        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        stream = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
-        trainer = build.build_trainer(cfg, Path(folder), callbacks=[recorder], logger=[])
+        task, context = construct_task(cfg), RunContext(Path(folder), seed=cfg.seed)
+        module = task.make_module(context)
+        stream = task.make_data(module, context)
+        trainer = Trainer(
+            accelerator="cpu",
+            callbacks=[recorder],
+            logger=False,
+            max_epochs=1,
+            max_steps=-1,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+        )
         trainer.fit(module, stream)  # type: ignore[arg-type]
     return recorder.rows
 
