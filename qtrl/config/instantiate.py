@@ -84,8 +84,10 @@ def _value(node: Any) -> Any:
 
 
 def construct_task(cfg: DictConfig) -> Task:
-    """Make the task that the group `task` names, from the keys that its class asks for."""
-    return construct(get_class(cfg.task._target_), cfg)
+    """Make the task that the group `task` names, from the keys that its class asks for; errors as of `construct`."""
+    with _explained(cfg.task):
+        kind = get_class(cfg.task._target_)
+    return construct(kind, cfg)
 
 
 @contextmanager
