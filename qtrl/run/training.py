@@ -15,7 +15,6 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
-from qtrl.analysis.drawing.learning_curve import draw_learning_curve
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
 from qtrl.callbacks.protocols import Source, Test
 from qtrl.config.instantiate import blamed, construct, construct_task
@@ -213,10 +212,9 @@ def _explained(run: Run, error: Exception, checkpoint: Path | None) -> Exception
 
 
 def _conclude(run: Run) -> float:
-    """Draw the learning curve, print the result, and return the metric that is asked for."""
-    folder = run.settings.folder
+    """Draw and print the result, and return the metric that is asked for."""
     if run.trainer.is_global_zero:
-        draw_learning_curve(folder / "metrics.csv", folder / "learning_curve.png", title=folder.name)
+        run.task.draw(run.settings.folder)
     _say(run.trainer, run.test.result())
     return run.test.score(run.settings.optimized_metric)
 

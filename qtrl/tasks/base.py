@@ -67,5 +67,8 @@ class Task(Protocol):
     def describe(self, module: LightningModule, device: torch.device) -> str:
         """Say in a few words what the run computes with, for its first line on the terminal."""
 
+    def draw(self, run_dir: Path) -> None:
+        """Draw pictures of a run that has ended into its folder, on rank 0."""
+
     def explain(self, error: Exception, module: LightningModule) -> Exception | None:
         """Return a clearer error for one that training raised, or None."""

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, seed_everything
 
+from qtrl.analysis.drawing.learning_curve import draw_learning_curve
 from qtrl.callbacks import MetricRows, Probe, QGuard, Testing, play, test_seeds
 from qtrl.data import Schedule, Stream
 from qtrl.envs import VECTORS, Episodes, env_spec
@@ -123,6 +125,10 @@ class RL:
             if layer.block.executable is not None
         ]
         return f"engine {', '.join(dict.fromkeys(engines)) or 'none'}"
+
+    def draw(self, run_dir: Path) -> None:
+        """Draw the learning curve."""
+        draw_learning_curve(run_dir / "metrics.csv", run_dir / "learning_curve.png", title=run_dir.name)
 
     def explain(self, error: Exception, module: Any) -> Exception | None:
         """Name a loss that went unseen on an accelerator as the better reason, or the option to turn off."""

@@ -131,5 +131,8 @@ class Line:
     def describe(self, module, device):
         return "a line"
 
+    def draw(self, run_dir):
+        (run_dir / "line.txt").write_text("a line")
+
     def explain(self, error, module):
         return None
