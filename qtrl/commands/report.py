@@ -1,7 +1,7 @@
 """A report about finished runs, from their folders alone."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def run_report(cfg: DictConfig) -> list[Path]:
 
     study = read_study(folders, read_config=config_of)
     _tell(study)
-    wandb_run = report_wandb_run(out, next(iter(study.runs.values()))[0].path, trust) if cfg.log else None
+    send = _upload(out, next(iter(study.runs.values()))[0].path, trust) if cfg.log else None
     rows = table(study, reference=cfg.reference, primary=cfg.primary)
     title = cfg.title or f"Comparison of blocks on {study.facts.get('env_id', 'one environment')}"
     command = shlex.join(["python", "-m", "qtrl.report", *HydraConfig.get().overrides.task])
@@ -51,9 +51,15 @@ def run_report(cfg: DictConfig) -> list[Path]:
     print(format_table(rows, reference=cfg.reference))
     for path in files:
         print(f"qtrl: {path}")
-    if wandb_run is not None:
-        send_report(wandb_run, files)
+    if send is not None:
+        send(files)
     return files
+
+
+def _upload(out: Path, run_dir: Path, trust: Collection[str]) -> Callable[[Sequence[Path]], None]:
+    """Return what sends the files to W&B; checks before anything is written whether it can."""
+    wandb_run = report_wandb_run(out, run_dir, trust)
+    return lambda files: send_report(wandb_run, files)
 
 
 def _folders(runs: Any) -> list[Path]:

@@ -43,6 +43,12 @@ def new_figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), dpi=72, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
 
 
+def lay_out(figure: "Figure") -> None:
+    """Fix the layout, so that every format has the same one, which is computed once."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
 def escaped(text: str) -> str:
     """Keep Matplotlib from reading a text as mathematics."""
     return text.replace("$", r"\$")

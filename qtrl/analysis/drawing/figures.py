@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qtrl.analysis.drawing.export import Tooltip, escaped, new_figure, to_png, to_svg
+from qtrl.analysis.drawing.export import Tooltip, escaped, lay_out, new_figure, to_png, to_svg
 from qtrl.analysis.drawing.panels import GAP, LEARNING, PAPER, Bands, Panel, limits
 from qtrl.analysis.drawing.styles import Style
 from qtrl.analysis.runs.study import Study
@@ -45,14 +45,12 @@ class Drawing:
     tooltips: list[Tooltip] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
 
-    @property
     def png(self) -> bytes:
-        """The content of a PNG file."""
+        """Return the content of a PNG file."""
         return to_png(self.figure)
 
-    @property
     def svg(self) -> str:
-        """The figure as an SVG element."""
+        """Return the figure as an SVG element."""
         return to_svg(self.figure, self.tooltips)
 
 
@@ -69,13 +67,16 @@ def draw_figures(
         reference: The label that the others are compared with.
     """
     others = [row for row in rows if row.block != reference and np.isfinite(row.probability_of_improvement)]
-    return [
+    drawings = [
         _returns(study, rows, styles),
         *([_improvement(others, styles, reference)] if others else []),
         _by_group("learning_curves", LEARNING, bands, styles, reference),
         _paper(bands, styles),
         _by_group("gap", GAP, bands, styles, reference),
     ]
+    for drawing in drawings:
+        lay_out(drawing.figure)
+    return drawings
 
 
 def _returns(study: Study, rows: Sequence[Row], styles: Mapping[str, Style]) -> Drawing:

@@ -48,7 +48,7 @@ def write_report(
     write_table(rows, out / TABLE)
     figures = [out / f"{drawing.name}.png" for drawing in drawings]
     for path, drawing in zip(figures, drawings, strict=True):
-        write_bytes(path, drawing.png)
+        write_bytes(path, drawing.png())
     for stale in {out / f"{name}.png" for name in NAMES}.difference(figures):
         try:
             stale.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ def sent(monkeypatch):
 
 
 def test_a_report_is_sent_where_its_runs_went_once_it_is_written(
-    report, configs, make_run, tmp_path, coarse, sent, capsys
+    report, configs, make_run, tmp_path, one_figure, sent, capsys
 ):
     make_run(tmp_path / "runs" / "seed0", configs["fc"] | {"logger": LOGGER}, 0)
     assert report(f"runs={tmp_path / 'runs'}", f"out={tmp_path / 'out'}", "reference=fc", "log=true") == 0

@@ -46,7 +46,7 @@ def test_the_same_runs_give_the_same_bytes(report, make_run, configs, tmp_path, 
     assert "improvement.png" not in written[0]  # one block is compared with nothing
 
 
-def test_several_folders_are_put_together(report, study_dir, tmp_path, coarse):
+def test_several_folders_are_put_together(report, study_dir, tmp_path, one_figure):
     arguments = (f"runs=[{study_dir / 'fc'},{study_dir / 'zeros'}]", f"out={tmp_path}", "reference=zeros", "title=Two")
     assert report(*arguments) == 0
     page = (tmp_path / "report.html").read_text()
@@ -89,7 +89,7 @@ def test_runs_of_another_env_are_refused_by_name(line, study_dir, configs, tmp_p
 
 
 def test_a_config_that_names_what_it_may_not_is_left_out(
-    report, study_dir, configs, tmp_path, make_run, coarse, capsys
+    report, study_dir, configs, tmp_path, make_run, one_figure, capsys
 ):
     path = make_run(tmp_path / "evil", configs["fc"], 0)
     config = configs["fc"] | {"env": configs["fc"]["env"] | {"_target_": "os.system"}}

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 import yaml
 
+from qtrl.analysis.drawing import export
+from qtrl.analysis.drawing.figures import Drawing
+from qtrl.analysis.page import write
+from qtrl.analysis.runs.study import read_study
+from qtrl.config.nested import leaves
 from qtrl.keys import METRICS, PURPOSES
-from qtrl.report import figures, read_study
 
 LEVELS = {"pqc": -150, "fc": -170, "zeros": -165, "shuffled": -240}
 """Return that the runs of a label come to."""
@@ -109,7 +113,11 @@ def study_dir(configs, tmp_path_factory):
 @pytest.fixture(scope="session")
 def study(study_dir):
     """The runs of that folder."""
-    return read_study([study_dir], read_config=lambda folder: yaml.safe_load((folder / "config.yaml").read_text()))
+
+    def read_config(folder):
+        return dict(leaves(yaml.safe_load((folder / "config.yaml").read_text())))
+
+    return read_study([study_dir], read_config=read_config)
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +132,17 @@ def written(report, study_dir, tmp_path_factory):
 @pytest.fixture
 def coarse(monkeypatch):
     """Pictures with few pixels, for tests that do not look at them."""
-    monkeypatch.setattr(figures, "RESOLUTION", 20)
+    monkeypatch.setattr(export, "RESOLUTION", 20)
+
+
+@pytest.fixture
+def one_figure(monkeypatch):
+    """An empty figure in place of all, for tests that do not look at them."""
+
+    def draw(*_, **__):
+        return [Drawing("returns", "Nothing", [], export.new_figure(1, 1))]
+
+    monkeypatch.setattr(write, "draw_figures", draw)
 
 
 @pytest.fixture(scope="session")

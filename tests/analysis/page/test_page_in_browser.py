@@ -1,4 +1,4 @@
-"""A browser for tests: headless Chromium, spoken to over the pipe of its DevTools protocol."""
+"""The page in headless Chromium, controlled over the pipe of its DevTools protocol."""
 
 import json
 import os
@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+
+import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -64,7 +66,7 @@ class Tab:
         )
         self.prefer(scheme)
         self.send("Page.navigate", url=url)
-        self.wait("document.documentElement?.dataset.plots")
+        self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
 
     def prefer(self, scheme):
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -112,3 +114,91 @@ def open_tab(profile):
     finally:
         browser.terminate()
         browser.wait(20)
+
+
+pytestmark = [
+    pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium; `make chromium` installs one"),
+    pytest.mark.xdist_group("report"),
+]
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+TEXT_OF_A_FIGURE = "getComputedStyle(document.querySelector('.plot text')).fill"
+CURVE = "getComputedStyle(document.querySelector('.plot .block-0 path')).stroke"
+
+
+@pytest.fixture(scope="module")
+def url(written):
+    return (written[0] / "report.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with open_tab(tmp_path_factory.mktemp("profile")) as tab:
+        yield tab
+
+
+@pytest.fixture
+def tab(browser):
+    browser.events.clear()
+    return browser
+
+
+@pytest.mark.parametrize("width", [380, 1280])
+def test_the_page_is_whole_and_fits(tab, url, width):
+    tab.open(url, width=width)
+    assert tab.problems() == []
+    assert tab.requests() == [url]
+    sizes = "[...document.querySelectorAll('.plot svg')].map(s => Math.min(s.clientWidth, s.clientHeight))"
+    assert all(size > 100 for size in tab.run(sizes))
+    assert tab.run("document.documentElement.scrollWidth") == width
+    too_wide = (
+        "[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll, pre, svg')"
+        " && e.getBoundingClientRect().right > innerWidth)"
+    )
+    assert tab.run(f"{too_wide}.map(e => e.outerHTML.slice(0, 80))") == []
+
+
+def test_colors_follow_the_scheme_also_when_it_changes(tab, url):
+    tab.open(url, scheme="light")
+    light = [tab.run(color) for color in (BACKGROUND, TEXT_OF_A_FIGURE, CURVE)]
+    tab.prefer("dark")
+    dark = [tab.run(color) for color in (BACKGROUND, TEXT_OF_A_FIGURE)]
+    assert light == ["rgb(243, 245, 248)", "rgb(27, 34, 44)", "rgb(63, 144, 218)"]
+    assert dark == ["rgb(15, 19, 24)", "rgb(230, 234, 240)"]
+
+
+def test_a_block_is_hidden_in_all_figures_and_shown_again(tab, url):
+    tab.open(url)
+
+    def visible(selector):
+        elements = f"[...document.querySelectorAll('.plot {selector}')]"
+        return tab.run(f"{elements}.filter(e => getComputedStyle(e).display !== 'none').length")
+
+    blocks, intervals = visible(".block-1"), visible(".interval")
+    tab.run("document.getElementById('show-1').click()")
+    assert visible(".block-1") == 0 < blocks and visible(".block-2") > 0 and 0 < visible(".interval") < intervals
+    tab.run("document.getElementById('show-1').click()")
+    tab.run("document.getElementById('intervals').click()")
+    assert visible(".interval") == 0 and 0 < visible(".block-1") < blocks
+    tab.run("document.getElementById('intervals').click()")
+    assert (visible(".block-1"), visible(".interval")) == (blocks, intervals)
+
+
+def test_a_value_is_told_where_the_pointer_is(tab, url):
+    tab.open(url)
+    tab.run("document.querySelector('#learning_curves').scrollIntoView()")
+    place = "document.querySelectorAll('.plot')[2].querySelector('.tooltip').getBoundingClientRect()"
+    at = tab.run(
+        f"document.elementFromPoint({place}.x + {place}.width / 2, {place}.y + {place}.height / 2).textContent"
+    )
+    assert "env steps: " in at and "nan" not in at
+
+
+def test_no_script_runs_and_nothing_is_sent(tab, url):
+    tab.open(url)
+    tab.run(
+        "{ const script = document.createElement('script'); script.textContent = 'window.taken = true';"
+        " document.body.append(script); }"
+    )
+    assert tab.run("window.taken") is None
+    assert tab.run("fetch('https://example.org').then(() => 'sent', () => 'refused')") == "refused"
+    assert any("Content Security Policy" in str(problem) for problem in tab.problems())

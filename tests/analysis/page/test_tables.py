@@ -1,0 +1,59 @@
+import csv
+import dataclasses
+import math
+
+import pytest
+
+from qtrl.analysis.page.tables import format_table, interval, number, page_tables, write_table
+from qtrl.analysis.statistics.table import Row, table
+from qtrl.errors import RunFolderError
+
+
+@pytest.fixture(scope="module")
+def rows(study):
+    runs = dict(study.runs) | {"one": study.runs["fc"][:1]}
+    return table(dataclasses.replace(study, runs=runs), reference="pqc")
+
+
+def test_the_csv_has_every_column_of_every_row_and_empty_cells_for_nan(rows, tmp_path):
+    write_table(rows, tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == len(rows)
+    for row, line in zip(rows, lines, strict=True):
+        assert list(line) == [field.name for field in dataclasses.fields(Row)]
+        for name, value in dataclasses.asdict(row).items():
+            if isinstance(value, str):
+                assert line[name] == value
+            else:
+                assert line[name] == "" if math.isnan(value) else float(line[name]) == pytest.approx(value)
+    assert lines[0]["p"] == lines[-1]["std"] == ""
+    with pytest.raises(RunFolderError, match="cannot be written"):
+        write_table([], tmp_path / "none" / "table.csv")
+
+
+def test_the_markdown_table_is_aligned_and_has_no_nan(rows):
+    lines = format_table(rows, reference="pqc").splitlines()
+    assert len(lines) == 2 + len(rows) and len({len(line) for line in lines}) == 1
+    assert all(line.startswith("|") and line.endswith("|") for line in lines)
+    assert "better than pqc" in lines[0] and "nan" not in "".join(lines)
+    assert f"{rows[1].mean:.1f}" in lines[3] and rows[1].verdict in lines[3]
+
+
+def test_columns_name_the_starts_that_their_tests_have(study, rows):
+    columns = page_tables(study, rows, rows[1:], reference="pqc")["returns"]
+    assert "(100 starts)" in columns.caption
+    assert {"best test (10 starts)", "last ten tests (10 starts)", "gap (10 starts)"} <= set(columns.head)
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(-1234.56, 1, "\N{MINUS SIGN}1,234.6"), (0.125, 2, "0.12"), (math.nan, 1, "\N{EN DASH}"), (2e6, 0, "2,000,000")],
+)
+def test_numbers_as_written(value, digits, text):
+    assert number(value, digits) == text
+
+
+def test_an_interval_that_is_not_known_is_a_dash():
+    assert interval(1, 2) == "1.0 to 2.0"
+    assert interval(math.nan, 2) == "\N{EN DASH}"
