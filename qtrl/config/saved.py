@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from qtrl.config.nested import MISSING, at, leaves, shown
 from qtrl.config.plain_yaml import PlainLoader
+from qtrl.config.renamed import translated
 from qtrl.config.trusted_classes import TARGET, groups_of_a_run, primary_config, trusted_classes
 from qtrl.errors import ConfigError, RunFolderError
 from qtrl.files.untrusted import read_regular
@@ -90,6 +91,7 @@ def _parsed(text: str, trust: Collection[str]) -> dict[str, Any]:
     plain = PlainLoader(text).get_single_data()
     if not isinstance(plain, dict):
         raise yaml.YAMLError("it is no mapping")
+    plain = translated(plain)
     _check_keys(plain)
     _check_values("", plain, frozenset(trust))
     _check_env(plain, trust)
