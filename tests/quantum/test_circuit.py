@@ -1,4 +1,3 @@
-import dataclasses
 import pickle
 
 import pytest
@@ -18,12 +17,10 @@ def test_from_gates_numbers_the_angles_in_gate_order():
     assert circuit.n_angles == 5
 
 
-def test_circuits_are_frozen_hashable_and_equal_by_value():
+def test_circuits_are_hashable_and_equal_by_value():
     circuit, twin = (Circuit.from_gates(2, [("ry", 1), ("cx", 0, 1)]) for _ in range(2))
     assert circuit == twin and len({circuit, twin}) == 1
     assert circuit.n_angles == 1 and pickle.loads(pickle.dumps(circuit)) == circuit
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        circuit.n_qubits = 3
 
 
 def test_a_circuit_may_have_no_gates_or_no_angles():

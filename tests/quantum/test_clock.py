@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from qtrl.quantum import Capabilities, Circuit, Engine, Executable, efficient_su2, make_engine
-from qtrl.quantum.clock import Clock
 
 PAUSE = 0.02
 
@@ -97,14 +96,3 @@ def test_copies_count_on_by_themselves(slow):
         assert seconds == slow.clock.seconds
     copy.deepcopy(slow).probabilities(torch.zeros(1, 1))
     assert slow.clock.seconds == seconds
-
-
-def test_a_clock_costs_next_to_nothing():
-    clock, angles, rounds = Clock(), torch.zeros(1, 1), 2000
-    best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        for _ in range(rounds):
-            clock.time(lambda given: given, angles)
-        best = min(best, (time.perf_counter() - start) / rounds)
-    assert best < 10e-6

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from qtrl.errors import CircuitError, ConfigError
-from qtrl.quantum import READOUTS, Circuit, efficient_su2, make_engine, n_shots
+from qtrl.quantum import READOUTS, Circuit, efficient_su2, make_engine, mean_readout, n_shots, readout_needs_exact
+from qtrl.quantum.readout import majority_probability
 
 COIN = Circuit.from_gates(2, [("ry", 0), ("x", 1)])
 
@@ -84,7 +85,7 @@ def test_random_readouts_refuse_zero_shots():
             read(name, torch.zeros(1, 1), shots=0)
 
 
-def test_shots_are_booked_as_they_are_taken():
+def test_readouts_without_shots_need_an_exact_engine():
     assert [n_shots(name, 100) for name in ("sample", "mean", "majority", "most_probable", "expectation")] == [
         1,
         100,
@@ -92,6 +93,7 @@ def test_shots_are_booked_as_they_are_taken():
         0,
         0,
     ]
+    assert [name for name in READOUTS if readout_needs_exact(name)] == ["most_probable", "expectation"]
     with pytest.raises(ConfigError, match="unknown readout 'median', expected one of sample, mean"):
         n_shots("median", 1)
 
@@ -204,3 +206,27 @@ def test_rows_that_an_accelerator_could_not_compute_stay_nan(name):
 def test_no_rows_are_read_as_no_rows():
     for name in READOUTS:
         assert read(name, torch.zeros(0, 1), readout_error=0.2).shape == (0, 2)
+
+
+@pytest.mark.parametrize("readout_error", [0.0, 0.1])
+@pytest.mark.parametrize("name", READOUTS)
+def test_the_exact_mean_is_what_many_draws_average_to(name, readout_error):
+    draws, shots = 4000, 5
+    executable = make_engine("statevector").prepare(efficient_su2(3, 1))
+    generator = torch.Generator().manual_seed(1)
+    angles = torch.randn(1, 12, generator=generator)
+    drawn = READOUTS[name](executable, angles.expand(draws, -1), shots, generator, readout_error).mean(0)
+    exact = mean_readout(name, executable, angles, shots, readout_error)[0]
+    assert exact.dtype == torch.float32
+    assert (drawn - exact).abs().max() < 5 * 0.5 / math.sqrt(draws)  # five standard errors of a fair bit
+
+
+@pytest.mark.parametrize("shots", [1, 2, 3, 4, 101, 1000])
+def test_a_majority_of_bits_by_summing_binomial_weights(shots):
+    probabilities = [0.0, 0.1, 0.5, 0.8, 1.0]
+    expected = [
+        sum(math.comb(shots, k) * p**k * (1 - p) ** (shots - k) for k in range(shots + 1) if 2 * k > shots)
+        for p in probabilities
+    ]
+    got = majority_probability(torch.tensor(probabilities, dtype=torch.float64), shots)
+    torch.testing.assert_close(got, torch.tensor(expected, dtype=torch.float64), atol=1e-9, rtol=0)

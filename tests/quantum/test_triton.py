@@ -38,7 +38,7 @@ def every_gate(n_qubits):
 
 
 @interpreted
-@pytest.mark.parametrize("n_qubits", [1, 2, 3, 5])
+@pytest.mark.parametrize("n_qubits", [1, 4])
 @settings(max_examples=2, derandomize=True, deadline=None)
 @given(data=st.data())
 def test_circuits_of_every_gate_agree_with_the_reference(n_qubits, data):
