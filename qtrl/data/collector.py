@@ -15,7 +15,7 @@ from torch import Tensor
 
 from qtrl.data.policy import CollectingPolicy
 from qtrl.envs import VectorEnv
-from qtrl.envs.state import check_dict, check_tensor
+from qtrl.envs.checkpoint_state import check_dict, check_tensor
 from qtrl.errors import CheckpointError, ConfigError
 from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, REWARD, TERMINATED, TRUNCATED, Key, key_name
 

@@ -1,4 +1,4 @@
-"""A vector environment in worker processes, over rows in shared memory."""
+"""A vector environment in worker processes, which exchange data through shared memory and are restarted when lost."""
 
 import ctypes
 import sys
@@ -11,9 +11,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from qtrl.envs.base import VectorEnv
+from qtrl.envs.base import VectorEnv, WorkerOptions
+from qtrl.envs.env_group import Starts
 from qtrl.envs.episode import Record
-from qtrl.envs.lanes import Starts, Workers
 from qtrl.envs.worker import CLOSE, PATIENCE_SECONDS, RECORDS, RESET, RESUME, STEP, LostWorkerError, Worker
 from qtrl.errors import EnvError
 from qtrl.specs import EnvSpec
@@ -21,24 +21,24 @@ from qtrl.specs import EnvSpec
 HOUR = 3600.0
 ADVICE = "look for its words above, or set env.vector=serial"
 LONGER = 10.0
-"""How many times longer than a step it may take to make environments, or to play an episode again."""
+"""Factor on the timeout for making environments and for replaying an episode."""
 Jobs = dict[Worker, tuple[Any, ...]]
 """The arguments of a command for each worker."""
 
 
 class ProcessVectorEnv(VectorEnv):
-    """Lanes in processes of their own: of use where a step takes much longer than the 0.1 ms that a message takes.
+    """Step groups of environments in worker processes: pays where a step takes much longer than a message's 0.1 ms.
 
-    Workers are started afresh (`spawn`), so a script needs `if __name__ == "__main__":`, and an environment of one's
-    own an id of the form `module:Id-v0`. They end with this process, however it ends, and with the thread that made
-    them.
+    Workers are spawned, so a script needs `if __name__ == "__main__":`, and a custom environment an id of the form
+    `module:Id-v0`. They end with this process, however it ends, and with the thread that made them.
 
-    A worker that dies or hangs is started again, with seeds that follow from its old ones. The step under way, or else
-    the next one, is lost in its rows, unless they are reset before. An environment that raises ends everything.
+    A worker that dies or hangs is restarted, with new seeds derived from the old ones. Its rows lose the step under
+    way, or else the next one, unless they are reset first. An environment that raises stops everything.
+    `docs/reliability.md` says what of this Gymnasium's `AsyncVectorEnv` does not do.
     """
 
-    def __init__(self, make: Callable[[], gym.Env], num_envs: int, spec: EnvSpec, workers: Workers) -> None:
-        # A fork would copy the locks of threads that are not there to open them; TorchRL sets `spawn` as well.
+    def __init__(self, make: Callable[[], gym.Env], num_envs: int, spec: EnvSpec, workers: WorkerOptions) -> None:
+        # A fork would copy locks held by other threads; TorchRL sets `spawn` as well.
         self._context = get_context("spawn")
         self._buffers: list[Any] = []
         self._layout = (num_envs, spec.observation_size, spec.action_size)
@@ -47,7 +47,7 @@ class ProcessVectorEnv(VectorEnv):
         self._restarts: deque[float] = deque(maxlen=max(1, workers.max_restarts))
         self._all_restarts = 0
         self._seeds = [0] * num_envs
-        self._cut = np.zeros(num_envs, dtype=np.bool_)  # rows whose worker was lost since they were given
+        self._cut = np.zeros(num_envs, dtype=np.bool_)  # rows whose worker was lost since their last result
         self._before = np.zeros((num_envs, spec.observation_size), np.float32)
         super().__init__(make, num_envs, spec, workers)
 
@@ -75,7 +75,7 @@ class ProcessVectorEnv(VectorEnv):
 
     def _end(self) -> None:
         self._wait(self._workers, self._timeout)
-        cut, (_, observation, reward, terminated, truncated, lost) = self._cut, self._columns
+        cut, (_, observation, reward, terminated, truncated, lost) = self._cut, self._arrays
         if cut.any():
             observation[cut], reward[cut] = self._before[cut], 0.0
             terminated[cut], truncated[cut], lost[cut] = False, True, True
@@ -104,18 +104,18 @@ class ProcessVectorEnv(VectorEnv):
         return records
 
     def _resume(self, records: list[Record | None], *, step_given: bool) -> list[bool]:
-        went_on = [False] * self.num_envs
-        for turn in range(len(self._workers[0].rows)):  # none has more
-            rows = {worker: worker.rows[turn] for worker in self._workers if turn < len(worker.rows)}
-            self._send(RESUME, {worker: (row, records[row], step_given) for worker, row in rows.items()})
-            for worker, answer in self._wait(rows, LONGER * self._timeout).items():
-                went_on[rows[worker]] = answer
+        resumed = np.zeros(self.num_envs, dtype=np.bool_)
+        self._send(RESUME, {each: ([records[row] for row in each.rows], step_given) for each in self._workers})
+        most_rows = len(self._workers[0].rows)
+        for worker, answer in self._wait(self._workers, LONGER * self._timeout * most_rows).items():
+            resumed[worker.rows] = answer
         lost = np.flatnonzero(self._cut).tolist()
+        resumed[lost] = False
         if step_given:
             self._reset([(row, None) for row in lost])
         else:
-            self._columns.truncated[lost] = True
-        return [went_on[row] and row not in lost for row in range(self.num_envs)]
+            self._arrays.truncated[lost] = True
+        return resumed.tolist()
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the workers."""
@@ -126,13 +126,13 @@ class ProcessVectorEnv(VectorEnv):
             worker.end(max(0.0, deadline - time.monotonic()))
 
     def _send(self, command: str, jobs: Jobs) -> None:
-        """Let workers do something, and keep the newest observations in case that one is lost meanwhile."""
-        self._before[:] = self._columns.observation
+        """Send a command to workers; keep the newest observations in case one is lost meanwhile."""
+        self._before[:] = self._arrays.observation
         for worker, arguments in jobs.items():
             worker.send(command, *arguments)
 
     def _wait(self, workers: Iterable[Worker], seconds: float) -> dict[Worker, Any]:
-        """Return the answers of all but the lost ones, which have been started again."""
+        """Return the answers of the workers, but for those that were lost and restarted."""
         deadline = time.monotonic() + seconds
         answers = {}
         for worker in workers:
@@ -143,7 +143,7 @@ class ProcessVectorEnv(VectorEnv):
         return answers
 
     def _restart(self, worker: Worker, loss: LostWorkerError | None) -> None:
-        """Start a worker again until it has begun episodes of which nobody is told."""
+        """Restart a worker until it has reset its environments."""
         while loss is not None:
             worker.end(0.0)
             self._announce(loss)
@@ -156,11 +156,11 @@ class ProcessVectorEnv(VectorEnv):
                 loss = None
             except LostWorkerError as again:
                 loss = again
-        self._columns.observation[worker.rows] = self._before[worker.rows]
+        self._arrays.observation[worker.rows] = self._before[worker.rows]
         self._cut[worker.rows] = True
 
     def _announce(self, loss: LostWorkerError) -> None:
-        """Count a restart and say it, or raise."""
+        """Count a restart and report it on stderr, or raise when there were too many."""
         now, most = time.monotonic(), self._max_restarts
         while self._restarts and now - self._restarts[0] > HOUR:
             self._restarts.popleft()
@@ -173,5 +173,5 @@ class ProcessVectorEnv(VectorEnv):
         print(f"qtrl: {loss}; {again}", file=sys.stderr, flush=True)
 
     def _fresh_seed(self, row: int) -> int:
-        """Give a seed that follows from the row's own and the number of restarts."""
+        """Derive a seed from the row's last one and the number of restarts."""
         return int(np.random.SeedSequence([self._seeds[row], row, self._all_restarts]).generate_state(1)[0])

@@ -1,4 +1,4 @@
-"""Several environments at once, for collecting: one after the other, in threads or in processes."""
+"""Factory of vector environments, stepped serially, in threads or in worker processes."""
 
 import os
 from collections.abc import Mapping
@@ -7,9 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from qtrl.envs.base import VectorEnv
+from qtrl.envs.base import VectorEnv, WorkerOptions
 from qtrl.envs.in_process import SerialVectorEnv, ThreadVectorEnv
-from qtrl.envs.lanes import Workers
 from qtrl.envs.make import env_spec, make_env
 from qtrl.envs.processes import ProcessVectorEnv
 from qtrl.errors import ConfigError
@@ -17,7 +16,7 @@ from qtrl.errors import ConfigError
 VECTORS: Mapping[str, type[VectorEnv]] = MappingProxyType(
     {"serial": SerialVectorEnv, "threads": ThreadVectorEnv, "processes": ProcessVectorEnv}
 )
-"""What `env.vector` may be."""
+"""The choices of `env.vector`."""
 LONGEST_TIMEOUT = 86_400.0
 """Seconds in a day."""
 
@@ -33,22 +32,22 @@ def make_vector_env(
     timeout: float = 30.0,
     max_restarts: int = 3,
 ) -> VectorEnv:
-    """Make `num_envs` seeded copies of an environment; the numbers do not depend on how they are stepped.
+    """Make `num_envs` seeded copies of an environment; results do not depend on how they are stepped.
 
     Args:
         env_id: Anything that Gymnasium's `make` accepts.
         num_envs: Number of copies.
-        seed: Non-negative. Copy i draws its starts from a stream of its own, made from `seed` and i alone.
+        seed: Non-negative. Copy i has a random stream of its own, derived from `seed` and i alone.
         max_episode_steps: Time limit in env steps in place of the environment's own.
         vector: A name in `VECTORS`.
-        workers: Threads or processes, at most one for each copy; None for as many as cores may be used.
-        timeout: Seconds that a step or reset may take in a worker process before that is killed and started again; ten
-            times as many for making environments. Above 0.
-        max_restarts: Worker processes that are started again within an hour; 0 or more.
+        workers: Number of threads or processes, at most one for each copy; None for the number of usable cores.
+        timeout: Seconds, above 0, that a step or reset may take before a worker process is killed and restarted; ten
+            times as many for making environments.
+        max_restarts: Maximum number of restarts of worker processes within an hour; 0 or more.
 
     Raises:
         ConfigError: A number is out of range, or `vector` is unknown.
-        EnvError: As in `make_env`, or a worker died when it started.
+        EnvError: As in `make_env`, or a worker died at its start.
     """
     if vector not in VECTORS:
         raise ConfigError(f"env.vector={vector!r} is unknown; choose one of {', '.join(VECTORS)}")
@@ -61,8 +60,8 @@ def make_vector_env(
     seeds = start_seeds(seed, num_envs)
     make = partial(make_env, env_id, max_episode_steps=max_episode_steps)
     spec = env_spec(env_id, max_episode_steps=max_episode_steps)
-    envs = VECTORS[vector](make, num_envs, spec, Workers(workers, timeout, max_restarts))
-    # Seeds each copy's generator. A collector resets once more, so a run begins with the second start of each seed.
+    envs = VECTORS[vector](make, num_envs, spec, WorkerOptions(workers, timeout, max_restarts))
+    # Seeds each copy's generator. A collector resets once more, so a run begins with each copy's second episode.
     try:
         envs.reset(seed=seeds)
     except BaseException:
@@ -72,7 +71,7 @@ def make_vector_env(
 
 
 def start_seeds(seed: int, num_envs: int) -> list[int]:
-    """Return one 32-bit seed for each environment, from independent streams; more environments keep the first ones.
+    """Return one 32-bit seed per environment, from independent streams; the first ones do not depend on `num_envs`.
 
     Raises:
         ConfigError: `seed` is negative.

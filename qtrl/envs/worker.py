@@ -1,4 +1,4 @@
-"""Both sides of one worker process that steps a lane of environments."""
+"""One worker process that steps a group of environments: its handle in the parent, and the loop that it runs."""
 
 import ctypes
 import os
@@ -15,15 +15,17 @@ from typing import Any
 
 import gymnasium as gym
 
-from qtrl.envs.lanes import Lane, make_columns, make_lane
+from qtrl.envs.env_group import EnvGroup
+from qtrl.envs.shared_memory import make_arrays
 from qtrl.errors import EnvError, QtrlError
 
 STEP, RESET, RECORDS, RESUME, CLOSE = "step", "reset", "records", "resume", "close"
-FROM_TERMINALS = (signal.SIGINT, signal.SIGTERM)
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Signals that terminals and batch systems send to all processes of a job; workers leave them to their parent."""
 PATIENCE_SECONDS = 5.0
-"""How long a worker may take to end, by itself or killed."""
-DEATH_SIGNAL_OF_PARENT = 1
-"""PR_SET_PDEATHSIG of Linux's prctl."""
+"""Time limit for a worker to end, by itself or killed."""
+PR_SET_PDEATHSIG = 1
+"""Option of Linux's prctl: the signal that this process gets when the thread that started it ends."""
 
 
 class LostWorkerError(EnvError):
@@ -31,13 +33,13 @@ class LostWorkerError(EnvError):
 
 
 class Worker:
-    """This side of one worker process.
+    """The parent's handle of one worker process.
 
     Args:
         context: Of `multiprocessing`.
-        name: What errors call it.
+        name: Its name in errors.
         rows: The rows of its environments.
-        job: How to make the environments, the layout of the columns, and their buffers; see `_work`.
+        job: How to make one environment, the layout of the arrays, and their buffers; see `_work`.
     """
 
     def __init__(self, context: Any, name: str, rows: Sequence[int], job: tuple[Any, ...]) -> None:
@@ -47,35 +49,35 @@ class Worker:
         self.start()
 
     def start(self) -> None:
-        """Start the process, which answers once it has made its environments."""
+        """Start the process; its first answer says that its environments are made."""
         self._connection, theirs = self._context.Pipe()
         self._answers = DefaultSelector()  # kept, since `Connection.poll` makes one each time
         self._answers.register(self._connection, EVENT_READ)
         self._process = self._context.Process(target=_work, args=(theirs, *self._job), daemon=True, name=self.name)
-        # It begins with these signals blocked: until it ignores them, a terminal's Ctrl-C would end it.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, FROM_TERMINALS)
+        # Signals are blocked in the child until it ignores them: a Ctrl-C in between would end it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)
         try:
             self._process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        theirs.close()  # so that its end is noticed
-        # Python ends daemons by a SIGTERM, which a worker ignores, and waits for them.
+        theirs.close()  # so that the end of the process is an end of file here
+        # At exit Python sends daemons SIGTERM, which a worker ignores, and joins them.
         self._finalizer = Finalize(self, self._process.kill, exitpriority=10)
 
     def send(self, command: str, *arguments: Any) -> None:
-        """Let it do something; `wait` tells whether it lives."""
+        """Send a command; a dead worker is noticed by `wait`."""
         with suppress(OSError):
             self._connection.send((command, arguments))
 
     def wait(self, deadline: float) -> Any:
-        """Wait until the last command is done, and return its answer.
+        """Wait for the answer to the last command.
 
         Args:
             deadline: On the monotonic clock, in seconds.
 
         Raises:
-            EnvError: What went wrong in an environment.
-            LostWorkerError: It died, or has not answered by the deadline.
+            EnvError: An environment failed.
+            LostWorkerError: The process died, or did not answer by the deadline.
         """
         try:
             if not self._answers.select(max(0.0, deadline - time.monotonic())):
@@ -89,7 +91,7 @@ class Worker:
         return answer
 
     def end(self, seconds: float) -> None:
-        """Wait so long for the process to end by itself, or kill it."""
+        """Give the process this long to end by itself, then kill it."""
         self._process.join(seconds)
         if self._process.is_alive():
             self._process.kill()
@@ -106,31 +108,31 @@ def _work(
     layout: tuple[int, int, int],
     buffers: Sequence[Any],
 ) -> None:
-    """Make a lane and obey: the other side hears of each command when it is done, what went wrong and the answer."""
-    for number in FROM_TERMINALS:  # they go to all processes of a job; the other side decides
+    """Make the environments and serve commands; each is answered by a pair of an error or None, and the result."""
+    for number in GROUP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     _end_with_parent()
     remaining = iter(buffers)
-    lane = None
+    group = None
     try:
-        lane = make_lane(make, rows, make_columns(*layout, lambda size: next(remaining)))
+        group = EnvGroup(make, rows, make_arrays(*layout, lambda size: next(remaining)))
         connection.send((None, None))
-        _obey(connection, lane)
+        _serve(connection, group)
     except (EOFError, BrokenPipeError):
-        pass  # the other side has ended
+        pass  # the parent has ended
     except Exception as error:
         connection.send((_failure(error), None))
     finally:
-        if lane is not None:
-            lane.close()
+        if group is not None:
+            group.close()
 
 
-def _obey(connection: Connection, lane: Lane) -> None:
+def _serve(connection: Connection, group: EnvGroup) -> None:
     commands: dict[str, Callable[..., Any]] = {
-        STEP: lane.step,
-        RESET: lane.reset,
-        RECORDS: lane.records,
-        RESUME: lane.resume,
+        STEP: group.step,
+        RESET: group.reset,
+        RECORDS: group.records,
+        RESUME: group.resume,
     }
     while (message := connection.recv())[0] != CLOSE:
         command, arguments = message
@@ -138,15 +140,15 @@ def _obey(connection: Connection, lane: Lane) -> None:
 
 
 def _end_with_parent() -> None:
-    """Let the kernel kill this process when the thread that started it ends, whatever an environment is doing then.
+    """Let the kernel kill this process when the thread that started it ends, even while an environment hangs.
 
-    Other systems than Linux have nothing like it: there the closed connection is noticed after the next command.
+    Only Linux has this; elsewhere the closed connection is noticed after the current command.
     """
     if sys.platform != "linux":
         return
-    ctypes.CDLL(None).prctl(DEATH_SIGNAL_OF_PARENT, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     parent = parent_process()
-    if parent is not None and parent.pid != os.getppid():  # it ended before it could be watched
+    if parent is not None and parent.pid != os.getppid():  # it ended before the call above
         os._exit(1)
 
 

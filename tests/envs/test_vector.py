@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from torchrl.envs import GymWrapper
 
 from qtrl.envs import VECTORS, make_env, make_vector_env
-from qtrl.envs.lanes import split_rows
+from qtrl.envs.env_group import split_rows
 from qtrl.envs.vector import start_seeds
 from qtrl.errors import ConfigError, EnvError
 
@@ -169,8 +170,6 @@ def test_an_error_of_an_environment_comes_through_and_everything_can_be_closed(v
 
 
 def test_torchrl_takes_every_way_for_an_environment_of_its_own(vector):
-    from torchrl.envs import GymWrapper
-
     env = GymWrapper(make_vector_env("toy_envs:CountingLong-v0", 2, 0, vector=vector, max_episode_steps=3))
     try:
         rows = env.rollout(3, break_when_any_done=False, auto_cast_to_device=False)

@@ -1,4 +1,4 @@
-"""Environments to and from a checkpoint: plain data and tensors, which may come from a stranger.
+"""State of vector environments in a checkpoint: plain data and tensors, validated when read, since untrusted.
 
 Shapes: N environments, O observation, A action, T actions taken in an episode.
 """
@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qtrl.envs.episode import MOST_ACTIONS, Record
-from qtrl.envs.lanes import Columns
+from qtrl.envs.shared_memory import SharedArrays
 from qtrl.errors import CheckpointError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SAVED = ("observation", "reward", "terminated", "truncated", "lost")
-"""The columns that are saved: all but the action, which is chosen anew."""
+"""The arrays that are saved: all but the action."""
 WORD, STATE = 2**32, 2**128
-"""Above what numpy's generators of the PCG64 kind hold: a half-used draw, and their state."""
+"""Exclusive upper bounds of the integers in a PCG64 generator: its buffered half word, and its 128-bit state."""
 
 
-def pack(columns: Columns, records: Sequence[Record | None], *, step_given: bool) -> dict[str, Any]:
-    """Return what a checkpoint holds; arguments as `unpack` returns them."""
+def pack(arrays: SharedArrays, records: Sequence[Record | None], *, step_given: bool) -> dict[str, Any]:
+    """Return the state for a checkpoint; arguments as `unpack` returns them."""
     import torch  # late, because worker processes need this package without it
 
     episodes = [
@@ -30,26 +30,26 @@ def pack(columns: Columns, records: Sequence[Record | None], *, step_given: bool
     ]
     return {
         "episodes": episodes,
-        "columns": {name: torch.from_numpy(getattr(columns, name).copy()) for name in SAVED},
+        "columns": {name: torch.from_numpy(getattr(arrays, name).copy()) for name in SAVED},
         "step_given": step_given,
     }
 
 
-def unpack(state: object, columns: Columns) -> tuple[list[Record | None], bool]:
-    """Check what a checkpoint holds, and write its columns.
+def unpack(state: object, arrays: SharedArrays) -> tuple[list[Record | None], bool]:
+    """Validate the state from a checkpoint, and fill the arrays from it.
 
     Args:
         state: What `pack` returned.
-        columns: Receive the newest observations and what the last step gave.
+        arrays: Receive the newest observations and the results of the last step.
 
     Returns:
-        The episodes, None for each that cannot be taken up again; and whether somebody was given the last step.
+        The episodes, None for each that cannot be replayed; and whether the last step was given to the caller.
 
     Raises:
-        CheckpointError: It is malformed, or of another number or kind of environments.
+        CheckpointError: The state is malformed, or is of another number or kind of environments.
     """
     checked = check_dict(state, "envs", ("episodes", "columns", "step_given"))
-    num_envs, action_size = columns.action.shape
+    num_envs, action_size = arrays.action.shape
     episodes, given = checked["episodes"], checked["step_given"]
     _expect(type(given) is bool, "envs.step_given", given, "true or false")
     _expect(isinstance(episodes, list), "envs.episodes", episodes, "a list")
@@ -58,28 +58,28 @@ def unpack(state: object, columns: Columns) -> tuple[list[Record | None], bool]:
     records = [_unpack_record(record, f"envs.episodes[{i}]", action_size) for i, record in enumerate(episodes)]
     saved = check_dict(checked["columns"], "envs.columns", SAVED)
     for name in SAVED:
-        column = getattr(columns, name)
+        column = getattr(arrays, name)
         saved[name] = check_tensor(saved[name], f"envs.columns.{name}", *column.shape, dtype=column.dtype).numpy()
     for name in SAVED:
-        getattr(columns, name)[:] = saved[name]
+        getattr(arrays, name)[:] = saved[name]
     return records, given
 
 
 def check_dict(value: object, where: str, keys: Sequence[str]) -> dict[str, Any]:
-    """Return a copy of a dict that has these keys and no others.
+    """Return a copy of a dict that has exactly these keys.
 
     Raises:
-        CheckpointError: It is none.
+        CheckpointError: It is not such a dict.
     """
     _expect(isinstance(value, dict) and set(value) == set(keys), where, value, f"a dict of {', '.join(keys)}")
     return dict(value)  # type: ignore[call-overload]
 
 
 def check_tensor(value: object, where: str, *shape: int, dtype: Any = np.float32) -> "Tensor":
-    """Return a tensor that has a shape and numpy's type, on the CPU, all of it finite.
+    """Return a finite, dense CPU tensor of the given shape and NumPy dtype.
 
     Raises:
-        CheckpointError: It has not.
+        CheckpointError: It is not such a tensor.
     """
     import torch
 
