@@ -13,9 +13,9 @@ from qtrl.meters import RunMeters
 from qtrl.specs import Batch
 
 pytestmark = pytest.mark.xdist_group("smoke")
-EXPERIMENTS, SURROGATES, CONTROLS = (
+EXPERIMENTS, GRADIENTS, CONTROLS = (
     sorted(path.stem for path in Path(config_dir(), group).glob("*.yaml"))
-    for group in ("experiment", "surrogate", "control")
+    for group in ("experiment", "gradient", "control")
 )
 PROMISED = {"config.yaml", "metrics.csv", "summary.json", "checkpoints", "learning_curve.png"}
 
@@ -69,10 +69,10 @@ def test_torchquantum_trains(smoke):
     assert checkpoint_of(folder)["updates"] == 50
 
 
-@pytest.mark.parametrize("surrogate", [name for name in SURROGATES if name != "qtdnn"])
-def test_every_other_estimator_trains(smoke, surrogate):
+@pytest.mark.parametrize("gradient", [name for name in GRADIENTS if name != "qtdnn"])
+def test_every_other_estimator_trains(smoke, gradient):
     short = ("total_env_steps=60", "callbacks.test_max_episode_steps=10", "data.batch_size=4")
-    folder = smoke("run", "experiment=pendulum_pqc", f"surrogate={surrogate}", *short)
+    folder = smoke("run", "experiment=pendulum_pqc", f"gradient={gradient}", *short)
     assert checkpoint_of(folder)["updates"] == 10
     circuits = json.loads((folder / "summary.json").read_text())["circuits_by_purpose"]
     forward, backward = {  # circuits of one row, in target and actor; 40 angles
@@ -81,7 +81,7 @@ def test_every_other_estimator_trains(smoke, surrogate):
         "spsa": (1, 2),
         "straight_through": (1, 1),
         "zero": (1, 0),
-    }[surrogate]
+    }[gradient]
     assert (circuits["target"], circuits["actor"]) == (10 * 4 * forward, 5 * 4 * (forward + backward))
 
 
@@ -129,14 +129,14 @@ def update_once(compose, engine):
     from qtrl.run import build
 
     quiet_libraries()
-    circuit = ("block.readout=expectation", "surrogate.pairs=fresh", "surrogate.value=block", "algo.policy_delay=1")
+    circuit = ("block.readout=expectation", "gradient.pairs=fresh", "gradient.value=block", "algo.policy_delay=1")
     cfg = compose("experiment=pendulum_pqc", "debug=smoke", "logger=csv", f"engine={engine}", *circuit)
     spec = env_spec(cfg.env.id)
     module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
     start = {name: value.clone() for name, value in module.state_dict().items()}
     off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
     trainer = Trainer(accelerator="cpu", max_epochs=1, **dict.fromkeys(off, False))
-    trainer.fit(module, OneBatch(make_batch(spec, module.actor.block)))
+    trainer.fit(module, OneBatch(make_batch(spec, module.actor.layer.block)))
     assert module.meters.ledger.total().circuits == 3 * 8
     return start, module.state_dict()
 

@@ -34,6 +34,7 @@ def run_command(task: Callable, config_name: str) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    from qtrl.config.renamed import refuse_renamed
     from qtrl.config.secrets import refuse_secret_arguments
 
     if "GOMP_SPINCOUNT" not in os.environ:
@@ -44,6 +45,7 @@ def run_command(task: Callable, config_name: str) -> None:
         try:
             keeping = _keeping(task, failures, tracebacks=asked)
             refuse_secret_arguments()
+            refuse_renamed(sys.argv[1:], config_name)
             # With tracebacks Hydra raises its errors instead of printing them and exiting.
             with _variable(TRACEBACKS, "1"), _variable(PICKLES, None), _variable(NO_PICKLES, "1"):
                 hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(keeping)()

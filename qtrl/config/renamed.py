@@ -19,28 +19,30 @@ RENAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "algo.links": ("actor.links",),
         "algo.exploration_noise": ("exploration.noise",),
         "block.angle_scale": ("actor.angle_scale",),
-        "study": ("ablation",),
     }
 )
 """New keys by the old one; of a group, the keys below it moved with it."""
+RENAMED_IN = MappingProxyType({"eval": {"study": ("ablation",)}})
+"""Others, by the command's primary config."""
 NEW_GROUPS = MappingProxyType({"task": "rl", "critic": "twin", "exploration": "gaussian"})
 """Groups that old configs lack, and the member that says what they did."""
 
 
-def refuse_renamed(overrides: Sequence[str], known: Sequence[str]) -> None:
+def refuse_renamed(overrides: Sequence[str], config_name: str) -> None:
     """Refuse overrides of the command line that use an old name.
 
     Args:
         overrides: As on the command line.
-        known: Top-level keys and groups that the command has; names among them are not old ones.
+        config_name: The command's primary config.
 
     Raises:
         ConfigError: Names the first one, and what it is called now.
     """
+    renamed = {**RENAMED, **RENAMED_IN.get(config_name, {})}
     for override in overrides:
         key = override.partition("=")[0].lstrip("+~")
-        for old, new in RENAMED.items():
-            if f"{key}.".startswith(f"{old}.") and old not in known:
+        for old, new in renamed.items():
+            if f"{key}.".startswith(f"{old}."):
                 names = " and ".join(name + key.removeprefix(old) for name in new)
                 raise ConfigError(f"unknown key {key!r}: it is {names} now")
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
-from qtrl.algos.finite import FiniteLosses
 
-from qtrl.algos import finite
+from qtrl.algos import divergence
+from qtrl.algos.divergence import DivergenceDetector
 from qtrl.errors import DivergenceError
 
 BAD = [float("nan"), float("inf"), float("-inf")]
@@ -21,28 +21,28 @@ class OnAccelerator(torch.Tensor):
 
 @pytest.mark.parametrize("bad", BAD)
 def test_on_a_cpu_the_first_bad_loss_stops_and_says_where(bad):
-    losses = FiniteLosses(lambda: "at env step 7, update 3")
-    losses.add("critic loss", torch.tensor(1.0))
+    losses = DivergenceDetector(lambda: "at env step 7, update 3")
+    losses.watch("critic loss", torch.tensor(1.0))
     with pytest.raises(
         DivergenceError, match=rf"critic loss became {bad} at env step 7, update 3; the last checkpoint"
     ):
-        losses.add("critic loss", torch.tensor(bad))
+        losses.watch("critic loss", torch.tensor(bad))
 
 
 def test_on_an_accelerator_one_loss_in_many_is_waited_for(monkeypatch):
-    monkeypatch.setattr(finite, "LOOK_EVERY", 10)
+    monkeypatch.setattr(divergence, "CHECK_EVERY", 10)
     monkeypatch.setattr(OnAccelerator, "looks", 0)
-    losses = FiniteLosses(lambda: "here")
+    losses = DivergenceDetector(lambda: "here")
     for _ in range(25):
-        losses.add("critic loss", torch.tensor(1.0).as_subclass(OnAccelerator))
+        losses.watch("critic loss", torch.tensor(1.0).as_subclass(OnAccelerator))
     assert OnAccelerator.looks == 2
 
 
 @pytest.mark.parametrize("bad", BAD)
 def test_on_an_accelerator_a_bad_loss_stops_at_the_next_look(monkeypatch, bad):
-    monkeypatch.setattr(finite, "LOOK_EVERY", 10)
-    losses = FiniteLosses(lambda: "here")
-    losses.add("actor loss", torch.tensor(bad).as_subclass(OnAccelerator))
-    losses.add("critic loss", torch.tensor(1.0).as_subclass(OnAccelerator))
+    monkeypatch.setattr(divergence, "CHECK_EVERY", 10)
+    losses = DivergenceDetector(lambda: "here")
+    losses.watch("actor loss", torch.tensor(bad).as_subclass(OnAccelerator))
+    losses.watch("critic loss", torch.tensor(1.0).as_subclass(OnAccelerator))
     with pytest.raises(DivergenceError, match="actor loss"):
-        losses.look()
+        losses.check()

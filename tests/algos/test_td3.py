@@ -15,20 +15,22 @@ from qtrl.nn import (
     FC,
     PQC,
     RBG,
-    Direct,
     ExactEstimator,
     HybridActor,
     ParameterShiftEstimator,
     QtDNNEstimator,
     TwinCritic,
+    classical_parameters,
+    estimator_parameters,
 )
 from qtrl.process.quiet import quiet_libraries
 from qtrl.quantum import efficient_su2, make_engine
+from qtrl.seeding import Generators
 from qtrl.specs import Batch
 
 OBSERVATIONS, ACTIONS, BATCH, SHOTS = 3, 2, 6, 5
 N_IN, N_OUT = 8, 2  # two qubits, one repetition
-NETS = ("actor", "critic", "estimator", "actor_target", "critic_target")
+NETS = ("actor", "critic", "actor_target", "critic_target")
 
 
 def make_block(name):
@@ -68,18 +70,17 @@ def changed(before, after):
 
 def make_module(block="pqc", *, recorder=None, seed=0, settings=None, more=None, **estimator):
     torch.manual_seed(seed)
-    block = make_block(block)
-    actor = HybridActor(OBSERVATIONS, ACTIONS, block, hidden=7, links=3)
+    gradient = partial(QtDNNEstimator, hidden=11, **estimator)
+    actor = HybridActor(OBSERVATIONS, ACTIONS, make_block(block), gradient, hidden=7, links=3)
     recorder = recorder or Recorder()
     recorder.module = TD3(
         actor,
         TwinCritic(OBSERVATIONS, ACTIONS, hidden=9),
-        QtDNNEstimator(N_IN, N_OUT, hidden=11, **estimator) if block.surrogate else Direct(),
-        settings=TD3Settings(**(settings or {})),
         actor_optimizer=recorder.optimizer("actor"),
         critic_optimizer=recorder.optimizer("critic"),
         surrogate_optimizer=recorder.optimizer("surrogate"),
         seed=seed,
+        **(settings or {}),
         **(more or {}),
     )
     return recorder.module
@@ -167,11 +168,10 @@ def test_fit_batches_and_epochs_are_steps_of_the_qtdnn():
 def test_each_step_moves_its_own_networks_and_no_other():
     recorder = Recorder()
     fit(make_module(recorder=recorder), make_stream(4))
-    roots = {"surrogate": {"estimator"}, "critic": {"critic"}, "actor": {"actor"}}
+    parts = {"surrogate": {"actor.layer"}, "critic": {"critic"}, "actor": {"actor.pre", "actor.post"}}
     for name, moved in zip(recorder.steps, recorder.moved, strict=True):
-        assert {key.partition(".")[0] for key in moved} == roots[name]
-        if name == "actor":
-            assert {key.split(".")[1] for key in moved} == {"pre", "post"}
+        if name != "critic":
+            assert {".".join(key.split(".")[:2]) for key in moved} == parts[name]
         if name == "critic":
             assert moved == {f"critic.{key}" for key in recorder.module.critic.state_dict()}
 
@@ -180,13 +180,13 @@ def test_a_trainable_block_moves_with_the_actor():
     recorder = Recorder()
     fit(make_module("fc", recorder=recorder), make_stream(2))
     assert recorder.steps == ["critic", "critic", "actor"]
-    assert {key.split(".")[1] for key in recorder.moved[-1]} == {"pre", "block", "post"}
+    assert {key.split(".")[1] for key in recorder.moved[-1]} == {"pre", "layer", "post"}
 
 
 def test_critics_and_qtdnn_can_learn_again_after_the_actors_step():
     module = make_module()
     fit(module, make_stream(2))
-    assert all(p.requires_grad for net in (module.critic, module.estimator) for p in net.parameters())
+    assert all(p.requires_grad for net in (module.critic, module.actor) for p in net.parameters())
 
 
 def test_the_actors_gradient_is_that_of_the_first_critic_through_the_qtdnn():
@@ -199,13 +199,14 @@ def test_the_actors_gradient_is_that_of_the_first_critic_through_the_qtdnn():
         def on_train_batch_end(self, trainer, pl_module, *args):
             # the actor's loss by hand, at the parameters that its step started from
             q_in, links = twin.actor.encode(rows[OBSERVATION])
-            q_out = torch.sigmoid(pl_module.estimator.net(q_in))
+            q_out = torch.sigmoid(pl_module.actor.layer.estimator.net(q_in))
             q1 = pl_module.critic.first(rows[OBSERVATION], twin.actor.decode(q_out, links))
-            grads.extend(torch.autograd.grad(-q1.mean(), list(twin.actor.parameters())))
+            grads.extend(torch.autograd.grad(-q1.mean(), classical_parameters(twin.actor)))
             assert_close(pl_module.metrics["loss/actor"], -q1.mean().detach())
 
     fit(module, make_stream(1, rows), Watch())
-    for new, old, grad in zip(module.actor.parameters(), twin.actor.parameters(), grads, strict=True):
+    parameters = (classical_parameters(actor) for actor in (module.actor, twin.actor))
+    for new, old, grad in zip(*parameters, grads, strict=True):
         assert_close(new, old - lr * grad)
 
 
@@ -213,7 +214,7 @@ def test_the_actors_gradient_is_that_of_the_first_critic_through_the_qtdnn():
 def test_targets_bootstrap_from_the_smaller_target_value_unless_terminated(gamma):
     module, rows = make_module("fc", settings={"gamma": gamma, "target_noise": 0.0}), make_rows()
     with torch.no_grad():
-        next_action = module.actor(rows[NEXT_OBSERVATION]).action
+        next_action = module.actor(rows[NEXT_OBSERVATION])
         q1, q2 = module.critic_target(rows[NEXT_OBSERVATION], next_action)
         alive = 1.0 - rows[TERMINATED].float().squeeze(-1)
         target = rows[REWARD].squeeze(-1) + gamma * alive * torch.minimum(q1, q2)
@@ -229,7 +230,7 @@ def test_targets_bootstrap_from_the_smaller_target_value_unless_terminated(gamma
 def test_target_noise_changes_the_targets_and_repeats_with_the_seed():
     def target(seed, noise):
         module = make_module("fc", settings={"target_noise": noise})
-        module._generators = type(module._generators)(seed)
+        module.mechanics.generators = Generators(seed)
         fit(module, make_stream(1))
         return module.metrics["train/target_q"].mean().item()
 
@@ -251,18 +252,19 @@ def test_targets_follow_by_tau_after_each_actor_update_and_not_between():
     assert not [name for name in changed(start, middle) if "target" in name]
     names = [name for name in end if "target" in name]
     critic = {name.partition(".")[0] for name in module.critic.state_dict()}
-    assert {name.split(".")[1] for name in names} == {"pre", "block", "post"} | critic
+    assert {name.split(".")[1] for name in names} == {"pre", "layer", "post"} | critic
     for name in names:
         assert_close(end[name], 0.75 * start[name] + 0.25 * end[name.replace("_target", "")])
 
 
-def test_targets_begin_as_copies_and_have_no_qtdnn():
+def test_targets_begin_as_copies_and_share_the_qtdnn():
     module = make_module()
     after = module.state_dict()
     for name in (name for name in after if "target" in name):
         assert torch.equal(after[name], after[name.replace("_target", "")])
     assert {name.partition(".")[0] for name in after} == set(NETS)
     assert not [name for name in after if "estimator" in name and "target" in name]
+    assert module.actor_target.layer.estimator is module.actor.layer.estimator
     assert not any(p.requires_grad for p in module.actor_target.parameters())
     assert not any(p.requires_grad for p in module.critic_target.parameters())
 
@@ -277,7 +279,7 @@ def test_updates_are_counted_apart_from_lightnings_optimizer_steps():
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize(
     ("key", "complaint", "still"),
-    [(REWARD, "critic loss", {"actor", "critic"}), (Q_OUT, "surrogate BCE", {"actor", "critic", "estimator"})],
+    [(REWARD, "critic loss", {"pre", "post", "critic"}), (Q_OUT, "surrogate BCE", {"actor", "critic"})],
 )
 def test_a_loss_that_is_not_finite_stops_before_it_touches_a_parameter(bad, key, complaint, still):
     module, stream = make_module(), make_stream(3)
@@ -290,7 +292,7 @@ def test_a_loss_that_is_not_finite_stops_before_it_touches_a_parameter(bad, key,
 
     with pytest.raises(DivergenceError, match=rf"{complaint} became -?(nan|inf) at env step 101, update 2"):
         fit(module, stream, Keep())
-    assert not [name for name in changed(kept, state(module)) if name.partition(".")[0].split("_")[0] in still]
+    assert not [name for name in changed(kept, state(module)) if still & set(name.replace("_target", "").split("."))]
 
 
 def test_an_actor_loss_that_is_not_finite_stops():
@@ -361,22 +363,29 @@ def test_seconds_in_circuits_are_booked_by_purpose_and_the_qtdnn_costs_none(esti
     assert sum(seconds.values()) < sum(module.meters.stopwatch.seconds.values())
 
 
+def with_estimator(kind):
+    module = make_module()
+    for actor in (module.actor, module.actor_target):
+        actor.layer.estimator = kind(N_IN, N_OUT)
+    return module
+
+
 def test_the_time_of_an_exact_gradient_is_the_actors_forward_and_backward():
-    module, spent = make_module(), {}
-    module.estimator = ExactEstimator(N_IN, N_OUT)
-    block, backward = module.actor.block, module._backward
+    module, spent = with_estimator(ExactEstimator), {}
+    block, backward = module.actor.layer.block, module.mechanics.backward
 
-    def recorded(loss, name, *net):
+    def recorded(label, *arguments):
         before = block.seconds
-        backward(loss, name, *net)
-        spent[name] = block.seconds - before
+        norm = backward(label, *arguments)
+        spent[label] = block.seconds - before
+        return norm
 
-    module._backward = recorded
+    module.mechanics.backward = recorded
     fit(module, make_stream(2))
     seconds = module.meters.ledger.seconds
     assert spent["critic loss"] == 0 < spent["actor loss"] < seconds["actor"]
     assert seconds["actor"] == pytest.approx(block.seconds)
-    assert seconds["target"] == pytest.approx(module.actor_target.block.seconds)
+    assert seconds["target"] == pytest.approx(module.actor_target.layer.block.seconds)
 
 
 @pytest.mark.parametrize(("block", "each_update", "each_actor_update"), [("pqc", 1, 1 + 2 * N_IN), ("fc", 0, 0)])
@@ -388,8 +397,7 @@ def test_the_bill_of_parameter_shift_is_kept_beside(block, each_update, each_act
 
 
 def test_parameter_shift_pays_its_bill():
-    module = make_module()
-    module.estimator = ParameterShiftEstimator(N_IN, N_OUT)
+    module = with_estimator(ParameterShiftEstimator)
     fit(module, make_stream(5))
     ledger = module.meters.ledger
     assert ledger.circuits["target"] + ledger.circuits["actor"] == ledger.parameter_shift_circuits
@@ -397,10 +405,10 @@ def test_parameter_shift_pays_its_bill():
 
 def test_stored_pairs_are_what_the_replay_recorded():
     module, rows = make_module(), make_rows()
-    logits = module.estimator.net(rows[Q_IN])
+    logits = module.actor.layer.estimator.net(rows[Q_IN])
     bce = torch.nn.functional.binary_cross_entropy_with_logits(logits, rows[Q_OUT])
     fit(module, make_stream(1, rows))
-    assert_close(module.metrics["surrogate/bce_before"], bce.detach())
+    assert_close(module.metrics["surrogate/bce_before"], bce.detach()[None])
 
 
 def test_time_of_each_part_is_booked():
@@ -440,10 +448,12 @@ class Gradients(Callback):
         self.norms, self.logged = [], []
 
     def on_train_batch_end(self, trainer, pl_module, *args):
-        nets = {"critic": pl_module.critic, "actor": pl_module.actor, "surrogate": pl_module.estimator}
-        gradients = {
-            name: [p.grad.flatten() for p in net.parameters() if p.grad is not None] for name, net in nets.items()
+        nets = {
+            "critic": pl_module.critic.parameters(),
+            "actor": classical_parameters(pl_module.actor),
+            "surrogate": estimator_parameters(pl_module.actor),
         }
+        gradients = {name: [p.grad.flatten() for p in net if p.grad is not None] for name, net in nets.items()}
         self.norms.append({name: torch.cat(parts).norm() for name, parts in gradients.items() if parts})
         self.logged.append({name: pl_module.metrics.get(f"gradient/{name}") for name in nets})
 
@@ -454,7 +464,7 @@ def test_norms_of_gradients_are_metrics():
     assert gradients.logged[0]["actor"] is None
     assert set(gradients.norms[1]) == {"critic", "actor", "surrogate"}
     for name, norm in gradients.norms[1].items():
-        assert_close(gradients.logged[1][name], norm)
+        assert_close(gradients.logged[1][name].mean(), norm)
 
 
 def test_gradients_are_scaled_down_to_the_largest_norm_and_logged_as_they_were():
@@ -473,7 +483,7 @@ def test_a_gradient_that_is_not_finite_stops_before_it_touches_a_parameter():
     parameter.register_hook(lambda gradient: gradient * float("inf"))
     with pytest.raises(DivergenceError, match="the norm of the gradient of critic loss became (nan|inf)"):
         fit(module, make_stream(1))
-    assert not {name for name in changed(before, state(module)) if not name.startswith("estimator.")}
+    assert not {name for name in changed(before, state(module)) if ".estimator." not in name}
 
 
 def test_what_the_next_row_shows_survives_a_checkpoint(tmp_path):

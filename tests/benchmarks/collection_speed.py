@@ -17,17 +17,17 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
+from qtrl.run.data import build_stream
 from records import conditions, heading, number, table
 
 from qtrl.config.location import config_dir
-from qtrl.data import COLLECTORS, CollectingPolicy, Replay
+from qtrl.data import COLLECTORS, CollectingPolicy, GaussianNoise, Replay
 from qtrl.envs import VECTORS, env_spec, make_vector_env
 from qtrl.meters import RunMeters, Stopwatch
 from qtrl.nn import HybridActor
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.threads import set_threads
 from qtrl.run import build
-from qtrl.run.data import build_stream
 
 ENVS = (1, 4, 8, 16)
 BLOCKS = ("pqc", "fc")
@@ -51,7 +51,7 @@ class Contender:
 
     def __init__(self, actor: HybridActor, replay: Replay, num_envs: int, *, vector: str, collector: str) -> None:
         self._replay, self._num_envs = replay, num_envs
-        policy = CollectingPolicy(actor, noise=0.1, seed=0, stopwatch=Stopwatch())
+        policy = CollectingPolicy(actor, exploration=GaussianNoise(0.1), seed=0, stopwatch=Stopwatch())
         self._envs = make_vector_env("Humanoid-v4", num_envs, 0, vector=vector)
         self._collector = COLLECTORS[collector](self._envs, policy)
         self.rates: list[float] = []

@@ -21,6 +21,7 @@ from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback, Trainer
 from omegaconf import DictConfig
 from qtdnn_growth import growth
+from qtrl.run.data import build_stream
 from records import conditions, timed
 
 from qtrl.algos import TD3
@@ -33,18 +34,17 @@ from qtrl.nn import GradientEstimator, tangent_action
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.threads import set_threads
 from qtrl.run import build
-from qtrl.run.data import build_stream
 from qtrl.specs import Batch
 
 ESTIMATORS = {
-    "qtdnn": ["surrogate=qtdnn"],
-    "exact": ["surrogate=exact"],
-    "parameter_shift": ["surrogate=parameter_shift"],
-    "parameter_shift, 100 shots": ["surrogate=parameter_shift", "surrogate.shots=100"],
-    "zero": ["surrogate=zero"],
-    "spsa": ["surrogate=spsa"],
-    "spsa, 16 directions": ["surrogate=spsa", "surrogate.repetitions=16"],
-    "spsa, 16 directions, 100 shots": ["surrogate=spsa", "surrogate.repetitions=16", "surrogate.shots=100"],
+    "qtdnn": ["gradient=qtdnn"],
+    "exact": ["gradient=exact"],
+    "parameter_shift": ["gradient=parameter_shift"],
+    "parameter_shift, 100 shots": ["gradient=parameter_shift", "gradient.shots=100"],
+    "zero": ["gradient=zero"],
+    "spsa": ["gradient=spsa"],
+    "spsa, 16 directions": ["gradient=spsa", "gradient.repetitions=16"],
+    "spsa, 16 directions, 100 shots": ["gradient=spsa", "gradient.repetitions=16", "gradient.shots=100"],
 }
 WARMUP, ROUNDS = 1000, 5
 

@@ -12,6 +12,7 @@ import torch
 from flops import Sizes
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
+from qtrl.run.data import build_stream
 from records import timed
 from torch.utils._python_dispatch import TorchDispatchMode
 from training_speed import Batches, config
@@ -19,7 +20,6 @@ from training_speed import Batches, config
 from qtrl.envs import env_spec
 from qtrl.meters import RunMeters
 from qtrl.run import build
-from qtrl.run.data import build_stream
 
 SKIPPED_UPDATES, SKIPPED_STEPS, STEPS, CIRCUIT_CALLS = 10, 20, 200, 31
 
@@ -43,8 +43,8 @@ class Point:
         """Write it as on the command line; a circuit of n qubits gets a qtDNN of width 2^(n + 1)."""
         changed = {
             "batch": [f"data.batch_size={self.value}"],
-            "width": [f"surrogate.hidden={self.value}"],
-            "qubits": [f"circuit.n_qubits={self.value}", f"surrogate.hidden={2 ** (self.value + 1)}"],
+            "width": [f"gradient.hidden={self.value}"],
+            "qubits": [f"circuit.n_qubits={self.value}", f"gradient.hidden={2 ** (self.value + 1)}"],
             "envs": [f"num_envs={self.value}"],
         }
         return [f"experiment=humanoid_{self.block}", "data.capacity=10000", *changed[self.axis]]

@@ -17,8 +17,15 @@ from qtrl.specs import Batch, EnvSpec
 
 SPEC = EnvSpec(env_id="none", observation_size=23, action_size=3, max_episode_steps=None)
 ROWS = 8
-SMALL = ["algo.hidden=16", "algo.links=5", "circuit.n_qubits=2", "circuit.reps=1", f"data.batch_size={ROWS}"]
-BLOCKS = {"pqc": ["surrogate.hidden=32"], "fc": []}
+SMALL = [
+    "actor.hidden=16",
+    "critic.hidden=16",
+    "actor.links=5",
+    "circuit.n_qubits=2",
+    "circuit.reps=1",
+    f"data.batch_size={ROWS}",
+]
+BLOCKS = {"pqc": ["gradient.hidden=32"], "fc": []}
 """Overrides by block; two qubits with one repetition have 8 angles."""
 
 

@@ -62,5 +62,5 @@ def test_the_single_file_makes_one_update_for_each_env_step_after_warm_up(monkey
 @pytest.mark.parametrize("name", [name for name in CONTENDERS if name.startswith("qtrl")])
 def test_the_command_gets_the_task(name, compose, tmp_path):
     cfg = compose(*overrides(TINY, *CONTENDERS[name].arguments, tmp_path))
-    assert (cfg.num_envs, cfg.data.batch_size, cfg.data.capacity, cfg.algo.hidden) == (2, 4, 50, 8)
+    assert (cfg.num_envs, cfg.data.batch_size, cfg.data.capacity, cfg.critic.hidden) == (2, 4, 50, 8)
     assert (cfg.warmup_env_steps, cfg.total_env_steps, cfg.updates_per_env_step) == (10, TINY.total, 1)

@@ -2,16 +2,16 @@ from types import SimpleNamespace
 
 import pytest
 from lightning.pytorch import Trainer
+from qtrl.run.data import build_stream
 
 from qtrl import callbacks
 from qtrl.callbacks import AtomicCheckpointIO
 from qtrl.envs import env_spec
-from qtrl.keys import METRICS, qubit_metrics
+from qtrl.keys import METRICS, probe_metrics
 from qtrl.loggers import MetricsCSV
 from qtrl.meters import RunMeters
 from qtrl.process.quiet import quiet_libraries
 from qtrl.run import build
-from qtrl.run.data import build_stream
 
 ENV, LIMIT = "Pendulum-v1", 7
 
@@ -24,7 +24,7 @@ class Rows(MetricsCSV):
         self.rows, self.summary = rows, None
 
     def log_metrics(self, metrics, step=None):
-        assert set(metrics) <= {*METRICS, *qubit_metrics(2)}
+        assert set(metrics) <= {*METRICS, *probe_metrics({"layer": 2})}
         self.rows.append(dict(metrics))
 
     def log_summary(self, summary):
@@ -42,8 +42,9 @@ def small_run(compose, tmp_path):
             "debug=smoke",
             "circuit.n_qubits=2",
             "circuit.reps=1",
-            "surrogate.hidden=8",
-            "algo.hidden=8",
+            "gradient.hidden=8",
+            "actor.hidden=8",
+            "critic.hidden=8",
             f"total_env_steps={total}",
             "warmup_env_steps=10",
             "env.max_episode_steps=6",

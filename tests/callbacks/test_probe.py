@@ -4,17 +4,25 @@ from types import SimpleNamespace
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
-from qtrl.run.data import build_stream
+from torch import nn
 
 from qtrl.callbacks import MetricRows, Probe
 from qtrl.callbacks import probe as probe_module
 from qtrl.callbacks.probe import action_metrics, gradient_metrics, layer_metrics, surrogate_metrics
 from qtrl.envs import env_spec
-from qtrl.keys import METRICS, qubit_metrics
+from qtrl.keys import METRICS, probe_metrics
 from qtrl.loggers import MetricsCSV
 from qtrl.meters import Cost, RunMeters
-from qtrl.nn import PQC, ExactEstimator, HybridActor, TwinCritic, ZeroEstimator
-from qtrl.nn.gradients import GradientEstimator
+from qtrl.nn import (
+    PQC,
+    Block,
+    ExactEstimator,
+    GradientEstimator,
+    HybridActor,
+    QuantumLayer,
+    TwinCritic,
+    ZeroEstimator,
+)
 from qtrl.process.quiet import quiet_libraries
 from qtrl.quantum import Circuit, efficient_su2, make_engine
 from qtrl.run import build
@@ -79,37 +87,45 @@ def test_a_perfect_model_has_no_excess_and_a_fair_one_has_its_divergence():
     assert (fair["calibration_error/q0"], fair["calibration_error/q1"]) == pytest.approx((0.25, 0.0))
 
 
-def acting(bits_weight, links_weight):
-    """An actor whose block returns the first two observations and whose links are the third."""
-    weights = torch.tensor([bits_weight, bits_weight, links_weight])
-    return SimpleNamespace(
-        encode=lambda observation: (observation[:, :2], observation[:, 2:]),
-        block=lambda q_in, generator: q_in,
-        decode=lambda q_out, links: torch.cat([q_out, links], 1) @ weights[:, None],
-    )
+class Acting(nn.Module):
+    """An actor whose layer returns the first two observations and whose link is the third."""
+
+    def __init__(self, bits_weight, link_weight):
+        super().__init__()
+        self.layer = QuantumLayer(Echo(2, 2, surrogate=False))
+        self.weights = torch.tensor([bits_weight, bits_weight, link_weight])
+
+    def forward(self, observation, generator=None):
+        return torch.cat([self.layer(observation[:, :2], generator), observation[:, 2:]], 1) @ self.weights[:, None]
+
+
+class Echo(Block):
+    def forward(self, q_in, generator=None):
+        return q_in
+
+
+def acted(weights):
+    observation = torch.tensor([[1.0, 1, 1], [0, 0, 1], [1, 1, 0], [0, 0, 0]])  # each row gets the other bits
+    actor = Acting(*weights)
+    actor(observation)
+    return numbers(action_metrics(actor, actor.layer, observation, actor.layer.pair[1], generator=seeded()))
 
 
 def test_the_share_of_the_bits_in_the_action_by_hand():
-    observation = torch.tensor([[1.0, 1, 1], [0, 0, 1], [1, 1, 0], [0, 0, 0]])
     for weights, share in (((0.0, 1.0), 0.0), ((1.0, 0.0), 1.0), ((1.0, 1.0), 0.8), ((0.5, -1.0), 0.5)):
-        assert numbers(action_metrics(acting(*weights), observation, seeded()))["explained_share"] == pytest.approx(
-            share
-        )
+        assert acted(weights)["explained_share"] == pytest.approx(share)
 
 
 def test_shuffling_the_bits_by_hand():
-    observation = torch.tensor([[1.0, 1, 1], [0, 0, 1], [1, 1, 0], [0, 0, 0]])  # each row gets the other bits
     for weights, change in (((0.0, 1.0), 0.0), ((1.0, 0.0), 2.0), ((1.0, 2.0), math.sqrt(2.0))):
-        assert numbers(action_metrics(acting(*weights), observation, seeded()))["shuffle_change"] == pytest.approx(
-            change
-        )
+        assert acted(weights)["shuffle_change"] == pytest.approx(change)
 
 
-def make_networks(links=2, engine="statevector"):
+def make_networks(estimator=None, *, links=2, engine="statevector"):
     torch.manual_seed(0)
     circuit = efficient_su2(QUBITS, reps=1)
     block = PQC(ANGLES, QUBITS, circuit=circuit, engine=make_engine(engine), readout="expectation")
-    return HybridActor(3, 2, block, hidden=7, links=links), TwinCritic(3, 2, hidden=9)
+    return HybridActor(3, 2, block, lambda *_: estimator, hidden=7, links=links), TwinCritic(3, 2, hidden=9)
 
 
 class Scaled(GradientEstimator):
@@ -128,9 +144,10 @@ class Scaled(GradientEstimator):
 
 
 def compare(estimator, **options):
-    actor, critic = make_networks(**options)
-    observation, executable = torch.randn(ROWS, 3, generator=seeded()), actor.block.executable
-    return numbers(gradient_metrics(actor, critic, estimator, observation, executable=executable, generator=seeded()))
+    actor, critic = make_networks(estimator, **options)
+    observation, layer = torch.randn(ROWS, 3, generator=seeded()), actor.layer
+    engines = {"executable": layer.block.executable, "generator": seeded()}
+    return numbers(gradient_metrics(actor, layer, critic, observation, **engines))
 
 
 def test_the_exact_gradient_agrees_with_itself():
@@ -163,15 +180,16 @@ def test_links_flatter_the_cosine_of_the_weights_and_not_that_of_the_angles():
 def small_run(compose, tmp_path):
     """A run of 30 env steps, 10 of them warm-up, with a probe every 10."""
 
-    def run(surrogate="qtdnn", *, block="pqc", probe=True, callbacks=(), overrides=()):
+    def run(gradient="qtdnn", *, block="pqc", probe=True, callbacks=(), overrides=()):
         quiet_libraries()
         cfg = compose(
             f"experiment=pendulum_{block}",
             "debug=smoke",
-            f"surrogate={surrogate}",
+            f"gradient={gradient}",
             f"circuit.n_qubits={QUBITS}",
             "circuit.reps=1",
-            "algo.hidden=8",
+            "actor.hidden=8",
+            "critic.hidden=8",
             "total_env_steps=30",
             "warmup_env_steps=10",
             *overrides,
@@ -203,7 +221,7 @@ class Rows(MetricsCSV):
         self.rows = []
 
     def log_metrics(self, metrics, step=None):
-        assert set(metrics) <= {*METRICS, *qubit_metrics(QUBITS)}
+        assert set(metrics) <= {*METRICS, *probe_metrics({"layer": QUBITS})}
         self.rows.append(dict(metrics))
 
 
@@ -249,7 +267,7 @@ def same(one, other):
 def test_a_probe_leaves_no_trace_in_the_training(small_run, surrogate):
     on, off = (small_run(surrogate, probe=probe, callbacks=[MetricRows(every_env_steps=10)]) for probe in (True, False))
     assert same(on.module.state_dict(), off.module.state_dict())
-    assert same(on.module._generators.state_dict(), off.module._generators.state_dict())
+    assert same(on.module.mechanics.generators.state_dict(), off.module.mechanics.generators.state_dict())
     assert torch.equal(on.random_state, off.random_state)
     replays = on.stream.replay, off.stream.replay
     assert (replays[0].buffer[:30] == replays[1].buffer[:30]).all()
@@ -263,7 +281,7 @@ def test_a_probe_leaves_no_trace_in_the_training(small_run, surrogate):
         for run in (on, off)
     )
     assert learned == alike
-    for net in (on.module.actor, on.module.critic, on.module.estimator):
+    for net in (on.module.actor, on.module.critic):
         assert all(parameter.requires_grad for parameter in net.parameters())
 
 
@@ -292,7 +310,7 @@ def test_the_time_of_probes_does_not_count_as_learning(small_run, monkeypatch):
 
 def test_the_exact_gradient_comes_from_a_twin_on_the_same_clock():
     actor, _ = make_networks(engine="reference")
-    executable = actor.block.executable
+    executable = actor.layer.block.executable
     twin = probe_module._differentiable(executable)
     assert (twin.engine, twin.circuit) == ("statevector", executable.circuit)
     assert twin.clock is executable.clock

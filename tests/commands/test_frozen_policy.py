@@ -56,11 +56,11 @@ def opened(compose, trained_run):
     """The agent, what its block gave for some states, and the conditions by name."""
     cfg = compose(f"run={trained_run}", "study=frozen_policy", config_name="eval")
     agent = load_agent(cfg)
-    q_in = torch.randn(50, agent.module.actor.block.n_in, generator=torch.Generator().manual_seed(0))
-    with recorded(agent.module.actor.block) as kept:
-        q_out = agent.module.actor.block(q_in, torch.Generator().manual_seed(0))
+    q_in = torch.randn(50, agent.module.actor.layer.block.n_in, generator=torch.Generator().manual_seed(0))
+    with recorded(agent.module.actor.layer.block) as kept:
+        q_out = agent.module.actor.layer.block(q_in, torch.Generator().manual_seed(0))
     assert torch.equal(torch.cat(kept), q_out)
-    trained = Trained(agent.module.actor.block, agent.module.estimator, q_out)
+    trained = Trained(agent.module.actor.layer.block, agent.module.actor.layer.estimator, q_out)
     return agent, trained, q_in, {condition.name: condition for condition in read_conditions(cfg.study)}
 
 
@@ -173,8 +173,8 @@ def test_the_surrogate_is_the_one_of_the_checkpoint(opened, trained_run):
     agent, trained, q_in, conditions = opened
     weights = torch.load(trained_run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     block = conditions["surrogate"].make(agent, trained)
-    assert torch.equal(block.estimator.net.layers[0].weight, weights["estimator.net.layers.0.weight"])
-    assert torch.equal(block(q_in), agent.module.estimator.net(q_in).sigmoid())
+    assert torch.equal(block.estimator.net.layers[0].weight, weights["actor.layer.estimator.net.layers.0.weight"])
+    assert torch.equal(block(q_in), agent.module.actor.layer.estimator.net(q_in).sigmoid())
 
 
 def test_changed_settings_leave_the_agent_as_it_was(opened):
@@ -183,7 +183,7 @@ def test_changed_settings_leave_the_agent_as_it_was(opened):
     for condition in conditions.values():
         assert condition.make(agent, trained) is not trained.block
     assert OmegaConf.to_yaml(agent.cfg) == before
-    assert agent.module.actor.block is trained.block
+    assert agent.module.actor.layer.block is trained.block
 
 
 def test_a_stand_in_refuses_an_agent_that_it_does_not_fit(opened):
@@ -205,7 +205,6 @@ UNMAKEABLE = {
     "no shots": ({"block": {"shots": 0}}, "block.shots=0 is not allowed: expected an integer of at least 1"),
     "a large error": ({"block": {"readout_error": 0.7}}, "block.readout_error=0.7 is not allowed: expected a number"),
     "another key": ({"block": {"shotss": 3}}, "the block has no key 'shotss': choices are circuit, engine, readout"),
-    "the actor's key": ({"block": {"angle_scale": 2}}, "the block has no key 'angle_scale'"),
     "no readout": ({"block": {"readout": "loud"}}, "PQC: readout is 'loud', expected one of"),
     "another circuit": ({"block": {"circuit": {"n_qubits": 3}}}, "PQC: the circuit has"),
     "no class": ({"block": {"_target_": "qtrl.nn.Noise"}}, "qtrl.nn.Noise cannot be made: "),

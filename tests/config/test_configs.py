@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 from omegaconf import OmegaConf
+from qtrl.run.build import build
 
 import qtrl
 from qtrl.commands.command_line import describe
@@ -11,12 +12,11 @@ from qtrl.config.limits import NUMBERS, check_config
 from qtrl.config.location import config_dir
 from qtrl.errors import ConfigError
 from qtrl.nn import GradientEstimator
-from qtrl.run.build import build
 
 EXPERIMENTS = sorted(Path(config_dir(), "experiment").glob("*.yaml"))
 STUDIES = sorted(path.stem for path in Path(config_dir(), "experiment", "study").glob("*.yaml"))
 CONTROLS = sorted(path.stem for path in Path(config_dir(), "control").glob("*.yaml"))
-SURROGATES = sorted(path.stem for path in Path(config_dir(), "surrogate").glob("*.yaml"))
+GRADIENTS = sorted(path.stem for path in Path(config_dir(), "gradient").glob("*.yaml"))
 PROMISED = [f"{env}_{block}" for env in ("humanoid", "pendulum") for block in ("pqc", "fc", "rbg", "zeros")]
 
 
@@ -114,11 +114,11 @@ def test_every_other_choice_composes_too(override, compose):
     check_config(compose("experiment=pendulum_pqc", override))
 
 
-@pytest.mark.parametrize("name", SURROGATES)
-def test_every_surrogate_is_made_from_its_config_whatever_the_experiment(name, compose):
-    cfg = compose("experiment=pendulum_pqc", f"surrogate={name}")
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_every_estimator_is_made_from_its_config_whatever_the_experiment(name, compose):
+    cfg = compose("experiment=pendulum_pqc", f"gradient={name}")
     check_config(cfg)
-    estimator = build(cfg.surrogate)(40, 5)
+    estimator = build(cfg.gradient)(40, 5)
     assert isinstance(estimator, GradientEstimator)
     assert estimator.trainable == (name == "qtdnn")
 
@@ -126,12 +126,12 @@ def test_every_surrogate_is_made_from_its_config_whatever_the_experiment(name, c
 @pytest.mark.parametrize(("experiment", "width"), [("pendulum_pqc", 64), ("humanoid_pqc", 2048)])
 def test_the_width_of_the_qtdnn_follows_the_qubits(experiment, width, compose):
     cfg = compose(f"experiment={experiment}")
-    estimator = build(cfg.surrogate)(8, cfg.circuit.n_qubits)
+    estimator = build(cfg.gradient)(8, cfg.circuit.n_qubits)
     assert next(estimator.parameters()).shape == (width, 8)
 
 
 def test_every_key_with_limits_is_a_key(compose):
-    composed = [compose("experiment=pendulum_pqc", f"surrogate={name}") for name in SURROGATES]
+    composed = [compose("experiment=pendulum_pqc", f"gradient={name}") for name in GRADIENTS]
     composed.append(compose("experiment=pendulum_pqc", "block=fc_matched"))
     absent = [
         key for key in NUMBERS if all(OmegaConf.select(cfg, key, default="absent") == "absent" for cfg in composed)
@@ -143,9 +143,9 @@ def test_every_key_with_limits_is_a_key(compose):
     "override", ["step=0", "step=-0.1", "step=null", "repetitions=0", "repetitions=1.5", "shots=0"]
 )
 def test_numbers_of_spsa_have_limits(override, compose):
-    key, _, value = f"surrogate.{override}".partition("=")
+    key, _, value = f"gradient.{override}".partition("=")
     with pytest.raises(ConfigError, match=rf"{key}={value.replace('null', 'None')} is not allowed: expected "):
-        check_config(compose("experiment=pendulum_pqc", "surrogate=spsa", f"surrogate.{override}"))
+        check_config(compose("experiment=pendulum_pqc", "gradient=spsa", f"gradient.{override}"))
 
 
 def test_configs_are_found_from_another_folder(tmp_path, monkeypatch, compose):

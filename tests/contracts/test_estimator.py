@@ -25,7 +25,7 @@ from qtrl.nn import (
     StraightThroughEstimator,
     TwinCritic,
     ZeroEstimator,
-    tangent_action,
+    approximated,
 )
 from qtrl.quantum import Circuit, Engine, Executable, Gate, make_engine
 from qtrl.quantum.engines.reference import ReferenceEngine, ReferenceExecutable
@@ -137,12 +137,13 @@ def test_the_actor_loss_reaches_the_angles_and_pre_dnn_and_nothing_else(
     name: str, estimator: GradientEstimator
 ) -> None:
     torch.manual_seed(0)
-    actor = HybridActor(OBSERVATION, ACTION, pqc(), hidden=16, links=3)
+    actor = HybridActor(OBSERVATION, ACTION, pqc(), lambda *_: estimator, hidden=16, links=3)
     critic = TwinCritic(OBSERVATION, ACTION, hidden=16)
     for fixed in (critic, estimator):
         fixed.requires_grad_(False)
     observation = torch.randn(BATCH, OBSERVATION, generator=seeded(1))
-    critic.first(observation, tangent_action(actor, estimator, observation, seeded())).mean().backward()
+    with approximated(actor):
+        critic.first(observation, actor(observation, seeded())).mean().backward()
     to_angles, to_links = actor.pre[-1].weight.grad[:N_IN], actor.pre[-1].weight.grad[N_IN:]
     assert bool(to_angles.any()) == (name not in WITHOUT_GRADIENT)
     assert to_links.any() and actor.pre[0].weight.grad.any() and actor.post[0].weight.grad.any()
@@ -235,7 +236,7 @@ def test_an_input_that_the_circuit_ignores_gets_no_gradient(name: str, estimator
 @pytest.mark.parametrize(("name", "owner"), RUN_THE_CIRCUIT.items())
 def test_those_that_run_the_circuit_refuse_a_block_without_one(name: str, owner: str) -> None:
     block, estimator = RBG(N_IN, N_OUT, surrogate=True), ESTIMATORS[name]()
-    message = f"{owner}: block RBG has no circuit .*; set block=pqc, block.surrogate=false or surrogate=qtdnn"
+    message = f"{owner}: block RBG has no circuit .*; set block=pqc, block.surrogate=false or gradient=qtdnn"
     with pytest.raises(ConfigError, match=message):
         estimator.check(block)
     with pytest.raises(ConfigError, match=message):
@@ -248,7 +249,7 @@ def test_those_that_run_the_circuit_refuse_a_block_that_changes_its_outputs_and_
     block = Shuffled(N_IN, N_OUT, circuit=CIRCUIT, engine=make_engine("statevector"))
     if name not in RUN_THE_CIRCUIT:
         return estimator.check(block)
-    message = f"{RUN_THE_CIRCUIT[name]}: runs the circuit itself .* block Shuffled .*; set block=pqc, surrogate=qtdnn"
+    message = f"{RUN_THE_CIRCUIT[name]}: runs the circuit itself .* block Shuffled .*; set block=pqc, gradient=qtdnn"
     with pytest.raises(ConfigError, match=message):
         estimator.check(block)
 

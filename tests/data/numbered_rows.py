@@ -7,7 +7,7 @@ from qtrl.data import Replay, transition_columns
 from qtrl.keys import OBSERVATION, TERMINATED
 from qtrl.specs import EnvSpec
 
-COLUMNS = transition_columns(EnvSpec("toy", 3, 2), n_in=4, n_out=1)
+COLUMNS = transition_columns(EnvSpec("toy", 3, 2), {"layer": (4, 1)})
 KEYS = [column.key for column in COLUMNS]
 
 

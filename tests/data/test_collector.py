@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from qtrl.data import COLLECTORS, CollectingPolicy
+from qtrl.data import COLLECTORS, CollectingPolicy, GaussianNoise
 from qtrl.envs import VECTORS, make_vector_env
 from qtrl.errors import CheckpointError, EnvError
 from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED, TRUNCATED
@@ -20,7 +20,9 @@ def make_policy(envs, noise=0.1):
     torch.manual_seed(0)
     spaces = envs.single_observation_space.shape[0], envs.single_action_space.shape[0]
     block = PQC(8, 2, circuit=efficient_su2(2, reps=1), engine=make_engine("statevector"), shots=7)
-    return CollectingPolicy(HybridActor(*spaces, block, hidden=4, links=1), noise=noise, seed=0, stopwatch=Stopwatch())
+    return CollectingPolicy(
+        HybridActor(*spaces, block, hidden=4, links=1), exploration=GaussianNoise(noise), seed=0, stopwatch=Stopwatch()
+    )
 
 
 def collect(collector, env_id=COUNTING, *, num_envs=3, steps=5, vector="serial", random_actions=0, noise=0.1):
@@ -96,7 +98,9 @@ def test_a_row_is_not_written_again(collector):
     envs = make_vector_env(COUNTING, 2, 0)
     try:
         block = PQC(8, 2, circuit=efficient_su2(2, reps=1), engine=make_engine("statevector"))
-        policy = CollectingPolicy(HybridActor(3, 1, block, hidden=4), noise=0.1, seed=0, stopwatch=Stopwatch())
+        policy = CollectingPolicy(
+            HybridActor(3, 1, block, hidden=4), exploration=GaussianNoise(0.1), seed=0, stopwatch=Stopwatch()
+        )
         collecting = COLLECTORS[collector](envs, policy)
         collecting.begin()
         rows = collecting.end()

@@ -2,7 +2,7 @@ import pytest
 import torch
 from tensordict import TensorDict
 
-from qtrl.data import CollectingPolicy
+from qtrl.data import CollectingPolicy, GaussianNoise
 from qtrl.keys import ACTION, OBSERVATION, Q_IN, Q_OUT
 from qtrl.meters import Stopwatch
 from qtrl.nn import PQC, HybridActor, Zeros
@@ -19,7 +19,9 @@ def make_actor(block=None):
 
 
 def make_policy(actor=None, *, noise=0.1, seed=0, **options):
-    return CollectingPolicy(actor or make_actor(), noise=noise, seed=seed, stopwatch=Stopwatch(), **options)
+    return CollectingPolicy(
+        actor or make_actor(), exploration=GaussianNoise(noise), seed=seed, stopwatch=Stopwatch(), **options
+    )
 
 
 def observations(rows=ROWS):
@@ -30,8 +32,8 @@ def observations(rows=ROWS):
 def test_the_pairs_are_what_the_block_received_and_returned():
     policy = make_policy(noise=0.0)
     rows = policy(observations(20))
-    expected = policy.actor(rows[OBSERVATION])
-    for key, value in ((ACTION, expected.action), (Q_IN, expected.q_in), (Q_OUT, expected.q_out)):
+    action = policy.actor(rows[OBSERVATION])
+    for key, value in zip((ACTION, Q_IN, Q_OUT), (action, *policy.actor.layer.pair), strict=True):
         torch.testing.assert_close(rows[key], value.detach())
 
 
@@ -39,9 +41,9 @@ def test_in_warm_up_the_action_alone_is_random():
     policy = make_policy()
     policy.random_actions = True
     rows = policy(observations())
-    expected = policy.actor(rows[OBSERVATION])
-    assert torch.equal(rows[Q_IN], expected.q_in)
-    assert torch.equal(rows[Q_OUT], expected.q_out)
+    policy.actor(rows[OBSERVATION])
+    assert torch.equal(rows[Q_IN], policy.actor.layer.pair[0])
+    assert torch.equal(rows[Q_OUT], policy.actor.layer.pair[1])
     assert rows[Q_IN].abs().min(1).values.max() > 0
     action = rows[ACTION]
     assert action.shape == (ROWS, 2)
@@ -104,7 +106,7 @@ def test_a_copy_on_another_device_acts_with_the_weights_of_the_last_refresh():
         actor.post[-1].bias.add_(1.0)
     assert torch.equal(policy(observations(5))[ACTION], before)
     policy.refresh()
-    torch.testing.assert_close(policy(observations(5))[ACTION], actor(observations(5)[OBSERVATION]).action.detach())
+    torch.testing.assert_close(policy(observations(5))[ACTION], actor(observations(5)[OBSERVATION]).detach())
 
 
 def test_nothing_that_is_stored_has_a_gradient():

@@ -147,7 +147,7 @@ def test_an_unknown_storage_is_refused_with_the_choices(tmp_path):
 
 
 def test_a_million_humanoid_rows_take_less_than_six_gigabytes(tmp_path):
-    columns = transition_columns(EnvSpec("Humanoid-v4", 376, 17), n_in=220, n_out=10)
+    columns = transition_columns(EnvSpec("Humanoid-v4", 376, 17), {"layer": (220, 10)})
     replay = Replay(columns, capacity=1, batch_size=1, storage="memory", folder=tmp_path, seed=0)
     assert replay.row_bytes == 4 * (376 + 17 + 1 + 376 + 220 + 10) + 1
     assert replay.row_bytes * 1_000_000 < 6e9

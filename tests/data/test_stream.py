@@ -6,7 +6,16 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-from qtrl.data import COLLECTORS, CollectingPolicy, DirectCollector, Replay, Schedule, Stream, transition_columns
+from qtrl.data import (
+    COLLECTORS,
+    CollectingPolicy,
+    DirectCollector,
+    GaussianNoise,
+    Replay,
+    Schedule,
+    Stream,
+    transition_columns,
+)
 from qtrl.data.returns import EpisodeReturns
 from qtrl.envs import make_vector_env
 from qtrl.errors import ConfigError
@@ -41,8 +50,8 @@ def make_stream(
     **more,
 ):
     meters = RunMeters()
-    policy = CollectingPolicy(make_actor(), noise=0.0, seed=seed, stopwatch=meters.stopwatch)
-    columns = transition_columns(SPEC, 8, 2)
+    policy = CollectingPolicy(make_actor(), exploration=GaussianNoise(0.0), seed=seed, stopwatch=meters.stopwatch)
+    columns = transition_columns(SPEC, {"layer": (8, 2)})
     replay = Replay(columns, capacity=capacity, batch_size=5, storage="memory", folder=folder, seed=seed)
     schedule = Schedule(total, warmup, ratio)
     make_env = lambda env_steps: make_vector_env(SPEC.env_id, num_envs, seed + env_steps, vector=vector)  # noqa: E731
@@ -163,7 +172,7 @@ def test_with_overlap_only_the_age_of_the_weights_differs(tmp_path, num_envs, ve
     batches, others = run(plain), run(overlapped)  # nobody learns: all weights are equally old
     assert [batch.env_steps for batch in batches] == [batch.env_steps for batch in others]
     assert all((one.transitions == other.transitions).all() for one, other in zip(batches, others, strict=True))
-    one_more = overlapped._policy.actor.block.cost(num_envs)  # a step is under way at the end
+    one_more = overlapped._policy.layers.block_cost(num_envs)  # a step is under way at the end
     for counts in ("circuits", "shots"):
         beyond = getattr(overlapped._meters.ledger.total(), counts) - getattr(plain._meters.ledger.total(), counts)
         assert beyond == getattr(one_more, counts)
@@ -201,8 +210,8 @@ def test_warm_up_is_random_and_the_pairs_are_real_from_the_first_row(tmp_path):
     run(stream)
     rows = rows_of(stream)
     with torch.no_grad():
-        expected = stream._policy.actor(rows[OBSERVATION], torch.Generator().manual_seed(0))
-    torch.testing.assert_close(rows[Q_IN], expected.q_in)
+        stream._policy.actor(rows[OBSERVATION], torch.Generator().manual_seed(0))
+    torch.testing.assert_close(rows[Q_IN], stream._policy.actor.layer.pair[0])
     assert set(rows[Q_OUT].flatten().tolist()) <= {0.0, 0.5, 1.0}  # means of two shots
     assert rows[Q_OUT].std() > 0
     assert rows[ACTION][:25].std() > 0.3

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from qtrl.errors import ConfigError
-from qtrl.nn import FC, RBG, Critic, HybridActor, QtDNNEstimator, Zeros
+from qtrl.nn import FC, RBG, Critic, Direct, HybridActor, QtDNNEstimator, Zeros
 
 
 def widths(net: nn.Module) -> list[tuple[int, int]]:
@@ -21,9 +21,10 @@ def test_sizes_of_table_1() -> None:
 
 
 def test_shapes_of_every_output() -> None:
-    out = HybridActor(7, 3, FC(5, 4), hidden=8, links=2)(torch.randn(6, 7))
-    assert (out.action.shape, out.q_in.shape, out.q_out.shape) == ((6, 3), (6, 5), (6, 4))
-    assert out.action.abs().max() <= 1
+    actor = HybridActor(7, 3, FC(5, 4), hidden=8, links=2)
+    action = actor(torch.randn(6, 7))
+    assert (action.shape, *(value.shape for value in actor.layer.pair)) == ((6, 3), (6, 5), (6, 4))
+    assert action.abs().max() <= 1
 
 
 def fill(layer: nn.Linear, weight: list[list[float]]) -> None:
@@ -37,7 +38,7 @@ def test_wiring_by_hand_set_weights() -> None:
     actor = HybridActor(1, 2, FC(2, 1), hidden=1, links=1, angle_scale=0.5)
     fill(actor.pre[0], [[1.0]])
     fill(actor.pre[2], [[1.0], [3.0], [-1.0]])
-    fill(actor.block.linear, [[2.0, 2.0]])
+    fill(actor.layer.block.linear, [[2.0, 2.0]])
     fill(actor.post[0], [[0.1, 0.2]])
     fill(actor.post[2], [[1.0], [-2.0]])
     x = torch.tensor([[2.0]])
@@ -45,23 +46,23 @@ def test_wiring_by_hand_set_weights() -> None:
     q_in, links = actor.encode(x)
     assert q_in.tolist() == [[1.0, 3.0]]
     assert links.tolist() == [[-2.0]]  # the scale is for angles alone
-    out = actor(x)
-    assert out.q_out.tolist() == [[8.0]]
+    action = actor(x)
+    assert actor.layer.pair[1].tolist() == [[8.0]]
     hidden = 0.1 * 8 + 0.2 * -2  # q_out first, then the link
-    torch.testing.assert_close(out.action, torch.tensor([[math.tanh(hidden), math.tanh(-2 * hidden)]]))
+    torch.testing.assert_close(action, torch.tensor([[math.tanh(hidden), math.tanh(-2 * hidden)]]))
 
 
 def test_the_actor_works_without_links() -> None:
     actor = HybridActor(3, 1, FC(2, 2), hidden=4, links=0)
     _, links = actor.encode(torch.zeros(5, 3))
     assert links.shape == (5, 0)
-    assert actor(torch.zeros(5, 3)).action.shape == (5, 1)
+    assert actor(torch.zeros(5, 3)).shape == (5, 1)
 
 
 def test_the_generator_reaches_the_block() -> None:
     actor = HybridActor(3, 1, RBG(2, 16), hidden=4, links=1)
     seeds = [torch.Generator().manual_seed(seed) for seed in (0, 0, 1)]
-    first, same, other = (actor(torch.zeros(1, 3), generator).q_out for generator in seeds)
+    first, same, other = ((actor(torch.zeros(1, 3), generator), actor.layer.pair[1])[1] for generator in seeds)
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
 
@@ -82,3 +83,9 @@ def test_the_generator_reaches_the_block() -> None:
 def test_impossible_numbers_are_refused_by_name(change: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         HybridActor(**({"observation_size": 3, "action_size": 1, "block": Zeros(2, 2)} | change))
+
+
+def test_an_estimator_is_made_where_the_block_wants_one() -> None:
+    made = [HybridActor(3, 1, RBG(4, 2, surrogate=wanted), QtDNNEstimator).layer.estimator for wanted in (True, False)]
+    assert [type(estimator).__name__ for estimator in made] == ["QtDNNEstimator", "Direct"]
+    assert isinstance(HybridActor(3, 1, RBG(4, 2, surrogate=True)).layer.estimator, Direct)

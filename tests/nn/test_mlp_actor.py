@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from qtrl.errors import ConfigError
-from qtrl.nn import PQC, Block, Direct, MLPActor, Zeros, tangent_action
+from qtrl.nn import PQC, Block, MLPActor, Zeros, classical_parameters, quantum_layers
 from qtrl.quantum import efficient_su2, make_engine
 
 
@@ -13,19 +13,13 @@ def test_it_is_the_network_of_plain_td3() -> None:
     assert widths == [(3, 256), (256, 256), (256, 1)]
 
 
-def test_it_answers_as_the_hybrid_actor_does_with_zeros_for_the_block() -> None:
+def test_it_has_no_quantum_layer_and_keeps_nothing_of_the_block() -> None:
     actor, observation = MLPActor(3, 2, Zeros(4, 5), hidden=8), torch.randn(6, 3)
-    out = actor(observation)
-    assert (out.action.shape, out.q_in.shape, out.q_out.shape) == ((6, 2), (6, 4), (6, 5))
-    assert not out.q_in.any() and not out.q_out.any()
-    torch.testing.assert_close(out.action, torch.tanh(actor.net(observation)))
-    torch.testing.assert_close(tangent_action(actor, Direct(), observation), out.action)
-
-
-def test_every_parameter_has_a_gradient_through_the_approximate_action() -> None:
-    actor = MLPActor(3, 1, Zeros(4, 5), hidden=8)
-    tangent_action(actor, Direct(), torch.randn(6, 3)).sum().backward()
-    assert all(parameter.grad is not None and parameter.grad.any() for parameter in actor.parameters())
+    action = actor(observation)
+    assert action.shape == (6, 2) and action.abs().max() <= 1
+    torch.testing.assert_close(action, torch.tanh(actor.net(observation)))
+    assert not quantum_layers(actor)
+    assert classical_parameters(actor) == list(actor.parameters())
 
 
 def test_a_size_below_one_is_refused_by_name() -> None:

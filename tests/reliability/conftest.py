@@ -14,7 +14,8 @@ SMALL = (
     "env.max_episode_steps=15",
     "data.batch_size=8",
     "data.capacity=50",
-    "algo.hidden=16",
+    "actor.hidden=16",
+    "critic.hidden=16",
     "circuit.reps=1",
     "matmul_precision=highest",
 )

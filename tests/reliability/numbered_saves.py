@@ -20,7 +20,7 @@ from qtrl.files.checkpoint import read_checkpoint
 from qtrl.specs import EnvSpec
 
 CAPACITY, SLACK, PIECE = 10, 8, 4
-COLUMNS = transition_columns(EnvSpec("Numbers-v0", 3, 1), 2, 2)
+COLUMNS = transition_columns(EnvSpec("Numbers-v0", 3, 1), {"layer": (2, 2)})
 STORAGES = ("memory", "memmap")
 
 

@@ -38,17 +38,18 @@ ANY_BLOCK = {
     "ring": one_of("data.capacity", 1, 5, 25, 10_000),
     "storage": one_of("data.storage", "memory", "memmap"),
     "collector": one_of("data.collector", "direct", "torchrl"),
-    "width": one_of("algo.hidden", 1, 8),
-    "links": one_of("algo.links", 0, 3),
+    "width": one_of("actor.hidden", 1, 8),
+    "critic's width": one_of("critic.hidden", 1, 8),
+    "links": one_of("actor.links", 0, 3),
     "gamma": one_of("algo.gamma", 0, 0.9, 1),
     "tau": one_of("algo.tau", 1e-6, 1),
     "delay": one_of("algo.policy_delay", 1, 3),
-    "noise": one_of("algo.exploration_noise", 0, 5),
+    "noise": one_of("exploration.noise", 0, 5),
     "target noise": one_of("algo.target_noise", 0, 2),
     "clip": one_of("algo.target_noise_clip", 0, 0.1),
     "optimizer": one_of("optim@algo.critic_optimizer", "adam", "adamw"),
     "rate": one_of("algo.actor_optimizer.lr", 0, 1e-5),
-    "scale": one_of("block.angle_scale", 1e-3, 3.14),
+    "scale": one_of("actor.angle_scale", 1e-3, 3.14),
     "circuit": one_of("circuit", "efficient_su2", "data_reuploading", "fixed_angles", "no_entangler"),
     "qubits": one_of("circuit.n_qubits", 1, 2, 4),
     "layers": one_of("circuit.reps", 1, 2),
@@ -58,11 +59,11 @@ PQC_ONLY = {
     "engine": one_of("engine", "auto", "numba", "reference", "statevector"),
     "readout": one_of("block.readout", "sample", "mean", "majority", "most_probable", "expectation"),
     "shots": one_of("block.shots", 1, 2, 7),
-    "value": one_of("surrogate.value", "surrogate", "block"),
-    "pairs": one_of("surrogate.pairs", "stored", "fresh"),
-    "fits": one_of("surrogate.fit_every_updates", 1, 3),
-    "epochs": one_of("surrogate.fit_epochs", 1, 2),
-    "its width": one_of("surrogate.hidden", "null", 2),
+    "value": one_of("gradient.value", "surrogate", "block"),
+    "pairs": one_of("gradient.pairs", "stored", "fresh"),
+    "fits": one_of("gradient.fit_every_updates", 1, 3),
+    "epochs": one_of("gradient.fit_epochs", 1, 2),
+    "its width": one_of("gradient.hidden", "null", 2),
 }
 
 
@@ -73,7 +74,7 @@ def some(choices):
     )
 
 
-estimators = one_of("surrogate", "exact", "parameter_shift", "spsa", "straight_through", "zero")
+estimators = one_of("gradient", "exact", "parameter_shift", "spsa", "straight_through", "zero")
 blocks = one_of("experiment", "pendulum_fc", "pendulum_rbg", "pendulum_zeros")
 sound = st.one_of(
     st.tuples(st.just(("experiment=pendulum_pqc",)), some(ANY_BLOCK | PQC_ONLY)),
@@ -82,7 +83,7 @@ sound = st.one_of(
 ).map(lambda parts: (*parts[0], *parts[1]))
 
 keys = st.sampled_from(
-    sorted({*NUMBERS, *CHOICES} - {"num_threads", "surrogate.shots", "surrogate.step", "surrogate.repetitions"})
+    sorted({*NUMBERS, *CHOICES} - {"num_threads", "gradient.shots", "gradient.step", "gradient.repetitions"})
 )
 text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20)
 not_values = st.one_of(
@@ -99,7 +100,7 @@ unsound = st.one_of(
     st.tuples(keys, not_values).map("=".join),
     text.map(lambda word: f"algo.x{word}=1"),
     text.map(lambda word: f"x{word}"),
-    st.sampled_from(["env", "block", "circuit", "engine", "surrogate", "algo", "data", "trainer", "callbacks"]).flatmap(
+    st.sampled_from(["env", "block", "circuit", "engine", "gradient", "algo", "data", "trainer", "callbacks"]).flatmap(
         lambda group: text.map(lambda word: f"{group}=x{word}")
     ),
     st.sampled_from(["", "=", "=1", "seed", "~seed", "~algo", "~block", "+seed=1", "++seed=x", "a.b.c=1"]),

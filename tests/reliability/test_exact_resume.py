@@ -22,7 +22,7 @@ CHOICES = {
         control: ("experiment=pendulum_pqc", f"control={control}")
         for control in ("bernoulli", "fc_matched", "no_entangler", "fixed_angles", "shuffled", "td3")
     },
-    "humanoid": ("experiment=humanoid_pqc", "circuit.n_qubits=3", "algo.hidden=16"),
+    "humanoid": ("experiment=humanoid_pqc", "circuit.n_qubits=3", "actor.hidden=16", "critic.hidden=16"),
     "mapped files": ("experiment=pendulum_fc", "data.storage=memmap"),
     "torchrl": ("experiment=pendulum_fc", "data.collector=torchrl"),
     "overlap": ("experiment=pendulum_rbg", "num_envs=2", "env.vector=threads", "data.overlap=true"),
@@ -31,11 +31,11 @@ CHOICES = {
     "half an update": ("experiment=pendulum_zeros", "updates_per_env_step=0.5", "num_envs=3"),
     "fresh pairs": (
         "experiment=pendulum_pqc",
-        "surrogate.pairs=fresh",
-        "surrogate.value=block",
+        "gradient.pairs=fresh",
+        "gradient.value=block",
         "block.readout=sample",
     ),
-    "random estimator": ("experiment=pendulum_pqc", "surrogate=spsa"),
+    "random estimator": ("experiment=pendulum_pqc", "gradient=spsa"),
 }
 QUICK = ("pqc", "fc", "rbg", "zeros", "bernoulli", "shuffled", "td3", "humanoid", "overlap", "workers")
 

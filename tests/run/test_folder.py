@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from qtrl.keys import METRICS, PURPOSES, qubit_metrics
+from qtrl.keys import METRICS, PURPOSES, probe_metrics
 
 pytestmark = [pytest.mark.xdist_group("smoke"), pytest.mark.filterwarnings("default")]
 CANARIES = {"WANDB_API_KEY": "f00dcafe" * 5, "MY_SECRET_TOKEN": "canary-that-must-not-sing"}
@@ -65,7 +65,7 @@ def test_its_config_is_plain_and_complete(run):
 
 def test_its_metrics_begin_with_env_steps_and_miss_nothing(run):
     rows = rows_of(run)
-    assert list(rows[0]) == [*METRICS, *qubit_metrics(5)]
+    assert list(rows[0]) == [*METRICS, *probe_metrics({"layer": 5})]
     assert METRICS[0] == "env_steps"
     steps = [int(row["env_steps"]) for row in rows]
     assert steps == sorted(steps)

@@ -17,8 +17,8 @@ PAYLOAD = {"_target_": "os.system", "command": "touch boom"}
 HOSTILE_TARGETS = {
     "torch.load": {"engine": {"_target_": "torch.load", "f": "x.pt", "weights_only": False}},
     "lightning's loader": {"engine": {"_target_": "lightning.fabric.utilities.cloud_io._load", "path_or_url": "x.pt"}},
-    "open": {"surrogate": {"_target_": "builtins.open", "file": "boom", "mode": "w"}},
-    "io.open": {"surrogate": {"_target_": "io.open", "file": "boom", "mode": "w"}},
+    "open": {"gradient": {"_target_": "builtins.open", "file": "boom", "mode": "w"}},
+    "io.open": {"gradient": {"_target_": "io.open", "file": "boom", "mode": "w"}},
     "write_text": {"block": {"_target_": "pathlib.Path.write_text", "data": "x"}},
     "copyfile": {"circuit": {"_target_": "shutil.copyfile", "src": "a", "dst": "b"}},
     "rmtree": {"circuit": {"_target_": "shutil.rmtree", "path": "absent"}},
@@ -85,16 +85,17 @@ TEXTS = {
     "zeros": "\0" * 1000,
 }
 SIZES = {
-    "algo.hidden": 10**9,
-    "algo.links": 10**9,
+    "actor.hidden": 10**9,
+    "critic.hidden": 10**9,
+    "actor.links": 10**9,
     "circuit.n_qubits": 10**6,
     "circuit.reps": 10**9,
     "block.circuit.n_qubits": 10**6,
     "block.circuit.reps": 10**9,
     "block.shots": 10**12,
-    "surrogate.hidden": 10**9,
-    "surrogate.fit_batches": 10**9,
-    "surrogate.fit_epochs": 10**9,
+    "gradient.hidden": 10**9,
+    "gradient.fit_batches": 10**9,
+    "gradient.fit_epochs": 10**9,
     "data.batch_size": 10**9,
     "data.capacity": 10**13,
     "num_envs": 10**6,
@@ -106,7 +107,7 @@ SIZES = {
     "trainer.devices": 10**6,
 }
 TYPES = {
-    "algo.hidden": [256],
+    "actor.hidden": [256],
     "algo.gamma": "0.99; import os",
     "data.storage": ["memory"],
     "data.batch_size": {"a": 1},
@@ -121,7 +122,9 @@ TYPES = {
     "block.engine.candidates": {"a": 1},
     "env.max_episode_steps": "many",
     "block.readout": ["mean"],
-    "surrogate": 5,
+    "gradient": 5,
+    "critic": None,
+    "exploration": [],
     "data": [1],
     "trainer": "cpu",
 }
@@ -197,8 +200,8 @@ def test_a_hostile_size_is_told_before_anything_is_allocated(key, edit, refused)
     [
         {"circuit.n_qubits": 60, "circuit.reps": 1000},
         {"circuit.rotations": ["ry"] * 1000, "circuit.reps": 1000},
-        {"algo.hidden": 8000, "circuit.reps": 1000, "circuit.n_qubits": 20},
-        {"algo.hidden": 8000},
+        {"actor.hidden": 8000, "circuit.reps": 1000, "circuit.n_qubits": 20},
+        {"actor.hidden": 8000},
     ],
 )
 def test_sizes_that_are_hostile_only_together_are_told_too(values, edit, refused):
@@ -245,7 +248,7 @@ def test_the_list_holds_what_the_configs_of_qtrl_name_and_nothing_else(compose):
 CHOICES = [
     *(f"circuit={name}" for name in ("data_reuploading", "efficient_su2", "fixed_angles", "no_entangler")),
     *(f"block={name}" for name in ("pqc", "fc", "rbg", "zeros")),
-    *(f"surrogate={name}" for name in ("qtdnn", "exact", "parameter_shift", "spsa", "straight_through", "zero")),
+    *(f"gradient={name}" for name in ("qtdnn", "exact", "parameter_shift", "spsa", "straight_through", "zero")),
     "optim@algo.actor_optimizer=adamw",
     "trainer=ddp",
     "trainer=gpu",

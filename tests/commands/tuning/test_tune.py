@@ -197,7 +197,7 @@ def test_after_the_timeout_no_trial_begins(tune, trainings, capsys):
         (("+space.algo.gama={type: float, low: 0.9, high: 1}",), "did you mean algo.gamma?"),
         (("+space.algo.gamma={type: float, low: 0.9, high: 1.5}",), "algo.gamma=1.5 is not allowed"),
         (("+space.circuit={type: categorical, choices: [efficient_su2, nope]}",), "nope"),
-        (("+space.surrogate.hidden={type: int, low: 1, high: 8}", "surrogate=zero"), "no key 'surrogate.hidden'"),
+        (("+space.gradient.hidden={type: int, low: 1, high: 8}", "gradient=zero"), "no key 'gradient.hidden'"),
         (("algo.gamma=7",), "algo.gamma=7 is not allowed"),
     ],
 )
