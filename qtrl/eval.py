@@ -1,4 +1,4 @@
-"""Test a trained agent without noise: `python -m qtrl.eval run=DIR [study=frozen_policy] [key=value ...]`."""
+"""Test a trained agent without noise: `python -m qtrl.eval run=DIR [ablation=frozen_policy] [key=value ...]`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(cfg: DictConfig) -> float:
-    """Test one agent, as it is or under the conditions of a study, and write the result into its run folder.
+    """Test one agent, as it is or under the conditions of an ablation, and write the result into its run folder.
 
     Args:
         cfg: The composed config.
@@ -28,9 +28,9 @@ def evaluate(cfg: DictConfig) -> float:
 
         check_renderer()  # before anything imports mujoco, which fails on a bad MUJOCO_GL without saying why
         from qtrl.commands.evaluation import run_evaluation
-        from qtrl.commands.frozen_policy import run_study
+        from qtrl.commands.frozen_policy import run_ablation
 
-    return run_study(cfg) if cfg.get("study") is not None else run_evaluation(cfg)
+    return run_ablation(cfg) if cfg.get("ablation") is not None else run_evaluation(cfg)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The conditions of a study, as its config lists them: what each puts in the place of a trained agent's block."""
+"""The conditions of an ablation, as its config lists them: what each puts in the place of a trained agent's block."""
 
 import copy
 import inspect
@@ -56,10 +56,10 @@ class Condition:
             raise
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ConfigError(f"study.conditions.{self.name}: {reason}") from error
+            raise ConfigError(f"ablation.conditions.{self.name}: {reason}") from error
         if not isinstance(block, Block) or (block.n_in, block.n_out) != (trained.block.n_in, trained.block.n_out):
             wanted = f"a block of {trained.block.n_in} inputs and {trained.block.n_out} outputs"
-            raise ConfigError(f"study.conditions.{self.name}: made {type(block).__name__}, expected {wanted}")
+            raise ConfigError(f"ablation.conditions.{self.name}: made {type(block).__name__}, expected {wanted}")
         return block
 
     def _stand_in(self, trained: Trained) -> Block:
@@ -107,24 +107,24 @@ def _check_keys(changes: dict[str, Any], node: DictConfig, own: Block) -> None:
         raise ConfigError(f"the block has no key {absent[0]!r}: choices are {', '.join(sorted(known))}")
 
 
-def read_conditions(study: DictConfig) -> list[Condition]:
-    """Read the conditions of a study, in their order.
+def read_conditions(ablation: DictConfig) -> list[Condition]:
+    """Read the conditions of an ablation, in their order.
 
     Args:
-        study: The node `study` of the command's config.
+        ablation: The node `ablation` of the command's config.
 
     Raises:
         ConfigError: There are none, or one has unknown keys or values of another kind.
     """
-    plain: Any = OmegaConf.to_container(study, resolve=True)
+    plain: Any = OmegaConf.to_container(ablation, resolve=True)
     conditions = plain.get("conditions") if isinstance(plain, dict) else None
     if not isinstance(conditions, dict) or not conditions:
-        raise ConfigError(f"study.conditions={conditions} is not allowed: expected at least one condition by name")
+        raise ConfigError(f"ablation.conditions={conditions} is not allowed: expected at least one condition by name")
     return [_read(str(name), node) for name, node in conditions.items()]
 
 
 def _read(name: str, node: Any) -> Condition:
-    where, keys = f"study.conditions.{name}", [field.name for field in fields(Condition)][1:]
+    where, keys = f"ablation.conditions.{name}", [field.name for field in fields(Condition)][1:]
     if name == OWN:
         raise ConfigError(f"{where}: this name is taken by the run as it is; choose another")
     if not isinstance(node, dict) or not node.keys() <= set(keys):

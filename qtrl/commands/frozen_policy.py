@@ -27,10 +27,10 @@ FEWEST_EPISODES = 5
 """Of fewer a bootstrap says nothing; of these it says little."""
 
 
-def run_study(cfg: DictConfig) -> float:
-    """Test an agent under the conditions of `cfg.study`; write `eval/<time>-<study>.{json,csv,png}`, print the table.
+def run_ablation(cfg: DictConfig) -> float:
+    """Test an agent under the conditions of `cfg.ablation`; write `eval/<time>-<name>.{json,csv,png}`, print the table.
 
-    The JSON is written anew after each condition, so that a study that is stopped keeps what it has.
+    The JSON is written anew after each condition, so that an ablation that is stopped keeps what it has.
 
     Args:
         cfg: The config as composed from the command line.
@@ -41,16 +41,16 @@ def run_study(cfg: DictConfig) -> float:
     refuse_secrets(cfg)
     check_options(cfg, fewest_episodes=FEWEST_EPISODES)
     if cfg.video:
-        raise ConfigError("video=true does not go with a study: leave study out to see the run as it is")
-    conditions = read_conditions(cfg.study)
+        raise ConfigError("video=true does not go with an ablation: leave it out to see the run as it is")
+    conditions = read_conditions(cfg.ablation)
     agent = load_agent(cfg)
-    study = Study(agent, cfg, Path(HydraConfig.get().runtime.choices["study"]).name)
-    study.run(conditions)
-    study.finish()
-    return study.tested[0].return_mean
+    ablation = Ablation(agent, cfg, Path(HydraConfig.get().runtime.choices["ablation"]).name)
+    ablation.run(conditions)
+    ablation.finish()
+    return ablation.tested[0].return_mean
 
 
-class Study:
+class Ablation:
     """The conditions tested so far, and where they are written.
 
     Args:
@@ -139,7 +139,7 @@ class Study:
         print(f"qtrl: {len(self.tested)} of {of}: {paired.name}, return {returns}", file=sys.stderr, flush=True)
 
     def _write(self, status: str, **words: str) -> None:
-        head = {"study": self._name, "status": status} | words | self._facts
+        head = {"ablation": self._name, "status": status} | words | self._facts
         write_json(self._path, head | {"conditions": self._outcomes, "left_out": self._left_out})
 
 

@@ -136,7 +136,7 @@ def test_a_whole_run_with_two_layers_records_probes_resumes_and_is_tested(train,
     assert train("resume=true", f"run_dir={folder}", "total_env_steps=110", trust) == 0
     circuits = json.loads((folder / "summary.json").read_text())["circuits_by_purpose"]
     assert (circuits["collect"], circuits["test"] % 20) == (2 * 110, 0)
-    assert evaluate(f"run={folder}", "study=frozen_policy", "episodes=5", trust, *without_most_conditions()) == 0
+    assert evaluate(f"run={folder}", "ablation=frozen_policy", "episodes=5", trust, *without_most_conditions()) == 0
     (path,) = (folder / "eval").glob("*.json")
     found = {condition["name"]: condition for condition in json.loads(path.read_text())["conditions"]}
     assert found["own"]["cost"]["circuits"] == 2 * 5 * 200 and found["zeros"]["cost"]["circuits"] == 0
@@ -144,4 +144,4 @@ def test_a_whole_run_with_two_layers_records_probes_resumes_and_is_tested(train,
 
 def without_most_conditions():
     conditions = yaml.safe_load(Path(config_dir(), "study", "frozen_policy.yaml").read_text())["study"]["conditions"]
-    return [f"~study.conditions.{name}" for name in conditions if name not in ("zeros", "surrogate")]
+    return [f"~ablation.conditions.{name}" for name in conditions if name not in ("zeros", "surrogate")]

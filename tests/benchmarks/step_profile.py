@@ -17,6 +17,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
+from qtrl.run.data import build_stream
 from records import conditions, gflops
 from step_profile_report import draw, page
 
@@ -29,7 +30,6 @@ from qtrl.meters import RunMeters
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.threads import set_threads
 from qtrl.run import build
-from qtrl.run.data import build_stream
 
 BLOCKS = ("pqc", "fc")
 PARTS = {

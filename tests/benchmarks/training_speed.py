@@ -19,6 +19,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
+from qtrl.run.data import build_stream
 from records import cpu_name
 
 from qtrl.config.location import config_dir
@@ -28,7 +29,6 @@ from qtrl.meters import RunMeters
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.threads import set_threads
 from qtrl.run import build
-from qtrl.run.data import build_stream
 from qtrl.run.provenance import git_commit, versions
 from qtrl.specs import Batch
 

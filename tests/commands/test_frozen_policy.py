@@ -39,7 +39,7 @@ def study(evaluate, run):
 
 
 def studied(evaluate, folder, *arguments):
-    assert evaluate(f"run={folder}", "study=frozen_policy", "episodes=5", *arguments) == 0
+    assert evaluate(f"run={folder}", "ablation=frozen_policy", "episodes=5", *arguments) == 0
     (path,) = (folder / "eval").glob("*.json")
     return json.loads(path.read_text())
 
@@ -54,7 +54,7 @@ def whole(evaluate, trained_run, tmp_path_factory):
 @pytest.fixture(scope="module")
 def opened(compose, trained_run):
     """The agent, what its block gave for some states, and the conditions by name."""
-    cfg = compose(f"run={trained_run}", "study=frozen_policy", config_name="eval")
+    cfg = compose(f"run={trained_run}", "ablation=frozen_policy", config_name="eval")
     agent = load_agent(cfg)
     q_in = torch.randn(50, agent.module.actor.layer.block.n_in, generator=torch.Generator().manual_seed(0))
     with recorded(agent.module.actor.layer.block) as kept:
@@ -110,8 +110,8 @@ def test_it_says_how_each_condition_read_the_circuit(whole):
 
 
 def test_a_condition_of_ones_own_is_added_on_the_command_line(study, capsys):
-    added = ("+study.conditions.mine.block.readout=mean", "+study.conditions.mine.block.shots=1")
-    result = study(*added, "~study.conditions.random_bits")
+    added = ("+ablation.conditions.mine.block.readout=mean", "+ablation.conditions.mine.block.shots=1")
+    result = study(*added, "~ablation.conditions.random_bits")
     found = by_name(result)
     assert list(found) == ["own", *(name for name in ALL if name != "random_bits"), "mine"]
     assert found["mine"]["return_per_episode"] == found["shots_1"]["return_per_episode"]
@@ -138,7 +138,7 @@ def test_conditions_that_were_finished_are_kept(run, evaluate, monkeypatch):
         return play(agent, options, **more)
 
     monkeypatch.setattr(Agent, "play", dies_at_the_third)
-    assert evaluate(f"run={run}", "study=frozen_policy", "episodes=5") == 130
+    assert evaluate(f"run={run}", "ablation=frozen_policy", "episodes=5") == 130
     (path,) = (run / "eval").iterdir()
     result = json.loads(path.read_text())
     assert result["status"] == "2 of 14 conditions"
@@ -196,10 +196,10 @@ UNREADABLE = {
     "no conditions": ({}, "expected at least one condition by name"),
     "another key": ({"a": {"blok": {"shots": 3}}}, "expected a mapping with keys out of block, stand_in, uninformed"),
     "no mapping": ({"a": 3}, "expected a mapping with keys out of"),
-    "nothing to change": ({"a": {"uninformed": True}}, "study.conditions.a has both of block and stand_in, or none"),
+    "nothing to change": ({"a": {"uninformed": True}}, "ablation.conditions.a has both of block and stand_in, or none"),
     "a number for a block": ({"a": {"block": 3}}, "expected mappings, and uninformed of true or false"),
     "no truth value": ({"a": {"block": {"shots": 3}, "uninformed": "maybe"}}, "uninformed of true or false"),
-    "the run's own name": ({"own": {"block": {"shots": 3}}}, "study.conditions.own: this name is taken"),
+    "the run's own name": ({"own": {"block": {"shots": 3}}}, "ablation.conditions.own: this name is taken"),
 }
 UNMAKEABLE = {
     "no shots": ({"block": {"shots": 0}}, "block.shots=0 is not allowed: expected an integer of at least 1"),
@@ -214,7 +214,7 @@ UNMAKEABLE = {
     "no target": ({"stand_in": {"x": 1}}, ""),
 }
 MISTAKES = {
-    "+study.conditions.a.block.shotss=3": "study.conditions.a: the block has no key 'shotss'",
+    "+ablation.conditions.a.block.shotss=3": "ablation.conditions.a: the block has no key 'shotss'",
     "study=null_policy": "frozen_policy",
     "episodes=4": "episodes=4 is not allowed: expected an integer of at least 5",
     "video=true": "video=true does not go with a study",
@@ -224,7 +224,7 @@ MISTAKES = {
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_conditions_that_cannot_be_read_are_told(case):
     conditions, words = UNREADABLE[case]
-    with pytest.raises(ConfigError, match="^study.conditions") as caught:
+    with pytest.raises(ConfigError, match="^ablation.conditions") as caught:
         read_conditions(OmegaConf.create({"conditions": conditions}))
     assert words in str(caught.value)
 
@@ -234,7 +234,7 @@ def test_conditions_that_cannot_be_made_are_told(case, opened):
     agent, trained, *_ = opened
     node, words = UNMAKEABLE[case]
     (condition,) = read_conditions(OmegaConf.create({"conditions": {"a": node}}))
-    with pytest.raises(ConfigError, match="^study.conditions.a: ") as caught:
+    with pytest.raises(ConfigError, match="^ablation.conditions.a: ") as caught:
         condition.make(agent, trained)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -242,7 +242,7 @@ def test_conditions_that_cannot_be_made_are_told(case, opened):
 
 @pytest.mark.parametrize("argument", MISTAKES)
 def test_a_mistake_is_told_in_one_line_before_anything_is_played(argument, run, evaluate, capsys):
-    choice = () if argument.startswith("study=") else ("study=frozen_policy",)
+    choice = () if argument.startswith("study=") else ("ablation=frozen_policy",)
     capsys.readouterr()
     assert evaluate(f"run={run}", *choice, argument) == 2
     out, err = capsys.readouterr()

@@ -6,11 +6,11 @@ import pytest
 import torch
 from engines_on_cpu import ON_CPU
 from omegaconf import OmegaConf
+from qtrl.run.build import build, build_block, build_circuit_sizes
 
 from qtrl.config.limits import check_config
 from qtrl.config.location import config_dir
 from qtrl.quantum import ENTANGLEMENTS, draw, from_qiskit, from_torchquantum, make_engine, to_qiskit, to_torchquantum
-from qtrl.run.build import build, build_block, build_circuit_sizes
 
 CIRCUITS = sorted(path.stem for path in Path(config_dir(), "circuit").glob("*.yaml"))
 SIZES = {"pendulum_pqc": (40, 5), "humanoid_pqc": (220, 10)}

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from qtrl.run.data import build_stream
 from torch import Tensor
 
 from qtrl.envs import env_spec
 from qtrl.files.checkpoint import read_checkpoint
 from qtrl.meters import RunMeters
 from qtrl.run import build
-from qtrl.run.data import build_stream
 from qtrl.run.folder import load_config
 
 TIMES = ("time/", "quantum/seconds")

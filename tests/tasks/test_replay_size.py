@@ -3,11 +3,11 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+from qtrl.run.build import Ranks
+from qtrl.run.data import build_replay
 
 from qtrl.data import Column
 from qtrl.data.ring import file_rows
-from qtrl.run.build import Ranks
-from qtrl.run.data import build_replay
 
 COLUMNS = (Column("x", (3,)),)
 SMOKE = ("experiment=pendulum_zeros", "debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=5")
