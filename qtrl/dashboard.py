@@ -1,25 +1,13 @@
 """Make a W&B workspace for the runs of a project: `python -m qtrl.dashboard entity=NAME project=NAME`."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from omegaconf import DictConfig
 
 from qtrl.commands.command_line import run_command
 from qtrl.process.imports import lasting_imports
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
 
 def dashboard(cfg: DictConfig) -> None:
-    """Save a workspace in W&B, or print its definition.
-
-    Args:
-        cfg: The composed config.
-
-    Raises:
-        QtrlError: An option is unusable, or W&B does not take the workspace.
-    """
+    """Save a workspace in W&B, or print its definition; see `qtrl.commands.dashboard.make_dashboard`."""
     with lasting_imports():
         from qtrl.commands.dashboard import make_dashboard
 

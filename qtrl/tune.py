@@ -1,28 +1,13 @@
-"""Search for good settings: `python -m qtrl.tune experiment=NAME [trials=N space=NAME key=value ...]`."""
+"""Search for hyperparameters: `python -m qtrl.tune experiment=NAME [trials=N space=NAME key=value ...]`."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from omegaconf import DictConfig
 
 from qtrl.commands.command_line import run_command
 from qtrl.process.imports import lasting_imports
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
 
 def tune(cfg: DictConfig) -> float:
-    """Train with one setting after the other, each in a process of its own, and keep the search in its folder.
-
-    Args:
-        cfg: The composed config.
-
-    Returns:
-        The optimized metric of the best trial.
-
-    Raises:
-        QtrlError: The space or an option is unusable, or no trial succeeded.
-    """
+    """Search as `cfg` says; see `qtrl.commands.tuning.tune.run_tuning`."""
     with lasting_imports():
         from qtrl.commands.tuning.tune import run_tuning
 
