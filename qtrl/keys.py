@@ -17,6 +17,17 @@ REWARD = ("next", "reward")
 TERMINATED = ("next", "terminated")
 TRUNCATED = ("next", "truncated")
 DONE = ("next", "done")
+LOST = ("next", "lost")
+"""Whether a row is no transition, because the simulation reset itself or a worker process was lost; never stored."""
+
+EPISODE = "episode"
+"""Number of a row's episode, counted on each rank; stored where slices of episodes are sampled."""
+STEP = "step"
+"""Number of a row within its episode; stored like EPISODE."""
+DISCOUNT = "gamma"
+"""What the next value is multiplied with, stored where rows span several steps; the name is TorchRL's."""
+PRIORITY_WEIGHT = "priority_weight"
+"""Importance weight of a row that a prioritized sampler drew; the name is TorchRL's."""
 
 ENV_STEPS = "env_steps"
 UPDATES = "updates"

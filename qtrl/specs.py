@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from qtrl.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tensordict import TensorDict
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,9 @@ class Batch:
     Attributes:
         transitions: A minibatch of replay rows, shape (B,).
         env_steps: Env steps made so far, over all ranks.
+        update_priority: Takes the magnitude of each row's TD error, shape (B,), where the sampler is prioritized.
     """
 
     transitions: TensorDict
     env_steps: int
+    update_priority: Callable[[Tensor], None] | None = None

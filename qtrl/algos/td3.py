@@ -5,6 +5,7 @@ TD3's (arXiv:1802.09477, algorithm 1).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +17,16 @@ from torch.optim import Optimizer
 from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics, held_fixed
 from qtrl.algos.settings import TD3Settings
 from qtrl.algos.td3_loss import actor_loss, critic_loss, smoothed_action, td_target
-from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, REWARD, TERMINATED, pair_keys
+from qtrl.keys import (
+    ACTION,
+    DISCOUNT,
+    NEXT_OBSERVATION,
+    OBSERVATION,
+    PRIORITY_WEIGHT,
+    REWARD,
+    TERMINATED,
+    pair_keys,
+)
 from qtrl.meters import RunMeters
 from qtrl.nn import (
     QuantumLayer,
@@ -129,7 +139,9 @@ class TD3(LightningModule):
         with stopwatch.section("surrogate"):
             self._fit_surrogates(rows)
         with stopwatch.section("critic"):
-            self._update_critic(rows)
+            error = self._update_critic(rows)
+        if batch.update_priority is not None:
+            batch.update_priority(error)
         if self.updates % self.settings.policy_delay == 0:
             with stopwatch.section("actor"):
                 self._update_actor(rows)
@@ -172,8 +184,8 @@ class TD3(LightningModule):
             self.actor(observation, generator)
         self.meters.ledger.add("fit", self._layers.block_cost(len(observation)))
 
-    def _update_critic(self, rows: TensorDict) -> None:
-        """Move both critics towards the smaller target value of the smoothed target action."""
+    def _update_critic(self, rows: TensorDict) -> Tensor:
+        """Move both critics towards the smaller target value of the smoothed target action; return TD errors (B,)."""
         settings = self.settings
         with torch.no_grad():
             with self.meters.ledger.timed("target", self._target_layers):
@@ -183,12 +195,14 @@ class TD3(LightningModule):
             next_action = smoothed_action(next_action, settings.target_noise * noise, settings.target_noise_clip)
             next_q1, next_q2 = self._target_values(rows[NEXT_OBSERVATION], next_action)
             reward, terminated = rows[REWARD].squeeze(-1), rows[TERMINATED].squeeze(-1)
-            target = td_target(reward, terminated, next_q1, next_q2, settings.gamma)
+            gamma = rows.get(DISCOUNT, settings.gamma)  # of rows that span several steps one each
+            target = td_target(reward, terminated, next_q1, next_q2, gamma)
         q1, q2 = self._values(rows[OBSERVATION], rows[ACTION])
-        loss = critic_loss(q1, q2, target)
+        loss = critic_loss(q1, q2, target, rows.get(PRIORITY_WEIGHT, None))
         self.mechanics.step("critic", loss)
         self.metrics["loss/critic"] = loss.detach()
         self.metrics.update({"train/q1": q1.detach(), "train/q2": q2.detach(), "train/target_q": target})
+        return (q1.detach() - target).abs()
 
     def _update_actor(self, rows: TensorDict) -> None:
         """Raise the first critic's value of the approximate actor's actions; critics and qtDNNs stay put."""
@@ -225,7 +239,7 @@ class TD3(LightningModule):
         """Move the transitions, without Lightning's walk through every leaf."""
         if device.type == "cpu":
             return batch
-        return Batch(batch.transitions.to(device, non_blocking=True), batch.env_steps)
+        return replace(batch, transitions=batch.transitions.to(device, non_blocking=True))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add everything that the next update depends on; see `UpdateMechanics.save`."""

@@ -22,7 +22,7 @@ def smoothed_action(action: Tensor, noise: Tensor, clip: float) -> Tensor:
     return (action + noise.clamp(-clip, clip)).clamp(-1.0, 1.0)
 
 
-def td_target(reward: Tensor, terminated: Tensor, q1: Tensor, q2: Tensor, gamma: float) -> Tensor:
+def td_target(reward: Tensor, terminated: Tensor, q1: Tensor, q2: Tensor, gamma: float | Tensor) -> Tensor:
     """Bootstrap from the smaller of two target values, through time limits but not through termination (line 8).
 
     Args:
@@ -30,7 +30,7 @@ def td_target(reward: Tensor, terminated: Tensor, q1: Tensor, q2: Tensor, gamma:
         terminated: Whether the next state is terminal, boolean, shape (B,); an episode cut by a time limit is not.
         q1: First target critic's value of the next state, shape (B,).
         q2: Second target critic's value, shape (B,).
-        gamma: Discount in [0, 1].
+        gamma: Discount in [0, 1]; for rows that span several steps one each, shape (B,).
 
     Returns:
         Target values, shape (B,).
@@ -38,8 +38,13 @@ def td_target(reward: Tensor, terminated: Tensor, q1: Tensor, q2: Tensor, gamma:
     return reward + gamma * (~terminated).to(reward.dtype) * torch.minimum(q1, q2)
 
 
-def critic_loss(q1: Tensor, q2: Tensor, target: Tensor) -> Tensor:
-    """Sum the mean squared errors of both critics (line 9); all shapes (B,), returns a scalar."""
+def critic_loss(q1: Tensor, q2: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Sum the mean squared errors of both critics (line 9); all shapes (B,), returns a scalar.
+
+    A weight for each row undoes the bias of prioritized sampling (arXiv:1511.05952, section 3.4).
+    """
+    if weight is not None:
+        return (weight * ((q1 - target).square() + (q2 - target).square())).mean()
     return F.mse_loss(q1, target) + F.mse_loss(q2, target)
 
 

@@ -43,9 +43,10 @@ def groups_of_a_run() -> frozenset[str]:
 
 def _targets_of(group: str) -> Iterator[tuple[str, str]]:
     """Yield key and class of each `_target_` that a member of a group may bring."""
-    for path in sorted(Path(config_dir(), group).glob("*.yaml")):
+    folder = Path(config_dir(), group)
+    for path in sorted(folder.rglob("*.yaml")):
         node = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        yield from _targets_in(node, group)
+        yield from _targets_in(node, ".".join((group, *path.relative_to(folder).parent.parts)))
         for entry in node.get("defaults", []):
             for text in entry if isinstance(entry, dict) else [entry]:
                 if placed := PLACED.fullmatch(text):

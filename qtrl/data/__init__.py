@@ -1,30 +1,30 @@
-"""Collecting transitions, keeping them, and yielding minibatches."""
+"""Collecting transitions, keeping them, and yielding minibatches: TorchRL's collector and buffer, with checkpoints."""
 
-from qtrl.data.collector import COLLECTORS, Collector, DirectCollector, TorchRLCollector, check_collector
+from qtrl.data.capacity import check_capacity
+from qtrl.data.collector import Collector, InProcessCollector
 from qtrl.data.exploration import Exploration, GaussianNoise
+from qtrl.data.n_step import NStep
 from qtrl.data.policy import CollectingPolicy
-from qtrl.data.replay import Replay
-from qtrl.data.rows import STORAGES, storage_named
+from qtrl.data.replay import Replay, all_columns
 from qtrl.data.schedule import Schedule
 from qtrl.data.schema import Column, transition_columns
-from qtrl.data.space import check_space
+from qtrl.data.storage import STORAGES, storage_named
 from qtrl.data.stream import Stream
 
 __all__ = [
-    "COLLECTORS",
     "STORAGES",
     "CollectingPolicy",
     "Collector",
     "Column",
-    "DirectCollector",
     "Exploration",
     "GaussianNoise",
+    "InProcessCollector",
+    "NStep",
     "Replay",
     "Schedule",
     "Stream",
-    "TorchRLCollector",
-    "check_collector",
-    "check_space",
+    "all_columns",
+    "check_capacity",
     "storage_named",
     "transition_columns",
 ]

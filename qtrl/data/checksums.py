@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from qtrl.data.files import WITHOUT
+from qtrl.data.column_files import WITHOUT
 from qtrl.data.ring import MOST_ROWS, block_of, first_of_block, oldest_row
 from qtrl.errors import CheckpointError
 

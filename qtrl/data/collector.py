@@ -4,32 +4,75 @@ Shapes: N environments, O observation, A action.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from tensordict import TensorDict
-from torch import Tensor
+from gymnasium.vector import AutoresetMode, VectorWrapper
+from tensordict import TensorDict, TensorDictBase
+from tensordict.nn import TensorDictModuleBase
+from torchrl.collectors import Collector as TorchRLCollector
+from torchrl.envs import GymWrapper
 
 from qtrl.data.policy import CollectingPolicy
+from qtrl.data.schema import Column
 from qtrl.envs import VectorEnv
 from qtrl.envs.checkpoint_state import check_dict, check_tensor
-from qtrl.errors import CheckpointError, ConfigError
-from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, REWARD, TERMINATED, TRUNCATED, Key, key_name
+from qtrl.errors import CheckpointError
+from qtrl.keys import ACTION, OBSERVATION
+
+Array = np.ndarray
 
 
 class Collector(ABC):
-    """One env step of all environments at a time, in two halves.
+    """Collects one env step of N environments at a time.
 
-    All members give the same rows, shape (N,), with TorchRL's keys: `observation`, `action`, `q_in` and `q_out`, under
-    `next` the `observation`, `reward` and flags. What stands under `next` at the end of an episode is its true last
+    Rows have the shape (N,) and TorchRL's keys: `observation`, `action` and what else the policy writes; under `next`
+    the `observation`, `reward` and flags. What stands under `next` at the end of an episode is its true last
     observation; the next row has the first one of a new episode as its `observation`.
+    """
+
+    num_envs: int
+    """N."""
+    begun = False
+    """Whether a step is under way."""
+    discontinued: Array
+    """Environments whose episode could not be gone on with from a checkpoint, shape (N,); see `VectorEnv`."""
+
+    @property
+    @abstractmethod
+    def lost(self) -> Array:
+        """Rows of the last step that are no transition, shape (N,); see `VectorEnv.lost`."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Choose actions with the policy as it is now and let the environments step beside what comes next."""
+
+    @abstractmethod
+    def collect(self) -> TensorDict:
+        """Make one env step, or end the one under way, and return its rows, whose tensors are never written again."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the environments are, and the step under way; plain data and tensors.
+
+        Raises:
+            EnvError: The environments failed, also if that was said before.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the environments."""
+
+
+class InProcessCollector(Collector):
+    """TorchRL's collector in this process, around its wrapper of a vector environment.
 
     Args:
         envs: The environments, seeded; the collector resets them once more, unless there is a state.
-        policy: Chooses actions and records q_in and q_out.
+        policy: Chooses actions and records what the block received and returned.
+        columns: The layout of a row; those that are known before the step are kept of a step under way.
         state: What `state_dict` of another collector returned, to go on from there; with the same random states the
             policy then gives the same rows as that one's, bit for bit.
 
@@ -37,167 +80,120 @@ class Collector(ABC):
         CheckpointError: The state is malformed, of other environments or of another policy.
     """
 
-    can_overlap: ClassVar[bool]
-    """Whether the environments step between `begin` and `end`."""
-
-    def __init__(self, envs: VectorEnv, policy: CollectingPolicy, state: dict[str, Any] | None = None) -> None:
-        self.envs, self.policy = envs, policy
-        self.begun = False
-        """Whether a step is under way."""
-        self.discontinued: np.ndarray = np.zeros(envs.num_envs, dtype=np.bool_)
-        """Environments whose episode could not be gone on with from `state`, shape (N,); see `VectorEnv`."""
-        step = None
+    def __init__(
+        self,
+        envs: VectorEnv,
+        policy: CollectingPolicy,
+        columns: Sequence[Column],
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self.num_envs, self._policy = envs.num_envs, _Chosen(policy)
+        self._envs = _TwoHalves(envs)
+        keys = (OBSERVATION, *policy.out_keys)
+        self._columns = {column.name: column for column in columns if column.key in keys}
+        self.discontinued = np.zeros(envs.num_envs, dtype=np.bool_)
         if state is not None:
-            checked = check_dict(state, "collector", ("envs", "step"))
-            self.discontinued = envs.load_state_dict(checked["envs"])
-            step = checked["step"]
-            if checked["envs"]["step_given"] is not (step is None):
-                raise CheckpointError("the checkpoint's collector and its environments disagree about a step under way")
-        self._start(step)
-        self.begun = step is not None
+            self._go_on(state)
+        self._frames = iter(
+            TorchRLCollector(
+                GymWrapper(self._envs),
+                self._policy,
+                frames_per_batch=envs.num_envs,
+                total_frames=-1,
+                trust_policy=True,
+                track_traj_ids=False,
+                use_buffers=False,
+                return_same_td=True,  # rows are new tensors without buffers, and need no second copy
+                no_cuda_sync=True,
+                auto_register_policy_transforms=False,
+            )
+        )
+
+    def _go_on(self, state: dict[str, Any]) -> None:
+        """Bring the environments to where they were, and take a step under way as it was begun."""
+        checked = check_dict(state, "collector", ("envs", "step"))
+        self.discontinued = self._envs.env.load_state_dict(checked["envs"])
+        step = checked["step"]
+        self.begun = self._envs.begun = step is not None
+        if checked["envs"]["step_given"] is self.begun:
+            raise CheckpointError("the checkpoint's collector and its environments disagree about a step under way")
+        if self.begun:
+            parts = check_dict(step, "collector.step", tuple(self._columns))
+            tensors = {
+                column.key: check_tensor(parts[name], f"collector.step.{name}", self.num_envs, *column.shape)
+                for name, column in self._columns.items()
+            }
+            self._policy.chosen = TensorDict(tensors, batch_size=[self.num_envs])
 
     @property
-    def lost(self) -> np.ndarray:
-        """Rows of the last step that are no transition, shape (N,); see `VectorEnv.lost`."""
-        return self.envs.lost
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return where the environments are, and the step under way; plain data and tensors.
-
-        Raises:
-            EnvError: The environments failed, also if that was said before.
-        """
-        return {"envs": self.envs.state_dict(), "step": self._step_state() if self.begun else None}
+    def lost(self) -> Array:
+        """See `Collector`."""
+        return self._envs.env.lost
 
     def begin(self) -> None:
-        """Choose actions with the policy as it is now, and let the environments step."""
-        self._begin()
+        """See `Collector`."""
+        rows = TensorDict({OBSERVATION: torch.from_numpy(self._envs.newest)}, batch_size=[self.num_envs])
+        self._policy.chosen = self._policy(rows)
+        self._envs.begin(rows[ACTION].numpy())
         self.begun = True
 
-    def end(self) -> TensorDict:
-        """Wait for the step, and return its rows, shape (N,); their tensors are never written again."""
-        rows = self._end()
-        self.begun = False
+    def collect(self) -> TensorDict:
+        """See `Collector`."""
+        rows: TensorDict = next(self._frames).reshape(-1)
+        self.begun, self._policy.chosen = False, None
         return rows
 
-    def _step_state(self) -> dict[str, Tensor]:
-        """Return what is kept of a step under way."""
-        return {}
+    def state_dict(self) -> dict[str, Any]:
+        """See `Collector`."""
+        chosen = self._policy.chosen
+        step = None if chosen is None else {name: chosen[column.key] for name, column in self._columns.items()}
+        return {"envs": self._envs.env.state_dict(), "step": step}
 
-    @abstractmethod
-    def _start(self, step: dict[str, Tensor] | None) -> None:
-        """Begin with the environments' newest observations, or with a step under way that another one had begun."""
-
-    @abstractmethod
-    def _begin(self) -> None:
-        """Do what `begin` says."""
-
-    @abstractmethod
-    def _end(self) -> TensorDict:
-        """Do what `end` says."""
+    def close(self) -> None:
+        """See `Collector`."""
+        self._envs.close()
 
 
-class DirectCollector(Collector):
-    """Steps the environments itself, without the half millisecond of TorchRL's bookkeeping around each step."""
+class _Chosen(TensorDictModuleBase):
+    """The policy as TorchRL's collector sees it: what was chosen when a step was begun, or else what it chooses now."""
 
-    can_overlap = True
+    def __init__(self, policy: CollectingPolicy) -> None:
+        self.in_keys, self.out_keys = policy.in_keys, policy.out_keys
+        super().__init__()
+        self._policy = policy
+        self.chosen: TensorDictBase | None = None
 
-    def _start(self, step: dict[str, Tensor] | None) -> None:
-        self._observation = torch.from_numpy(self.envs.reset()[0])  # (N, O)
-        never = torch.zeros(self.envs.num_envs, 1, dtype=torch.bool)
-        self._ended_before = dict.fromkeys(("done", "terminated", "truncated"), never)
-        self._chosen: dict[Key, Tensor]
-        """Actions and pairs of a step under way."""
-        if step is not None:
-            self._chosen = self._checked(step)
-            self._observation = self._chosen.pop(OBSERVATION)
-
-    def _checked(self, step: object) -> dict[Key, Tensor]:
-        """Return the observation, action and pairs of a step, if they fit."""
-        envs, keys = self.envs, (OBSERVATION, *self.policy.out_keys)
-        sizes = ((layer.block.n_in, layer.block.n_out) for layer in self.policy.layers.values())
-        widths = (
-            *envs.single_observation_space.shape,
-            *envs.single_action_space.shape,
-            *(size for pair in sizes for size in pair),
-        )
-        parts = check_dict(step, "collector.step", [key_name(key) for key in keys])
-        return {
-            key: check_tensor(parts[key_name(key)], f"collector.step.{key_name(key)}", envs.num_envs, width)
-            for key, width in zip(keys, widths, strict=True)
-        }
-
-    def _step_state(self) -> dict[str, Tensor]:
-        return {key_name(key): value for key, value in ({OBSERVATION: self._observation} | self._chosen).items()}
-
-    def _begin(self) -> None:
-        self._chosen = self.policy.act(self._observation)
-        self.envs.step_async(self._chosen[ACTION].numpy())
-
-    def _end(self) -> TensorDict:
-        after, reward, terminated, truncated, _ = self.envs.step_wait()
-        done = terminated | truncated
-        next_observation = torch.from_numpy(after)
-        rows = {
-            OBSERVATION: self._observation,
-            **self._chosen,
-            NEXT_OBSERVATION: next_observation,
-            REWARD: torch.from_numpy(reward[:, None]).float(),
-            TERMINATED: torch.from_numpy(terminated[:, None]),
-            TRUNCATED: torch.from_numpy(truncated[:, None]),
-            DONE: torch.from_numpy(done[:, None]),
-        }
-        starts = self.envs.reset(options={"reset_mask": done})[0] if done.any() else None
-        self._observation = next_observation if starts is None else torch.from_numpy(starts)
-        return TensorDict(rows | self._ended_before, batch_size=[len(done)])
+    def forward(self, rows: TensorDictBase) -> TensorDictBase:
+        """Write what the policy writes into rows, shape (N,), and the observations that it was chosen for."""
+        return self._policy(rows) if self.chosen is None else rows.update(self.chosen)
 
 
-class TorchRLCollector(Collector):
-    """TorchRL's own collector around its own wrapper of the environments: the reference for the other member."""
+class _TwoHalves(VectorWrapper):
+    """Lets the step of a vector environment begin before TorchRL asks for it."""
 
-    can_overlap = False
+    autoreset_mode = AutoresetMode.DISABLED
+    env: VectorEnv
 
-    def _start(self, step: dict[str, Tensor] | None) -> None:
-        if step is not None:
-            raise CheckpointError("the checkpoint has a step under way, which needs data.collector=direct to go on")
-        # TorchRL takes seconds to import and sets the start method of processes, so only who needs this pays for it.
-        from torchrl.collectors import Collector as Frames
-        from torchrl.envs import GymWrapper
+    def __init__(self, envs: VectorEnv) -> None:
+        super().__init__(envs)
+        self.begun = False
+        self.newest: Array
+        """What the next actions are chosen for, shape (N, O)."""
 
-        frames = Frames(
-            GymWrapper(self.envs),
-            self.policy,
-            frames_per_batch=self.envs.num_envs,
-            total_frames=-1,
-            trust_policy=True,
-            track_traj_ids=False,
-            use_buffers=False,
-            auto_register_policy_transforms=False,
-        )
-        self._rows = iter(frames)
+    def begin(self, actions: Array) -> None:
+        """Let the environments step."""
+        self.env.step_async(actions)
+        self.begun = True
 
-    def _begin(self) -> None:
-        """Leave everything to `end`: TorchRL's collector acts and steps in one go."""
+    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+        """End the step under way, or make one."""
+        if not self.begun:
+            self.begin(actions)
+        result = self.env.step_wait()
+        self.begun, self.newest = False, result[0]
+        return result
 
-    def _end(self) -> TensorDict:
-        return next(self._rows).reshape(-1)
-
-
-COLLECTORS: Mapping[str, type[Collector]] = MappingProxyType({"direct": DirectCollector, "torchrl": TorchRLCollector})
-"""What `data.collector` may be."""
-
-
-def check_collector(name: str, *, overlap: bool) -> None:
-    """Refuse a collector that there is not, or that cannot do what is asked.
-
-    Args:
-        name: `data.collector`.
-        overlap: `data.overlap`.
-
-    Raises:
-        ConfigError: With what to choose.
-    """
-    if name not in COLLECTORS:
-        raise ConfigError(f"data.collector={name!r} is unknown; choose one of {', '.join(COLLECTORS)}")
-    if overlap and not COLLECTORS[name].can_overlap:
-        raise ConfigError(f"data.overlap=true needs another collector than {name}: set data.collector=direct")
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """See `VectorEnv`."""
+        self.newest, info = self.env.reset(seed=seed, options=options)
+        return self.newest, info

@@ -1,67 +1,33 @@
-"""The replay: a ring of transitions, also seen as TorchRL's buffer."""
+"""The replay: TorchRL's buffer over rows that outlast the process."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from tensordict import NestedKey, TensorDict
+from tensordict import TensorDict
 from torch import Tensor
-from torchrl.data import RandomSampler, RoundRobinWriter, TensorDictReplayBuffer, TensorStorage
+from torchrl.data import PrioritizedSampler, RandomSampler, RoundRobinWriter, TensorDictReplayBuffer
+from torchrl.data.replay_buffers.samplers import Sampler
+from torchrl.envs.transforms import Transform
 
-from qtrl.data.checksums import Checksums
-from qtrl.data.ring import newest_in, pieces
-from qtrl.data.rows import storage_named
+from qtrl.data.n_step import NStep, without_lost
+from qtrl.data.samplers import check_sampler, load_sampler_state, sampler_columns, sampler_state
 from qtrl.data.schema import Column
+from qtrl.data.storage import storage_named
 from qtrl.errors import CheckpointError, ConfigError
-from qtrl.process.threads import one_thread
-
-
-class RowStorage(TensorStorage):
-    """TorchRL's tensor storage over a ring of rows, of which the newest `capacity` can be reached.
-
-    Slot s shows the newest row r with r modulo `capacity` equal to s, wherever in the ring it lies.
-
-    Args:
-        ring: The rows, shape (R,) with R at least `capacity`.
-        capacity: Number of slots.
-    """
-
-    def __init__(self, ring: TensorDict, capacity: int) -> None:
-        super().__init__(ring)
-        self.max_size, self.rows, self._written = capacity, len(ring), 0
-
-    def settle(self, written: int) -> None:
-        """Say how many rows were ever written."""
-        self._written, self._len = written, min(written, self.max_size)
-
-    def places(self, slots: Tensor) -> Tensor:
-        """Return where in the ring the rows of some slots lie."""
-        if self._written <= self.max_size or self.rows == self.max_size:
-            return slots
-        return newest_in(slots, self._written, self.max_size) % self.rows
-
-    def get(self, index: Any) -> TensorDict:
-        """Return rows by slot."""
-        return self._storage[self.places(torch.arange(self._len)[index])]
-
-
-class RowWriter(RoundRobinWriter):
-    """TorchRL's writer, whose place is set by who wrote the rows."""
-
-    def move(self, written: int, capacity: int) -> None:
-        """Go where the next row belongs after so many were ever written."""
-        self._cursor, self._write_count = written % capacity, written
 
 
 class Replay:
-    """A ring of transitions with uniform sampling.
+    """TorchRL's replay buffer, with checkpoints.
 
-    TorchRL's buffer takes half a millisecond to write a row and one to draw a minibatch, so both are done here, on the
-    columns themselves and with the same draws. `buffer` shows the same rows to whatever works on TorchRL's buffers.
+    `extend` and `sample` are the buffer's. What is added: rows that are lost are left out, the rows are committed for a
+    checkpoint, and everything that the next minibatch depends on goes into the checkpoint's state.
 
     Args:
-        columns: The layout of a row.
+        columns: The layout of a transition; sampler and transform add what they need.
         capacity: Rows kept; the oldest is overwritten first.
         batch_size: Rows of a minibatch.
         storage: A name in `STORAGES`.
@@ -70,9 +36,11 @@ class Replay:
         slack: Rows that may be written before the files lose one that an earlier checkpoint may sample; two
             checkpoints stay whole with the rows of two intervals.
         keep: Whether commits are asked for, and files of an earlier process may be gone on with.
+        sampler: One of TorchRL's; None draws uniformly with replacement.
+        transform: One of TorchRL's for buffers, such as `NStep`.
 
     Raises:
-        ConfigError: An unknown storage, or a size below 1.
+        ConfigError: An unknown storage, a size below 1, or a sampler that does not go with the rest.
     """
 
     def __init__(
@@ -86,27 +54,41 @@ class Replay:
         seed: int,
         slack: int = 0,
         keep: bool = True,
+        sampler: Sampler | None = None,
+        transform: Transform | None = None,
     ) -> None:
         if capacity < 1 or batch_size < 1:
             raise ConfigError(f"replay of {capacity} rows with minibatches of {batch_size}: both must be at least 1")
-        self.capacity, self.columns, self.written = capacity, tuple(columns), 0
-        self._rows = storage_named(storage)(columns, capacity=capacity, slack=slack, folder=folder, keep=keep)
-        self._tensors = {column.key: self._rows.ring[column.key] for column in columns}
+        kind = storage_named(storage)
+        sampler = RandomSampler() if sampler is None else sampler
+        check_sampler(sampler, capacity=capacity, in_memory=kind.in_memory)
+        self.columns = all_columns(columns, sampler, transform)
+        self._storage = kind(self.columns, capacity=capacity, slack=slack, folder=folder, keep=keep)
         self._generator = torch.Generator().manual_seed(seed)
-        self._storage, self._writer = RowStorage(self._rows.ring, capacity), RowWriter()
-        self._batch_size = batch_size
+        self._transform = transform
         self.buffer = TensorDictReplayBuffer(
             storage=self._storage,
-            sampler=RandomSampler(),
-            writer=self._writer,
+            sampler=sampler,
+            writer=RoundRobinWriter(),
+            collate_fn=lambda rows: rows,
+            transform=transform,
             batch_size=batch_size,
             generator=self._generator,
         )
-        """A view for reading; rows come in by `extend`."""
-        self._settle()
+        """TorchRL's buffer; rows are added by `extend` alone."""
 
     def __len__(self) -> int:
-        return min(self.written, self.capacity)
+        return len(self._storage)
+
+    @property
+    def capacity(self) -> int:
+        """Rows that may be sampled."""
+        return self._storage.max_size
+
+    @property
+    def written(self) -> int:
+        """Rows ever written, also those overwritten since."""
+        return self._storage.written
 
     @property
     def row_bytes(self) -> int:
@@ -114,33 +96,38 @@ class Replay:
         return sum(column.row_bytes for column in self.columns)
 
     def extend(self, transitions: TensorDict) -> None:
-        """Append transitions, shape (n,); keys that are no column are left out."""
-        first, end = self.written, self.written + len(transitions)
-        self._rows.reserve(end)
-        for row, count in pieces(first, end, self._storage.rows):
-            place = row % self._storage.rows
-            for key, tensor in self._tensors.items():
-                tensor.narrow(0, place, count).copy_(transitions[key].narrow(0, row - first, count))
-        self.written = end
-        self._settle()
+        """Append transitions, shape (n,), but for those under `LOST`; keys that are no column are left out.
 
-    def _settle(self) -> None:
-        """Tell TorchRL's buffer what was written."""
-        self._storage.settle(self.written)
-        self._writer.move(self.written, self.capacity)
+        Raises:
+            RunFolderError: The disk is full; nothing was written.
+        """
+        rows = transitions if isinstance(self._transform, NStep) else without_lost(transitions)
+        if rows is not None:
+            self._storage.reserve(self.written + len(rows))  # once TorchRL's writer has moved on nothing may fail
+            self.buffer.extend(rows)
 
     def sample(self) -> TensorDict:
-        """Draw a minibatch uniformly with replacement, shape (batch_size,); its tensors are never written again."""
-        return self.draw(self._batch_size, self._generator)
+        """Draw a minibatch, shape (batch_size,); its tensors are never written again."""
+        rows: TensorDict = self.buffer.sample()
+        return rows
 
     def draw(self, rows: int, generator: torch.Generator) -> TensorDict:
-        """Draw rows as `sample` does, shape (rows,), with a generator of the caller's: `sample` notices nothing."""
-        index = self._storage.places(torch.randint(len(self), (rows,), generator=generator))
-        columns: dict[NestedKey, Tensor] = {}
-        with one_thread():  # memory sets the pace; `tensor[index]` takes twice as long, memory of before as long
-            for key, tensor in self._tensors.items():
-                columns[key] = tensor.index_select(0, index)
-        return TensorDict(columns, batch_size=[rows])
+        """Draw rows uniformly, shape (rows,), with a generator of the caller's: `sample` notices nothing."""
+        return self._storage.get(torch.randint(len(self), (rows,), generator=generator))
+
+    def priorities_of(self, rows: TensorDict) -> Callable[[Tensor], None] | None:
+        """Return what takes new priorities (B,) of a minibatch that `sample` gave, where the sampler has any."""
+        if not isinstance(self.buffer.sampler, PrioritizedSampler):
+            return None
+        return partial(self._prioritize, rows["index"])
+
+    def _prioritize(self, slots: Tensor, priorities: Tensor) -> None:
+        self.buffer.update_priority(slots, priorities.to(slots.device))
+
+    def interrupt(self, environments: np.ndarray) -> None:
+        """Let no row span the last step and the next one of the environments of a boolean mask, shape (N,)."""
+        if isinstance(self._transform, NStep):
+            self._transform.interrupt(environments)
 
     def commit(self) -> None:
         """Bring all rows onto the disk, for a checkpoint that is about to be written.
@@ -148,14 +135,15 @@ class Replay:
         Raises:
             RunFolderError: The rows cannot be written; those of the checkpoints before stay as they are.
         """
-        self._rows.commit(self.written)
+        self._storage.commit()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return counters, checksums and the sampler's random state; the rows themselves are saved by `commit`."""
+        """Return counters, checksums, and the states of sampler and transform; `commit` saves the rows themselves."""
         return {
-            "written": self.written,
-            "sampler": self._generator.get_state(),
-            **self._rows.checksums.state_dict(),
+            **self._storage.state_dict(),
+            "generator": self._generator.get_state(),
+            "sampler": sampler_state(self.buffer.sampler, len(self)),
+            "transform": {} if self._transform is None else dict(self._transform.state_dict()),
         }
 
     def load_state_dict(self, state: dict[str, Any], *, rows: bool = True) -> None:
@@ -165,22 +153,32 @@ class Replay:
             CheckpointError: The state is not one of such a replay.
             RunFolderError: The files do not hold the rows of that moment.
         """
-        sampler = _generator_state(state)
+        generator = _generator_state(state)
         if rows:
-            checksums = Checksums.from_state(
-                state, len(self.columns), capacity=self.capacity, rows=self._rows.file_rows
-            )
-            self._rows.restore(checksums)
-            self.written = checksums.end
-            self._settle()
-        self._generator.set_state(sampler)
+            self._storage.load_state_dict(state)
+            self.buffer.writer.load_state_dict({"_cursor": self.written % self.capacity, "_write_count": self.written})
+            load_sampler_state(self.buffer.sampler, state.get("sampler"), len(self))
+            self._load_transform(state.get("transform"))
+        self._generator.set_state(generator)
+
+    def _load_transform(self, state: Any) -> None:
+        try:
+            if self._transform is not None:
+                self._transform.load_state_dict(state)
+        except (AttributeError, KeyError, TypeError, RuntimeError) as error:
+            raise CheckpointError("replay: 'transform' in the checkpoint is not that of data.transform") from error
+
+
+def all_columns(columns: Sequence[Column], sampler: Sampler | None, transform: Transform | None) -> tuple[Column, ...]:
+    """Return the columns of a transition and those that a sampler and a transform need beside them."""
+    return (*columns, *sampler_columns(sampler), *getattr(transform, "columns", ()))
 
 
 def _generator_state(state: dict[str, Any]) -> Tensor:
     """Return the sampler's random state, tried on a generator of its own."""
     try:
-        sampler: Tensor = state["sampler"]
-        torch.Generator().set_state(sampler)
+        generator: Tensor = state["generator"]
+        torch.Generator().set_state(generator)
     except (KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError("replay: 'sampler' in the checkpoint is not the state of a torch.Generator") from error
-    return sampler
+        raise CheckpointError("replay: 'generator' in the checkpoint is not the state of a torch.Generator") from error
+    return generator

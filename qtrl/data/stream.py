@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from tensordict import TensorDict
 
-from qtrl.data.collector import COLLECTORS, Collector, check_collector
+from qtrl.data.collector import Collector
+from qtrl.data.episode_returns import EpisodeReturns
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.replay import Replay
-from qtrl.data.returns import EpisodeReturns
 from qtrl.data.schedule import Schedule
-from qtrl.envs import VectorEnv
 from qtrl.errors import ConfigError, QtrlError
-from qtrl.keys import DONE, REWARD
+from qtrl.keys import DONE, EPISODE, LOST, REWARD, STEP
 from qtrl.meters import RunMeters
 from qtrl.process.ranks import from_all_ranks
 from qtrl.process.stopping import Stop
@@ -39,8 +38,9 @@ class Stream:
     said.
 
     Args:
-        make_env: Makes the vector environment; called when iteration starts, with the env steps already made, so that
-            an environment that cannot go on does not meet the same start states again.
+        make_collector: Makes the collector with its environments; called when iteration starts, with the env steps
+            already made, so that an environment that cannot go on does not meet the same start states again, and with
+            the state of the collector to go on from, if there is one.
         policy: Chooses actions and records q_in and q_out.
         replay: Receives the transitions and gives the minibatches.
         schedule: When to act at random, when to learn, when to end.
@@ -49,17 +49,13 @@ class Stream:
         world_size: Number of ranks.
         save_replay: Whether a checkpoint brings the replay's rows with it. Without them a resumed run first collects as
             many rows as warm-up does, with its own policy.
-        collector: A name in `COLLECTORS`.
         overlap: Whether environments step while updates are made.
         stop: Looked at wherever a run can end and go on later.
-
-    Raises:
-        ConfigError: `collector` is unknown, or cannot overlap.
     """
 
     def __init__(
         self,
-        make_env: Callable[[int], VectorEnv],
+        make_collector: Callable[[int, dict[str, Any] | None], Collector],
         policy: CollectingPolicy,
         replay: Replay,
         *,
@@ -68,13 +64,11 @@ class Stream:
         rank: int = 0,
         world_size: int = 1,
         save_replay: bool = True,
-        collector: str = "direct",
         overlap: bool = False,
         stop: Stop | None = None,
     ) -> None:
-        check_collector(collector, overlap=overlap)
-        self._make_collector, self._overlap = COLLECTORS[collector], overlap
-        self._make_env, self._policy, self.replay = make_env, policy, replay
+        self._make_collector, self._overlap = make_collector, overlap
+        self._policy, self.replay = policy, replay
         self._schedule, self._meters = schedule, meters
         self._rank, self._world_size, self._save_replay = rank, world_size, save_replay
         self._stop = stop or Stop()
@@ -102,66 +96,69 @@ class Stream:
 
     def __iter__(self) -> Iterator[Batch]:
         self.begun = True
-        envs = self._make_env(self.env_steps)
+        self._collector = collector = self._make_collector(self.env_steps, self._collector_state)
         try:
-            self._collector = self._make_collector(envs, self._policy, state=self._collector_state)
-            self._say_discontinued(self._collector.discontinued)
-            yield from self._run(self._collector, envs.num_envs)
+            self._say_discontinued(collector)
+            yield from self._run(collector)
         finally:
             self._collector_state, self._collector = self._state_of_collector(), None
-            envs.close()
+            collector.close()
 
-    def _run(self, collector: Collector, num_envs: int) -> Iterator[Batch]:
-        stopwatch, steps = self._meters.stopwatch, num_envs * self._world_size
+    def _run(self, collector: Collector) -> Iterator[Batch]:
+        stopwatch, steps = self._meters.stopwatch, collector.num_envs * self._world_size
         while self._owed >= 1 or self.env_steps < self._schedule.total_env_steps:
             learns = self._learns()
             with stopwatch.section("learning" if learns else "warmup"):
                 if self._owed < 1:  # else a run goes on that stopped between two updates
                     self._stop.check()
-                    self._collect(collector, num_envs)
+                    self._collect(collector)
                     self._owed += learns * steps * self._schedule.updates_per_env_step
                 while self._owed >= 1:
                     self._owed -= 1
                     with stopwatch.section("replay"):
-                        batch = Batch(self.replay.sample(), self.env_steps)
+                        rows = self.replay.sample()
+                        batch = Batch(rows, self.env_steps, self.replay.priorities_of(rows))
                     yield batch
                     self._stop.check()
 
     def _learns(self) -> bool:
         return self.env_steps >= self._learn_from
 
-    def _collect(self, collector: Collector, num_envs: int) -> None:
+    def _collect(self, collector: Collector) -> None:
         """Add a row of every environment to the replay; with `overlap` let the environments go on."""
         if not collector.begun:
-            self._begin(collector, num_envs)
+            self._prepare(collector)
         with self._stepping():
-            rows = collector.end()
+            rows = collector.collect()
         self._keep(rows, collector.lost)
-        self.env_steps += num_envs * self._world_size
+        self.env_steps += collector.num_envs * self._world_size
         for listener in self._listeners:
             listener(self.env_steps)
         if self._overlap:  # at the end as well: the run may be gone on with
-            self._begin(collector, num_envs)
+            self._prepare(collector)
+            with self._stepping():
+                collector.begin()
+
+    def _prepare(self, collector: Collector) -> None:
+        """Let the policy act as it is to act in the next step, and book its circuits."""
+        self._policy.random_actions = self.env_steps < self._schedule.warmup_env_steps
+        self._policy.refresh()
+        self._meters.ledger.add("collect", self._policy.layers.block_cost(collector.num_envs))
 
     def _keep(self, rows: TensorDict, lost: np.ndarray) -> None:
         """Add rows (N,) to the replay and to the running episodes, but for those that the mask `lost` (N,) names."""
         reward, done = rows[REWARD].reshape(-1), rows[DONE].reshape(-1)
+        rows[LOST] = torch.from_numpy(lost)[:, None]
+        rows[EPISODE], rows[STEP] = self.episodes.positions(len(lost))
+        kept = torch.from_numpy(~lost)
+        reward = reward * kept
+        self.episodes.add(reward, done & kept)
         if lost.any():
             self.lost_steps += int(lost.sum())
             self.episodes.forget(lost)
-            kept = torch.from_numpy(~lost)
-            rows, reward, done = rows[kept], reward * kept, done & kept
-        self.episodes.add(reward, done)
         self.largest_reward = max(self.largest_reward, reward.abs().max().item())
         with self._meters.stopwatch.section("replay"):
             self.replay.extend(rows)
-
-    def _begin(self, collector: Collector, num_envs: int) -> None:
-        self._policy.random_actions = self.env_steps < self._schedule.warmup_env_steps
-        self._policy.refresh()
-        with self._stepping():
-            collector.begin()
-        self._meters.ledger.add("collect", self._policy.layers.block_cost(num_envs))
 
     @contextmanager
     def _stepping(self) -> Iterator[None]:
@@ -240,11 +237,13 @@ class Stream:
             line = f"qtrl: the replay was not saved: env steps {first} to {self._learn_from} go into filling a new one"
             print(line, file=sys.stderr, flush=True)
 
-    def _say_discontinued(self, discontinued: np.ndarray) -> None:
+    def _say_discontinued(self, collector: Collector) -> None:
         """Name the environments that begin a new episode although they were in the middle of one."""
+        discontinued = collector.discontinued
         if discontinued.any():
-            if self._collector is None or not self._collector.begun:  # else the step under way ends the old episode
+            if not collector.begun:  # else the step under way ends the old episode
                 self.episodes.forget(discontinued)
+                self.replay.interrupt(discontinued)
             numbers = ", ".join(str(number) for number in np.flatnonzero(discontinued))
             line = (
                 f"qtrl: rank {self._rank} cannot bring environments {numbers} back into their episodes: they begin new"

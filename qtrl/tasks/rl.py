@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, seed_everything
 
 from qtrl.analysis.drawing.learning_curve import draw_learning_curve
 from qtrl.callbacks import MetricRows, Probe, QGuard, Testing, play, test_seeds
-from qtrl.data import Schedule, Stream
+from qtrl.data import Exploration, Schedule, Stream
 from qtrl.envs import VECTORS, Episodes, env_spec
 from qtrl.errors import ConfigError, EnvError
 from qtrl.keys import METRICS, probe_metrics
@@ -20,7 +20,7 @@ from qtrl.quantum import Circuit
 from qtrl.seeding import seed_for
 from qtrl.specs import EnvSpec
 from qtrl.tasks.base import RunContext
-from qtrl.tasks.rl_data import check_replay, make_stream
+from qtrl.tasks.rl_data import RLData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class RL:
     gradient: Callable[[int, int], GradientEstimator]
     actor: Callable[..., Any]
     critic: Callable[..., Any]
-    exploration: Callable[..., torch.Tensor]
+    exploration: Exploration
     algo: Callable[..., Any]
     data: Mapping[str, Any]
     callbacks: Mapping[str, Any]
@@ -81,6 +81,18 @@ class RL:
         """
         return Schedule(self.total_env_steps, self.warmup_env_steps, self.updates_per_env_step)
 
+    @property
+    def _data(self) -> RLData:
+        return RLData(
+            env=self.env,
+            num_envs=self.num_envs,
+            exploration=self.exploration,
+            replay=self.data,
+            schedule=self.schedule,
+            save_every=self.checkpoint_every_env_steps,
+            save_replay=self.checkpoint_replay == "last",
+        )
+
     @cached_property
     def spec(self) -> EnvSpec:
         """Sizes and time limit of the environment, of which one is made for that."""
@@ -106,11 +118,11 @@ class RL:
 
     def check(self, module: Any, context: RunContext) -> None:
         """Check that the replay buffer will fit into memory and onto the disk."""
-        check_replay(self, module, context)
+        self._data.check(module.actor, self.spec, context)
 
     def make_data(self, module: Any, context: RunContext) -> Stream:
         """Open environments and replay buffer."""
-        return make_stream(self, module, context)
+        return self._data.open(module.actor, self.spec, context)
 
     def metric_names(self, module: Any) -> tuple[str, ...]:
         """Name all metrics, those of the quantum layers and their qubits last."""

@@ -2,93 +2,139 @@
 
 import math
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from qtrl.data import CollectingPolicy, Column, Replay, Stream, check_space, storage_named, transition_columns
-from qtrl.envs import VectorEnv, make_vector_env
+from torch import nn
+
+from qtrl.data import (
+    CollectingPolicy,
+    Column,
+    Exploration,
+    InProcessCollector,
+    Replay,
+    Schedule,
+    Stream,
+    all_columns,
+    check_capacity,
+    storage_named,
+    transition_columns,
+)
+from qtrl.envs import make_vector_env
 from qtrl.nn import quantum_layers
 from qtrl.seeding import seed_for
+from qtrl.specs import EnvSpec
 from qtrl.tasks.base import RunContext
 
-if TYPE_CHECKING:
-    from qtrl.tasks.rl import RL
 
+@dataclass(frozen=True, kw_only=True)
+class RLData:
+    """What transitions come from, and where they go.
 
-def make_stream(task: "RL", module: Any, context: RunContext) -> Stream:
-    """Open the data of a run."""
-    check_replay(task, module, context)
-    replay = Replay(
-        columns_of(task, module),
-        **_replay_size(task, context),
-        batch_size=task.data["batch_size"],
-        storage=task.data["storage"],
-        folder=_replay_folder(context),
-        seed=seed_for(context.seed, "replay", context.rank),
-        keep=task.checkpoint_replay == "last",
-    )
-    policy = CollectingPolicy(
-        module.actor,
-        exploration=task.exploration,
-        seed=context.seed,
-        rank=context.rank,
-        stopwatch=context.meters.stopwatch,
-        device=task.data["policy_device"],
-    )
-    return Stream(
-        partial(_make_envs, task, context),
-        policy,
-        replay,
-        schedule=task.schedule,
-        meters=context.meters,
-        rank=context.rank,
-        world_size=context.world_size,
-        save_replay=task.checkpoint_replay == "last",
-        overlap=task.data["overlap"],
-        stop=context.stop,
-    )
-
-
-def check_replay(task: "RL", module: Any, context: RunContext) -> None:
-    """Check that the replay buffer will fit.
-
-    Raises:
-        ConfigError: It would not fit into memory or onto the disk.
+    Attributes:
+        env: The environment: `id` and the options of `qtrl.envs.make_vector_env`.
+        num_envs: Environments of each rank.
+        exploration: Makes the actor's actions exploratory.
+        replay: Batch size, capacity, storage, sampler and transform of the replay buffer, and where the policy acts.
+        schedule: How env steps and updates follow each other.
+        save_every: Env steps between two checkpoints.
+        save_replay: Whether a checkpoint brings the rows of the replay buffer.
     """
-    keep, in_memory = task.checkpoint_replay == "last", storage_named(task.data["storage"]).in_memory
-    check_space(
-        sum(column.row_bytes for column in columns_of(task, module)),
-        **_replay_size(task, context),
-        rows_of_run=math.ceil(task.total_env_steps / context.world_size) + task.num_envs,
-        in_memory=in_memory,
-        folder=_replay_folder(context) if keep or not in_memory else None,
-        processes=context.world_size // context.num_nodes,
-    )
+
+    env: Mapping[str, Any]
+    num_envs: int
+    exploration: Exploration
+    replay: Mapping[str, Any]
+    schedule: Schedule
+    save_every: int
+    save_replay: bool
+
+    def check(self, actor: nn.Module, spec: EnvSpec, context: RunContext) -> None:
+        """Check that the replay buffer will fit.
+
+        Raises:
+            ConfigError: It would not fit into memory or onto the disk.
+        """
+        columns = all_columns(_columns(actor, spec), self.replay["sampler"], self.replay["transform"])
+        in_memory = storage_named(self.replay["storage"]).in_memory
+        check_capacity(
+            sum(column.row_bytes for column in columns),
+            **self._size(context),
+            rows_of_run=math.ceil(self.schedule.total_env_steps / context.world_size) + self.num_envs,
+            in_memory=in_memory,
+            folder=_folder(context) if self.save_replay or not in_memory else None,
+            processes=context.world_size // context.num_nodes,
+        )
+
+    def open(self, actor: nn.Module, spec: EnvSpec, context: RunContext) -> Stream:
+        """Make the stream of minibatches; environments are made when its iteration starts."""
+        columns = _columns(actor, spec)
+        replay = Replay(
+            columns,
+            **{name: self.replay[name] for name in ("batch_size", "storage", "sampler", "transform")},
+            **self._size(context),
+            folder=_folder(context),
+            seed=seed_for(context.seed, "replay", context.rank),
+            keep=self.save_replay,
+        )
+        policy = CollectingPolicy(
+            actor,
+            exploration=self.exploration,
+            seed=context.seed,
+            rank=context.rank,
+            stopwatch=context.meters.stopwatch,
+            device=self.replay["policy_device"],
+        )
+        return Stream(
+            partial(self._make_collector, context, policy, columns),
+            policy,
+            replay,
+            schedule=self.schedule,
+            meters=context.meters,
+            rank=context.rank,
+            world_size=context.world_size,
+            save_replay=self.save_replay,
+            overlap=self.replay["overlap"],
+            stop=context.stop,
+        )
+
+    def _size(self, context: RunContext) -> dict[str, int]:
+        """Give the replay's files room for what is written between three saves.
+
+        The first save may come as late as the first update, and any other by as many env steps as lie between two
+        updates.
+        """
+        schedule = self.schedule
+        interval = max(self.save_every, schedule.warmup_env_steps) + math.ceil(1 / schedule.updates_per_env_step)
+        rows = math.ceil(interval / context.world_size) + self.num_envs
+        return {"capacity": self.replay["capacity"], "slack": 2 * rows}
+
+    def _make_collector(
+        self,
+        context: RunContext,
+        policy: CollectingPolicy,
+        columns: tuple[Column, ...],
+        env_steps: int,
+        state: dict[str, Any] | None,
+    ) -> InProcessCollector:
+        options = {name: value for name, value in self.env.items() if name != "id"}
+        options["workers"] = options["workers"] or max(1, len(os.sched_getaffinity(0)) // context.world_size)
+        seed = seed_for(context.seed, f"envs from {env_steps}", context.rank)
+        envs = make_vector_env(self.env["id"], self.num_envs, seed, **options)
+        try:
+            return InProcessCollector(envs, policy, columns, state)
+        except BaseException:
+            envs.close()
+            raise
 
 
-def columns_of(task: "RL", module: Any) -> tuple[Column, ...]:
-    """Return the columns of a transition, with q_in and q_out of each of the actor's quantum layers."""
-    blocks = {name: layer.block for name, layer in quantum_layers(module.actor).items()}
-    return transition_columns(task.spec, {name: (block.n_in, block.n_out) for name, block in blocks.items()})
+def _columns(actor: nn.Module, spec: EnvSpec) -> tuple[Column, ...]:
+    blocks = {name: layer.block for name, layer in quantum_layers(actor).items()}
+    return transition_columns(spec, {name: (block.n_in, block.n_out) for name, block in blocks.items()})
 
 
-def _replay_folder(context: RunContext) -> Path:
+def _folder(context: RunContext) -> Path:
     return context.run_dir / "checkpoints" / "replay" / f"rank{context.rank}"
-
-
-def _replay_size(task: "RL", context: RunContext) -> dict[str, int]:
-    """Give the replay's files room for what is written between three saves.
-
-    The first save may come as late as the first update, and any other by as many env steps as lie between two updates.
-    """
-    interval = max(task.checkpoint_every_env_steps, task.warmup_env_steps) + math.ceil(1 / task.updates_per_env_step)
-    rows = math.ceil(interval / context.world_size) + task.num_envs
-    return {"capacity": task.data["capacity"], "slack": 2 * rows}
-
-
-def _make_envs(task: "RL", context: RunContext, env_steps: int) -> VectorEnv:
-    options = {name: value for name, value in task.env.items() if name != "id"}
-    options["workers"] = options["workers"] or max(1, len(os.sched_getaffinity(0)) // context.world_size)
-    seed = seed_for(context.seed, f"envs from {env_steps}", context.rank)
-    return make_vector_env(task.env["id"], task.num_envs, seed, **options)

@@ -271,7 +271,7 @@ def test_a_probe_leaves_no_trace_in_the_training(small_run, surrogate):
     assert torch.equal(on.random_state, off.random_state)
     replays = on.stream.replay, off.stream.replay
     assert (replays[0].buffer[:30] == replays[1].buffer[:30]).all()
-    assert torch.equal(*(replay.state_dict()["sampler"] for replay in replays))
+    assert torch.equal(*(replay.state_dict()["generator"] for replay in replays))
     learned, alike = (
         [
             {name: value for name, value in row.items() if not name.startswith(("time/", "quantum/"))}

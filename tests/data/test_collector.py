@@ -2,14 +2,16 @@ import copy
 
 import pytest
 import torch
+from tensordict import TensorDict
 
-from qtrl.data import COLLECTORS, CollectingPolicy, GaussianNoise
+from qtrl.data import CollectingPolicy, InProcessCollector, transition_columns
 from qtrl.envs import VECTORS, make_vector_env
 from qtrl.errors import CheckpointError, EnvError
 from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED, TRUNCATED
 from qtrl.meters import Stopwatch
 from qtrl.nn import PQC, HybridActor
 from qtrl.quantum import efficient_su2, make_engine
+from qtrl.specs import EnvSpec
 
 pytestmark = pytest.mark.usefixtures("toy_envs")
 COUNTING = "toy_envs:Counting-v0"
@@ -25,21 +27,49 @@ def make_policy(envs, noise=0.1):
     )
 
 
-def collect(collector, env_id=COUNTING, *, num_envs=3, steps=5, vector="serial", random_actions=0, noise=0.1):
+def make_collector(envs, policy, state=None):
+    sizes = (space.shape[0] for space in (envs.single_observation_space, envs.single_action_space))
+    return InProcessCollector(envs, policy, transition_columns(EnvSpec("toy", *sizes), 8, 2), state)
+
+
+def collect(env_id=COUNTING, *, num_envs=3, steps=5, vector="serial", random_actions=0, noise=0.1, ahead=False):
     """The rows of some steps, (T, N), by a hybrid actor whose every draw has the same seed."""
     envs = make_vector_env(env_id, num_envs, 0, vector=vector, workers=2)
     try:
         policy = make_policy(envs, noise)
-        collecting, rows = COLLECTORS[collector](envs, policy), []
+        collecting, rows = make_collector(envs, policy), []
         for step in range(steps):
             policy.random_actions = step < random_actions
-            collecting.begin()
-            assert collecting.begun
-            rows.append(collecting.end())
+            if ahead:
+                collecting.begin()
+            assert collecting.begun == ahead
+            rows.append(collecting.collect())
             assert not collecting.begun
         return torch.stack(rows)
     finally:
         envs.close()
+
+
+def loop(env_id, *, num_envs, steps, random_actions):
+    """The same by a plain loop over Gymnasium's interface."""
+    envs = make_vector_env(env_id, num_envs, 0)
+    policy, rows = make_policy(envs), []
+    now = envs.reset()[0]
+    for step in range(steps):
+        policy.random_actions = step < random_actions
+        row = policy(TensorDict({OBSERVATION: torch.from_numpy(now)}, batch_size=[num_envs]))
+        now, reward, terminated, truncated, _ = envs.step(row[ACTION].numpy())
+        done = terminated | truncated
+        row[NEXT_OBSERVATION] = torch.from_numpy(now)
+        for key, value in {REWARD: reward, TERMINATED: terminated, TRUNCATED: truncated, DONE: done}.items():
+            row[key] = torch.from_numpy(value)[:, None].to(torch.float32 if key == REWARD else torch.bool)
+        for key in ("done", "terminated", "truncated"):
+            row[key] = torch.zeros(num_envs, 1, dtype=torch.bool)
+        rows.append(row)
+        if done.any():
+            now = envs.reset(options={"reset_mask": done})[0]
+    envs.close()
+    return torch.stack(rows)
 
 
 def assert_equal(found, expected):
@@ -50,28 +80,28 @@ def assert_equal(found, expected):
         assert torch.equal(found[key], expected[key]), key
 
 
-@pytest.fixture(params=COLLECTORS)
-def collector(request):
+@pytest.fixture(params=[False, True], ids=["in turn", "ahead"])
+def ahead(request):
+    """Whether each step is begun before it is collected."""
     return request.param
 
 
-@pytest.mark.parametrize("collector", [name for name in COLLECTORS if name != "torchrl"])
 @pytest.mark.parametrize(("env_id", "steps"), [(COUNTING, 300), ("Humanoid-v4", 80)])
 @pytest.mark.parametrize("num_envs", [1, 3])
-def test_all_collectors_give_the_rows_of_torchrls(collector, env_id, steps, num_envs):
+def test_rows_are_those_of_a_plain_loop(ahead, env_id, steps, num_envs):
     options = {"num_envs": num_envs, "steps": steps, "random_actions": steps // 4}
-    expected = collect("torchrl", env_id, **options)
+    expected = loop(env_id, **options)
     assert expected[DONE].sum() > num_envs
-    assert_equal(collect(collector, env_id, **options), expected)
+    assert_equal(collect(env_id, ahead=ahead, **options), expected)
 
 
 @pytest.mark.parametrize("vector", [name for name in VECTORS if name != "serial"])
-def test_rows_do_not_depend_on_how_environments_are_stepped(collector, vector):
-    assert_equal(collect(collector, steps=50, vector=vector), collect("direct", steps=50))
+def test_rows_do_not_depend_on_how_environments_are_stepped(ahead, vector):
+    assert_equal(collect(steps=50, vector=vector, ahead=ahead), collect(steps=50))
 
 
-def test_rows_have_the_promised_shapes_and_types(collector):
-    rows = collect(collector, num_envs=3, steps=2)
+def test_rows_have_the_promised_shapes_and_types():
+    rows = collect(num_envs=3, steps=2)
     sizes = {OBSERVATION: 3, NEXT_OBSERVATION: 3, ACTION: 1, REWARD: 1, Q_IN: 8, Q_OUT: 2}
     for key, size in sizes.items():
         assert rows[key].shape == (2, 3, size)
@@ -81,8 +111,8 @@ def test_rows_have_the_promised_shapes_and_types(collector):
         assert rows[key].dtype == torch.bool
 
 
-def test_rows_follow_each_other_and_keep_the_last_observation_of_an_episode(collector):
-    rows = collect(collector, num_envs=2, steps=40)
+def test_rows_follow_each_other_and_keep_the_last_observation_of_an_episode(ahead):
+    rows = collect(num_envs=2, steps=40, ahead=ahead)
     start, length, count = rows[OBSERVATION].unbind(-1)
     after = rows[NEXT_OBSERVATION]
     assert torch.equal(after, torch.stack([start, length, count + 1], -1))
@@ -94,65 +124,50 @@ def test_rows_follow_each_other_and_keep_the_last_observation_of_an_episode(coll
     assert ((start[1:] != start[:-1]) == done[:-1]).all()
 
 
-def test_a_row_is_not_written_again(collector):
+def test_a_row_is_not_written_again(ahead):
     envs = make_vector_env(COUNTING, 2, 0)
-    try:
-        block = PQC(8, 2, circuit=efficient_su2(2, reps=1), engine=make_engine("statevector"))
-        policy = CollectingPolicy(
-            HybridActor(3, 1, block, hidden=4), exploration=GaussianNoise(0.1), seed=0, stopwatch=Stopwatch()
-        )
-        collecting = COLLECTORS[collector](envs, policy)
-        collecting.begin()
-        rows = collecting.end()
-        before = rows.clone()
-        for _ in range(8):
+    rows, _, collecting = go_on(envs, make_policy(envs), 1, ahead=ahead)
+    before = rows.clone()
+    for _ in range(8):
+        if ahead:
             collecting.begin()
-            collecting.end()
-        assert_equal(rows, before)
-    finally:
-        envs.close()
+        collecting.collect()
+    assert_equal(rows, before)
 
 
-def test_an_error_of_an_environment_comes_through(collector):
+def test_an_error_of_an_environment_comes_through(ahead):
     with pytest.raises(EnvError, match="toy_envs:Broken_reward-v0: the environment gave the reward inf"):
-        collect(collector, "toy_envs:Broken_reward-v0")
+        collect("toy_envs:Broken_reward-v0", ahead=ahead)
 
 
-def go_on(collector, envs, policy, steps, *, state=None, break_at=None, begun=False):
+def go_on(envs, policy, steps, *, state=None, break_at=None, begun=False, ahead=False):
     """The rows of some steps; at a break a copy of what a checkpoint needs, and with `begun` a step is under way."""
-    collecting, rows, kept = COLLECTORS[collector](envs, policy, state), [], None
+    collecting, rows, kept = make_collector(envs, policy, state), [], None
     for step in range(steps):
-        if not collecting.begun:
+        if (ahead or begun) and not collecting.begun:
             collecting.begin()
         if step == break_at and begun:
             kept = copy.deepcopy((collecting.state_dict(), policy.generators.state_dict()))
-        rows.append(collecting.end())
+        rows.append(collecting.collect())
         if step == break_at and not begun:
             kept = copy.deepcopy((collecting.state_dict(), policy.generators.state_dict()))
     return torch.stack(rows), kept, collecting
 
 
 @pytest.mark.parametrize("env_id", [COUNTING, "Humanoid-v4"])
-@pytest.mark.parametrize(
-    ("collector", "begun", "vector"),
-    [
-        ("direct", False, "serial"),
-        ("direct", True, "serial"),
-        ("direct", True, "processes"),
-        ("torchrl", False, "serial"),
-    ],
-)
+@pytest.mark.parametrize(("begun", "vector"), [(False, "serial"), (True, "serial"), (True, "processes")])
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("break_at", [0, 13])
-def test_rows_after_a_break_are_those_of_an_unbroken_run(env_id, collector, begun, vector, break_at):
+def test_rows_after_a_break_are_those_of_an_unbroken_run(env_id, begun, vector, ahead, break_at):
     steps = 50
     envs = make_vector_env(env_id, 2, 0, vector=vector, workers=2)
     other = make_vector_env(env_id, 2, 9, vector=vector, workers=2)
     try:
-        unbroken, (state, draws), _ = go_on(collector, envs, make_policy(envs), steps, break_at=break_at, begun=begun)
+        unbroken, (state, draws), _ = go_on(envs, make_policy(envs), steps, break_at=break_at, begun=begun)
         policy = make_policy(other)
         policy.generators.load_state_dict(draws)
         done = break_at + (not begun)
-        rows, _, collecting = go_on(collector, other, policy, steps - done, state=state)
+        rows, _, collecting = go_on(other, policy, steps - done, state=state, ahead=ahead)
         assert not collecting.discontinued.any()
         assert unbroken[DONE][done:].any()
         assert_equal(rows, unbroken[done:])
@@ -161,22 +176,23 @@ def test_rows_after_a_break_are_those_of_an_unbroken_run(env_id, collector, begu
         other.close()
 
 
-def test_environments_that_cannot_go_on_are_named_and_begin_anew(collector):
+def test_environments_that_cannot_go_on_are_named_and_begin_anew(ahead):
     envs, other = (make_vector_env("toy_envs:Unruly-v0", 2, seed) for seed in (0, 9))
-    _, (state, _), collecting = go_on(collector, envs, make_policy(envs), 3, break_at=2)
+    _, (state, _), collecting = go_on(envs, make_policy(envs), 3, break_at=2)
     assert not collecting.discontinued.any()
-    rows, _, collecting = go_on(collector, other, make_policy(other), 2, state=state)
+    rows, _, collecting = go_on(other, make_policy(other), 2, state=state, ahead=ahead)
     assert collecting.discontinued.all()
     assert rows[OBSERVATION][:, :, 2].tolist() == [[0.0, 0.0], [1.0, 1.0]]
 
 
-def test_rows_that_are_no_transition_are_named_and_their_episode_ends(collector, tmp_path, monkeypatch):
+def test_rows_that_are_no_transition_are_named_and_their_episode_ends(ahead, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes a log there
     envs = make_vector_env("toy_envs:Unstable3-v0", 2, 0)
-    collecting = COLLECTORS[collector](envs, make_policy(envs))
+    collecting = make_collector(envs, make_policy(envs))
     for step in range(1, 8):
-        collecting.begin()
-        rows = collecting.end()
+        if ahead:
+            collecting.begin()
+        rows = collecting.collect()
         assert collecting.lost.tolist() == rows[TRUNCATED][:, 0].tolist() == [step % 3 == 0] * 2
         assert torch.equal(rows[OBSERVATION], rows[NEXT_OBSERVATION]) == (step % 3 == 0)
         assert rows[REWARD].isfinite().all()
@@ -185,7 +201,7 @@ def test_rows_that_are_no_transition_are_named_and_their_episode_ends(collector,
 @pytest.fixture
 def state():
     envs = make_vector_env(COUNTING, 2, 0)
-    return go_on("direct", envs, make_policy(envs), 3, break_at=2, begun=True)[1][0]
+    return go_on(envs, make_policy(envs), 3, break_at=2, begun=True)[1][0]
 
 
 @pytest.mark.parametrize(
@@ -206,11 +222,5 @@ def test_a_malformed_state_is_refused_in_one_line(state, change, complaint):
     change(state)
     envs = make_vector_env(COUNTING, 2, 0)
     with pytest.raises(CheckpointError, match=complaint) as error:
-        COLLECTORS["direct"](envs, make_policy(envs), state)
+        make_collector(envs, make_policy(envs), state)
     assert "\n" not in str(error.value)
-
-
-def test_a_step_under_way_cannot_be_handed_to_torchrls_collector(state):
-    envs = make_vector_env(COUNTING, 2, 0)
-    with pytest.raises(CheckpointError, match="a step under way, which needs data.collector=direct"):
-        COLLECTORS["torchrl"](envs, make_policy(envs), state)

@@ -4,7 +4,7 @@ from numbered_rows import KEYS, assert_together, make_replay, make_rows, numbers
 
 from qtrl.data import STORAGES, Replay, transition_columns
 from qtrl.errors import ConfigError
-from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
+from qtrl.keys import ACTION, LOST, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
 from qtrl.specs import EnvSpec
 
 
@@ -52,21 +52,38 @@ def test_the_oldest_row_is_overwritten_first(tmp_path, storage, step):
         assert held(replay) == set(range(max(0, end - 10), end))
 
 
-def test_torchrls_buffer_shows_the_same_rows_and_draws_the_same_minibatches(tmp_path, storage):
+def test_rows_lie_where_torchrls_writer_puts_them_and_are_drawn_as_its_sampler_says(tmp_path, storage):
     replay = make_replay(tmp_path, storage)
     for first in range(0, 35, 5):
         replay.extend(make_rows(first, 5))
         assert len(replay.buffer) == len(replay) == min(first + 5, 10)
         assert replay.buffer.writer.state_dict() == {"_cursor": (first + 5) % 10, "_write_count": first + 5}
-        state = replay.state_dict()["sampler"]
-        ours = replay.sample()
-        replay._generator.set_state(state)
-        theirs = replay.buffer.sample()
-        assert all(torch.equal(ours[key], theirs[key]) for key in KEYS)
-        shown = replay.buffer[:]
+        draws = torch.Generator()
+        draws.set_state(replay.state_dict()["generator"])
+        drawn, shown = replay.sample(), replay.buffer[:]
+        assert torch.equal(drawn["index"], torch.randint(len(replay), (64,), generator=draws))
+        assert numbers(drawn) == [numbers(shown)[slot] for slot in drawn["index"].tolist()]
         assert_together(shown)
         assert numbers(shown) == sorted(range(max(0, first - 5), first + 5), key=lambda row: row % 10)
         assert numbers(replay.buffer[torch.tensor([4, 0])]) == [numbers(shown)[4], numbers(shown)[0]]
+        assert replay.buffer[4][OBSERVATION][0] == numbers(shown)[4]
+
+
+def test_rows_that_were_written_cannot_be_changed(tmp_path):
+    replay = make_replay(tmp_path)
+    replay.extend(make_rows(0, 5))
+    with pytest.raises(NotImplementedError, match="written once"):
+        replay.buffer[torch.tensor([0])] = make_rows(7, 1)
+
+
+def test_lost_rows_are_left_out(tmp_path):
+    replay, rows = make_replay(tmp_path), make_rows(0, 4)
+    rows[LOST] = torch.tensor([[False], [True], [False], [True]])
+    replay.extend(rows)
+    assert numbers(replay.buffer[:]) == [0, 2]
+    rows[LOST] = torch.ones(4, 1, dtype=torch.bool)
+    replay.extend(rows)
+    assert replay.written == 2
 
 
 def test_more_rows_at_once_than_the_ring_has_leave_the_newest(tmp_path, storage):

@@ -135,7 +135,7 @@ def test_a_truth_value_that_is_none_is_refused_even_with_its_checksum(saved, sto
     folder, _ = saved
     stranger = make_replay(folder, "memmap", **SIZES)
     stranger.extend(make_rows(0, WRITTEN))
-    stranger._tensors["next", "terminated"].view(torch.uint8)[places([50])] = 2
+    stranger.buffer.storage.tensors["next", "terminated"].view(torch.uint8)[places([50])] = 2
     stranger.commit()
     with pytest.raises(RunFolderError, match=r"next\.terminated\.bin: rows 48 to 55 are damaged"):
         resume(folder, storage, stranger.state_dict())
@@ -156,10 +156,12 @@ MALFORMED = {
     "checksums as floats": ("checksums", torch.zeros(4, 7)),
     "too few checksums": ("checksums", torch.zeros(3, 7, dtype=torch.int64)),
     "checksums of another row": ("checksums", torch.zeros(4, 8, dtype=torch.int64)),
-    "no random state": ("sampler", None),
-    "a random state of another size": ("sampler", torch.zeros(100, dtype=torch.uint8)),
-    "a random state of another type": ("sampler", torch.zeros(5056)),
-    "a random state of zeros": ("sampler", torch.full((5056,), 255, dtype=torch.uint8)),
+    "a sampler of another kind": ("sampler", {"priorities": torch.ones(30)}),
+    "no sampler": ("sampler", None),
+    "no random state": ("generator", None),
+    "a random state of another size": ("generator", torch.zeros(100, dtype=torch.uint8)),
+    "a random state of another type": ("generator", torch.zeros(5056)),
+    "a random state of zeros": ("generator", torch.full((5056,), 255, dtype=torch.uint8)),
 }
 
 

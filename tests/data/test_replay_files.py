@@ -27,7 +27,7 @@ def test_a_committed_replay_comes_back_with_its_rows_and_samples(tmp_path, stora
         replay.sample()
     replay.commit()
     back = resumed(tmp_path, storage, replay.state_dict())
-    assert torch.equal(back.state_dict()["sampler"], replay.state_dict()["sampler"])
+    assert torch.equal(back.state_dict()["generator"], replay.state_dict()["generator"])
     assert_exact(back, written)
     back.load_state_dict(replay.state_dict())
     for number in range(written + 1, written + 15):
@@ -125,7 +125,7 @@ def test_rows_can_be_left_behind(tmp_path, storage):
     back = make_replay(tmp_path, storage, seed=5)
     back.load_state_dict(replay.state_dict(), rows=False)
     assert len(back) == 0
-    assert torch.equal(back.state_dict()["sampler"], replay.state_dict()["sampler"])
+    assert torch.equal(back.state_dict()["generator"], replay.state_dict()["generator"])
     extend_to(back, 12)
     back.commit()
     assert_exact(resumed(tmp_path, storage, back.state_dict()), 12)

@@ -5,18 +5,9 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from torchrl.data import PrioritizedSampler
 
-from qtrl.data import (
-    COLLECTORS,
-    CollectingPolicy,
-    DirectCollector,
-    GaussianNoise,
-    Replay,
-    Schedule,
-    Stream,
-    transition_columns,
-)
-from qtrl.data.returns import EpisodeReturns
+from qtrl.data import CollectingPolicy, InProcessCollector, NStep, Replay, Schedule, Stream, transition_columns
 from qtrl.envs import make_vector_env
 from qtrl.errors import ConfigError
 from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
@@ -47,15 +38,22 @@ def make_stream(
     capacity=100,
     seed=0,
     vector="serial",
+    sampler=None,
+    transform=None,
     **more,
 ):
     meters = RunMeters()
-    policy = CollectingPolicy(make_actor(), exploration=GaussianNoise(0.0), seed=seed, stopwatch=meters.stopwatch)
-    columns = transition_columns(SPEC, {"layer": (8, 2)})
-    replay = Replay(columns, capacity=capacity, batch_size=5, storage="memory", folder=folder, seed=seed)
+    policy = CollectingPolicy(make_actor(), noise=0.0, seed=seed, stopwatch=meters.stopwatch)
+    columns = transition_columns(SPEC, 8, 2)
+    sizes = {"capacity": capacity, "batch_size": 5, "seed": seed}
+    replay = Replay(columns, **sizes, storage="memory", folder=folder, sampler=sampler, transform=transform)
     schedule = Schedule(total, warmup, ratio)
-    make_env = lambda env_steps: make_vector_env(SPEC.env_id, num_envs, seed + env_steps, vector=vector)  # noqa: E731
-    return Stream(make_env, policy, replay, schedule=schedule, meters=meters, **more)
+
+    def make_collector(env_steps, state):
+        envs = make_vector_env(SPEC.env_id, num_envs, seed + env_steps, vector=vector)
+        return InProcessCollector(envs, policy, columns, state)
+
+    return Stream(make_collector, policy, replay, schedule=schedule, meters=meters, **more)
 
 
 def run(stream):
@@ -141,15 +139,11 @@ def test_lightning_collects_no_step_ahead_of_the_update(tmp_path):
     assert fit(stream, on_step=follow).updates == 18
 
 
-@pytest.mark.parametrize(
-    ("options", "first"),
-    [({"collector": name}, 13) for name in COLLECTORS] + [({"overlap": True}, 14)],
-    ids=[*COLLECTORS, "overlap"],
-)
+@pytest.mark.parametrize(("overlap", "first"), [(False, 13), (True, 14)])
 def test_each_step_acts_with_the_weights_of_the_update_before_or_with_overlap_of_the_one_before_that(
-    tmp_path, options, first
+    tmp_path, overlap, first
 ):
-    stream = make_stream(tmp_path, total=30, **options)
+    stream = make_stream(tmp_path, total=30, overlap=overlap)
     actor = stream._policy.actor
 
     def update(module, batch):
@@ -193,16 +187,6 @@ def test_with_overlap_environments_step_while_the_consumer_learns_also_at_the_en
             time.sleep(0.01)
         assert len(steps) == expected
     assert (len(steps), len(stream.replay)) == (22, 20)
-
-
-def test_overlap_is_refused_where_the_collector_cannot(tmp_path):
-    with pytest.raises(ConfigError, match="data.overlap=true needs another collector than torchrl: set data.collector"):
-        make_stream(tmp_path, collector="torchrl", overlap=True)
-
-
-def test_an_unknown_collector_is_refused_with_the_choices(tmp_path):
-    with pytest.raises(ConfigError, match=r"data.collector='net' is unknown; choose one of direct, torchrl"):
-        make_stream(tmp_path, collector="net")
 
 
 def test_warm_up_is_random_and_the_pairs_are_real_from_the_first_row(tmp_path):
@@ -297,11 +281,20 @@ def test_a_restored_stream_makes_the_updates_that_are_left(tmp_path, ratio, over
     assert (back.env_steps, len(back.replay)) == (36, 36)
 
 
-@pytest.mark.parametrize("collector", COLLECTORS)
+CHOICES = {
+    "plain": dict,
+    "overlap": lambda: {"overlap": True},
+    "prioritized": lambda: {"sampler": PrioritizedSampler(100, alpha=0.7, beta=0.5)},
+    "n-step": lambda: {"transform": NStep(3, 0.9)},
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize("num_envs", [1, 3])
-def test_a_restored_stream_goes_on_in_the_middle_of_its_episodes(tmp_path, num_envs, collector):
+def test_a_restored_stream_goes_on_in_the_middle_of_its_episodes(tmp_path, num_envs, choice):
+    options = CHOICES[choice]
     whole, stream = (
-        make_stream(tmp_path / name, num_envs=num_envs, total=72, collector=collector) for name in ("whole", "part")
+        make_stream(tmp_path / name, num_envs=num_envs, total=72, **options()) for name in ("whole", "part")
     )
     run(whole)
     iterator = iter(stream)
@@ -310,7 +303,7 @@ def test_a_restored_stream_goes_on_in_the_middle_of_its_episodes(tmp_path, num_e
     stream.commit()
     state = stream.state_dict()
     iterator.close()
-    back = make_stream(tmp_path / "part", num_envs=num_envs, total=72, seed=5, collector=collector)
+    back = make_stream(tmp_path / "part", num_envs=num_envs, total=72, seed=5, **options())
     back.load_state_dict(state)
     run(back)
     assert (rows_of(back) == rows_of(whole)).all()
@@ -339,17 +332,17 @@ def test_an_environment_that_cannot_go_on_begins_anew_and_is_named(tmp_path, cap
 
 def test_lost_rows_do_not_reach_the_replay_and_their_episodes_do_not_count(tmp_path, monkeypatch):
     stream = make_stream(tmp_path, num_envs=2, total=12, warmup=10)
-    steps, end = [], DirectCollector.end
+    steps, collect = [], InProcessCollector.collect
 
     def lose(self):
-        rows = end(self)
+        rows = collect(self)
         steps.append(rows)
         if len(steps) == 3:
-            self.envs.lost[1] = True
+            self.lost[1] = True
             rows[DONE][1] = True
         return rows
 
-    monkeypatch.setattr(DirectCollector, "end", lose)
+    monkeypatch.setattr(InProcessCollector, "collect", lose)
     run(stream)
     assert (stream.env_steps, stream.lost_steps, len(stream.replay)) == (12, 1, 11)
     kept = torch.cat([rows[OBSERVATION] if i != 2 else rows[OBSERVATION][:1] for i, rows in enumerate(steps)])
@@ -390,7 +383,7 @@ def test_without_saved_rows_lost_ones_do_not_put_learning_off(tmp_path, monkeypa
     back = make_stream(tmp_path, save_replay=False)
     back.load_state_dict(stream.state_dict())
     start = back.env_steps
-    monkeypatch.setattr(DirectCollector, "lost", property(lambda self: np.array([back.env_steps < start + 5])))
+    monkeypatch.setattr(InProcessCollector, "lost", property(lambda self: np.array([back.env_steps < start + 5])))
     assert next(iter(back)).env_steps == start + 13
     assert (back.lost_steps, len(back.replay)) == (5, 8)
 
@@ -414,18 +407,6 @@ def test_a_total_that_leaves_nothing_to_learn_is_told(tmp_path):
 def test_impossible_schedules_are_refused(schedule, complaint):
     with pytest.raises(ConfigError, match=complaint):
         Schedule(*schedule)
-
-
-def test_episode_returns_by_hand():
-    episodes = EpisodeReturns()
-    add = episodes.add
-    add(torch.tensor([1.0, 10.0]), torch.tensor([False, False]))
-    add(torch.tensor([2.0, 20.0]), torch.tensor([True, False]))
-    add(torch.tensor([4.0, 40.0]), torch.tensor([False, True]))
-    assert (episodes.pop(), episodes.count) == ([(3.0, 2), (70.0, 3)], 2)
-    assert episodes.pop() == []
-    add(torch.tensor([8.0, 80.0]), torch.tensor([True, True]))
-    assert (episodes.pop(), episodes.count) == ([(12.0, 2), (80.0, 1)], 4)
 
 
 def test_episode_returns_of_the_counting_environment(tmp_path):

@@ -36,7 +36,7 @@ class Demand:
         return bisect.bisect_right(sizes, self.available, key=self.needed) - 1
 
 
-def check_space(
+def check_capacity(
     row_bytes: int,
     *,
     capacity: int,

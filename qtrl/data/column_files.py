@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
-from tensordict import TensorDict
+from tensordict import NestedKey
 from torch import Tensor
 
 from qtrl.data.ring import whole_blocks
@@ -67,14 +67,14 @@ class ColumnFiles:
         for path, size in missing:
             _make(path, size)
 
-    def map(self) -> TensorDict:
-        """Map the files into a TensorDict of shape (rows,)."""
-        rows = TensorDict(batch_size=[self._rows])
+    def map(self) -> dict[NestedKey, Tensor]:
+        """Map the files into memory: a tensor of shape (rows, ...) for each column."""
+        tensors: dict[NestedKey, Tensor] = {}
         for path, column, size in self._files:
             with _opened(path, size) as file:
                 data = torch.frombuffer(mmap.mmap(file, size), dtype=column.dtype)
-            rows[column.key] = data.view(self._rows, *column.shape)
-        return rows
+            tensors[column.key] = data.view(self._rows, *column.shape)
+        return tensors
 
     def reserve(self, rows: int) -> None:
         """Claim disk space for the first `rows` rows, in whole blocks.

@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from qtrl.data import space
-from qtrl.data.space import available_disk, available_memory, check_space, present
+from qtrl.data import capacity
+from qtrl.data.capacity import available_disk, available_memory, check_capacity, present
 from qtrl.errors import ConfigError
 
 GB = 10**9
@@ -13,8 +13,8 @@ KB = {"row_bytes": 4000, "slack": 0, "rows_of_run": 10**9}
 @pytest.fixture
 def have(monkeypatch):
     def have(memory=10**15, disk=10**15):
-        monkeypatch.setattr(space, "available_memory", lambda: memory)
-        monkeypatch.setattr(space, "available_disk", lambda folder: disk)
+        monkeypatch.setattr(capacity, "available_memory", lambda: memory)
+        monkeypatch.setattr(capacity, "available_disk", lambda folder: disk)
 
     return have
 
@@ -23,7 +23,7 @@ def refused(capacity, *, in_memory, folder, **changed):
     arguments = {**KB, **changed}
     row_bytes = arguments.pop("row_bytes")
     try:
-        check_space(row_bytes, capacity=capacity, in_memory=in_memory, folder=folder, **arguments)
+        check_capacity(row_bytes, capacity=capacity, in_memory=in_memory, folder=folder, **arguments)
     except ConfigError as error:
         return str(error)
     return None
@@ -84,11 +84,11 @@ def test_memory_that_nobody_tells_is_not_asked_for(have):
 
 
 def test_the_disk_of_a_folder_to_be_made_is_that_of_the_one_around_it(tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda path: asked.append(path) or SimpleNamespace(free=1, total=1))
+    asked, usage = [], SimpleNamespace(free=1, total=1)
+    monkeypatch.setattr(capacity.shutil, "disk_usage", lambda path: asked.append(path) or usage)
     monkeypatch.chdir(tmp_path)
     assert available_disk(tmp_path / "runs" / "a" / "replay") == 1
-    assert available_disk(space.Path("runs/a")) == 1
+    assert available_disk(capacity.Path("runs/a")) == 1
     assert asked == [tmp_path, tmp_path]
 
 
