@@ -101,7 +101,7 @@ class RLData:
             stop=context.stop,
         )
 
-    def _size(self, context: RunContext) -> dict[str, int]:
+    def _size(self, context: RunContext) -> dict[str, Any]:
         """Give the replay's files room for what is written between three saves.
 
         The first save may come as late as the first update, and any other by as many env steps as lie between two

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tensordict import TensorDict
 
-from qtrl.data import CollectingPolicy, InProcessCollector, transition_columns
+from qtrl.data import CollectingPolicy, GaussianNoise, InProcessCollector, transition_columns
 from qtrl.envs import VECTORS, make_vector_env
 from qtrl.errors import CheckpointError, EnvError
 from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED, TRUNCATED
