@@ -5,6 +5,7 @@ Shapes: `B` batch, `P` angles of the circuit, `n` qubits, `S` shots.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -180,11 +181,8 @@ class Executable:
             empty = angles.new_zeros(0, width)
             return empty + angles.sum() if self.capabilities.differentiable else empty
         check_memory(len(angles) * width * angles.element_size(), angles.device)
-        if torch.is_autocast_enabled(angles.device.type):
-            # Mixed precision is meant for networks: products in bfloat16 would destroy a state.
-            with torch.autocast(angles.device.type, enabled=False):
-                result = self.clock.time(lambda given: compute(self._places(given)), angles)
-        else:
+        mixed = torch.is_autocast_enabled(angles.device.type)  # for networks: bfloat16 products would destroy a state
+        with torch.autocast(angles.device.type, enabled=False) if mixed else nullcontext():
             result = self.clock.time(lambda given: compute(self._places(given)), angles)
         return result if result.dtype == angles.dtype else result.to(angles.dtype)
 
