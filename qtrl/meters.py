@@ -1,4 +1,4 @@
-"""What is counted while a run goes on: seconds by section; circuits, shots and seconds in them by purpose."""
+"""Counters of a run: seconds by section; circuits, shots and circuit seconds by purpose."""
 
 import time
 from collections import Counter, defaultdict
@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 OF_RANK_0 = frozenset({"probe", "test"})
-"""Purposes that rank 0 alone runs circuits for."""
+"""Purposes for which only rank 0 executes circuits."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one call of a block costs on a quantum computer.
+    """Cost of one call of a block on a quantum computer.
 
     Attributes:
-        circuits: Circuits executed, one for each set of angles.
-        shots: Measurements taken over all of them; 0 where an exact simulator reads probabilities.
+        circuits: Circuits executed, one per set of angles.
+        shots: Measurements over all of them; 0 for an exact simulator that reads probabilities.
     """
 
     circuits: int = 0
@@ -28,7 +28,7 @@ class Cost:
 
 
 class Timed(Protocol):
-    """What adds up its own seconds."""
+    """An object that accumulates its own run time."""
 
     @property
     def seconds(self) -> float:
@@ -42,8 +42,8 @@ class Ledger:
     Attributes:
         circuits: Circuits executed.
         shots: Measurements taken.
-        seconds: Wall-clock time that the circuits and gradients through them took, nothing around them included.
-        parameter_shift_circuits: What the updates so far would have executed with gradients by parameter shift.
+        seconds: Wall-clock time of circuits and gradients through them alone.
+        parameter_shift_circuits: Circuits that the updates so far would have executed with parameter-shift gradients.
     """
 
     circuits: Counter[str] = field(default_factory=Counter)
@@ -52,13 +52,13 @@ class Ledger:
     parameter_shift_circuits: int = 0
 
     def add(self, purpose: str, cost: Cost) -> None:
-        """Book the circuits and shots of one call."""
+        """Add the circuits and shots of one call."""
         self.circuits[purpose] += cost.circuits
         self.shots[purpose] += cost.shots
 
     @contextmanager
     def timed(self, purpose: str, source: Timed) -> Iterator[None]:
-        """Book the seconds that `source` counts in the `with` block."""
+        """Add the seconds that `source` counts in the `with` block."""
         start = source.seconds
         try:
             yield
@@ -66,9 +66,9 @@ class Ledger:
             self.seconds[purpose] += source.seconds - start
 
     def over_ranks(self, world_size: int) -> "Ledger":
-        """Return the books of all ranks together: every rank collects and learns alike, only rank 0 tests and probes.
+        """Return the sum over ranks: every rank collects and learns alike, only rank 0 tests and probes.
 
-        Seconds stay this rank's own: ranks run side by side, so a sum would be no time that passed.
+        Seconds stay this rank's own, since ranks run at the same time.
         """
         circuits, shots = (
             Counter({purpose: n * (1 if purpose in OF_RANK_0 else world_size) for purpose, n in counts.items()})
@@ -81,7 +81,7 @@ class Ledger:
         return Cost(self.circuits.total(), self.shots.total())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the books as plain data."""
+        """Return the counters as plain data."""
         return {
             "circuits": dict(self.circuits),
             "shots": dict(self.shots),
@@ -90,7 +90,7 @@ class Ledger:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` returned; earlier versions counted neither seconds nor parameter shift."""
+        """Restore what `state_dict` returned; earlier versions counted neither seconds nor parameter shift."""
         self.circuits, self.shots = (
             Counter({purpose: int(n) for purpose, n in state[name].items()}) for name in ("circuits", "shots")
         )
@@ -99,9 +99,9 @@ class Ledger:
 
 
 class Stopwatch:
-    """Wall-clock seconds by section, from a clock that never jumps.
+    """Wall-clock seconds by section, from a monotonic clock.
 
-    On an accelerator the time of a section is the time to launch its kernels, since nothing waits for them here.
+    On an accelerator this is the time to launch kernels, since nothing synchronizes here.
     """
 
     def __init__(self) -> None:
@@ -121,13 +121,13 @@ class Stopwatch:
         return dict(self.seconds)
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Take back what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.seconds = defaultdict(float, {name: float(n) for name, n in state.items()})
 
 
 @dataclass
 class RunMeters:
-    """The stopwatch and the ledger that all parts of a run share.
+    """The counters that all parts of a run share.
 
     Attributes:
         stopwatch: Seconds by section.
@@ -140,6 +140,6 @@ class RunMeters:
     longest_save: float = 0.0
 
     def wall_seconds(self) -> float:
-        """Sum up the phases of a run: warm-up, learning, and the tests and probes in between."""
+        """Return the seconds of all phases: warm-up, learning, tests and probes."""
         seconds = self.stopwatch.seconds
         return sum(seconds[phase] for phase in ("warmup", "learning", "test", "probe"))

@@ -1,4 +1,4 @@
-"""One seed in, an independent random stream out for each purpose and rank."""
+"""Independent random streams for each purpose and rank, derived from the run's one seed."""
 
 import hashlib
 import random
@@ -11,11 +11,11 @@ from qtrl.errors import CheckpointError
 
 
 def seed_for(seed: int, purpose: str, rank: int = 0) -> int:
-    """Derive the seed of one random stream, so that no two purposes share or shift each other's draws.
+    """Derive the seed of one random stream; an extra draw in one stream never shifts another.
 
     Args:
         seed: The run's seed.
-        purpose: What is drawn, for example `shots` or `target_noise`.
+        purpose: Name of the stream, for example `shots` or `target_noise`.
         rank: The process's rank, for streams that must differ between processes.
 
     Returns:
@@ -26,7 +26,7 @@ def seed_for(seed: int, purpose: str, rank: int = 0) -> int:
 
 
 class Generators:
-    """Random generators by purpose, each made on the device where it is first used.
+    """Random generators by purpose, each created on first use on the device given then.
 
     Args:
         seed: The run's seed.
@@ -42,7 +42,7 @@ class Generators:
         """Return the generator of one purpose.
 
         Raises:
-            CheckpointError: The state that it goes on from is not one of its kind.
+            CheckpointError: The state restored for it is invalid.
         """
         if purpose not in self._made:
             generator = torch.Generator(device).manual_seed(seed_for(self._seed, purpose, self._rank))
@@ -52,11 +52,11 @@ class Generators:
         return self._made[purpose]
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        """Return the random states by purpose."""
+        """Return the state of each generator by purpose."""
         return self._restored | {purpose: generator.get_state() for purpose, generator in self._made.items()}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Take back what `state_dict` returned; a generator not made yet takes its state when it is."""
+        """Restore what `state_dict` returned; a generator that does not exist yet is restored on creation."""
         self._restored = dict(state)
         for purpose in list(self._made):
             if purpose in self._restored:
@@ -82,7 +82,7 @@ def random_states() -> dict[str, Any]:
 
 
 def set_random_states(states: dict[str, Any]) -> None:
-    """Take back what `random_states` returned; states of GPUs that are not there are left out."""
+    """Restore what `random_states` returned; states of absent GPUs are ignored."""
     random.setstate(states["python"])
     name, keys, *rest = states["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))

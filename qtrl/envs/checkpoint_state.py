@@ -23,7 +23,7 @@ WORD, STATE = 2**32, 2**128
 
 def pack(arrays: SharedArrays, records: Sequence[Record | None], *, step_given: bool) -> dict[str, Any]:
     """Return the state for a checkpoint; arguments as `unpack` returns them."""
-    import torch  # late, because worker processes need this package without it
+    import torch  # imported late: worker processes use this package without torch
 
     episodes = [
         None if record is None else {**record, "actions": torch.from_numpy(record["actions"])} for record in records

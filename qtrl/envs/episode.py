@@ -1,4 +1,4 @@
-"""One environment, and the record from which another process can take its episode up again.
+"""One environment, and the record from which its episode can be resumed in another process.
 
 Shapes: T actions taken, A action.
 """
@@ -12,19 +12,20 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Record = dict[str, Any]
-"""An episode so far: `generator` and `seed` it was begun with, `actions` since, `generator_after` them."""
+"""An episode so far: the state of the `generator` and the `seed` before its reset, all `actions`, and the state of the
+generator after them (`generator_after`)."""
 Step = tuple[Array, float, bool, bool, dict[str, Any]]
 
 MOST_ACTIONS = 100_000
-"""Actions that are kept of an episode; a longer one cannot be taken up again."""
+"""Maximum length of an episode that can be resumed."""
 
 
 class Episode:
-    """One environment that remembers how it came to be where it is.
+    """One environment, with a record of its episode that allows an exact replay.
 
-    What a simulator is in is not saved but made again: its random generator as it was before the episode began, that
-    reset, and the actions since. This is exact for every environment whose numbers follow from its generator and the
-    actions, MuJoCo's among them, whose restored state would not give the same rewards.
+    The simulator's state is not saved but reproduced, from the state of the random generator before the episode, the
+    reset and the actions since. This is exact for every environment that is a function of generator and actions,
+    MuJoCo's among them, whose saved and restored state would not give the same rewards.
 
     Args:
         env: An environment with flat float32 actions.
@@ -48,10 +49,10 @@ class Episode:
         return self._env.step(action)
 
     def record(self) -> Record | None:
-        """Return the episode so far, or None where it cannot be taken up again.
+        """Return the episode so far, or None where it cannot be resumed.
 
-        That is so before the first reset, after more than `MOST_ACTIONS` actions, and where `np_random` is no numpy
-        Generator whose state is a few integers, as that of Gymnasium's own is.
+        That is so before the first reset, after more than `MOST_ACTIONS` actions, and where `np_random` is not a NumPy
+        Generator with a state of a few integers, such as Gymnasium's PCG64.
         """
         after = self._generator_state()
         if self._generator is None or after is None or len(self._actions) > MOST_ACTIONS:
@@ -61,24 +62,24 @@ class Episode:
         return {"generator": self._generator, "seed": self._seed, "actions": actions, "generator_after": after}
 
     def resume(self, record: Record, newest: Step) -> bool:
-        """Play a recorded episode again.
+        """Replay a recorded episode.
 
         Args:
-            record: What `record` returned, of any copy of the environment.
-            newest: What the last of its steps gave, or the reset where no action was taken; of the latter only the
-                observation counts. The info is not looked at.
+            record: What `record` returned, from any copy of the environment.
+            newest: Results of its last step; without any action only the observation, that of the reset, is compared.
+                The info is ignored.
 
         Returns:
-            Whether this environment, bit for bit, is where that one was. If not, its next episode is the one that the
-            other environment would have begun next, as far as its generator decides.
+            Whether the replay ended with the same results, bit for bit. If not, the next episode is still the one that
+            the recorded environment would have begun next, as far as the generator decides.
         """
         try:
             self._set_generator(record["generator"])
             same = self._play(record, newest) and self._generator_state() == record["generator_after"]
-        except Exception:  # whatever a changed environment, or another version of it, says of these actions
+        except Exception:  # anything that a changed environment, or another version of it, raises for these actions
             same = False
         if not same:
-            self._generator = None  # what was played is no episode of this run
+            self._generator = None  # the replayed episode is not one of this run
             with suppress(AttributeError, TypeError, ValueError):  # a generator of another kind
                 self._set_generator(record["generator_after"])
         return same
@@ -93,7 +94,7 @@ class Episode:
         if len(record["actions"]):
             terminated = truncated = False
         for action in record["actions"]:
-            if terminated or truncated:  # over before all actions are taken
+            if terminated or truncated:  # ended too early
                 return False
             observation, reward, terminated, truncated, _ = self.step(action)
         return observation.tobytes() == newest[0].tobytes() and (reward, terminated, truncated) == newest[1:4]
@@ -107,5 +108,5 @@ class Episode:
 
 
 def _is_plain(state: Any) -> bool:
-    """Tell whether a generator's state is made of numbers and words alone."""
+    """Tell whether a generator's state consists of integers and strings alone."""
     return isinstance(state, dict) and all(isinstance(value, int | str) or _is_plain(value) for value in state.values())

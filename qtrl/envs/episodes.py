@@ -1,4 +1,4 @@
-"""Test episodes: a policy plays one episode for each seed, and nothing is learned.
+"""Test episodes: a policy plays one episode per seed, without learning.
 
 Shapes: N episodes still running, O observation, A action.
 """
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DEFAULT_MAX_EPISODE_STEPS = 1000
-"""Env steps after which a test episode is ended in an environment that has no time limit."""
+"""Time limit in env steps of a test episode in an environment without one."""
 
 
 @dataclass(frozen=True)
 class Episodes:
-    """What was played, in the order of the seeds.
+    """Results of test episodes, in the order of the seeds.
 
     Attributes:
         returns: Undiscounted sum of rewards of each episode.
         lengths: Env steps of each episode.
-        frames: RGB images of the first episode, each (height, width, 3) of uint8; empty where none were asked for.
-        fps: Frames per second at which `frames` play at the environment's own pace.
+        frames: RGB images of the first episode, each (height, width, 3) of uint8; empty if not requested.
+        fps: Frame rate at which `frames` play in the environment's real time.
     """
 
     returns: tuple[float, ...]
@@ -39,7 +39,7 @@ class Episodes:
 
     @property
     def env_steps(self) -> int:
-        """Env steps of all episodes together."""
+        """Total env steps of all episodes."""
         return sum(self.lengths)
 
 
@@ -52,14 +52,14 @@ def run_episodes(
     render_first: bool = False,
     frame_every: int = 2,
 ) -> Episodes:
-    """Play one episode for each seed.
+    """Play one episode per seed.
 
-    All running episodes are stepped together with one call of the policy; one that has ended drops out of the batch.
+    All running episodes are stepped with one call of the policy; one that has ended leaves the batch.
 
     Args:
         env_id: Anything that Gymnasium's `make` accepts.
         policy: From observations, float32 of shape (N, O), to actions of shape (N, A) in [-1, 1]; called without
-            gradients. Noise and train or eval mode are its caller's business.
+            gradients. Noise, and train or eval mode, are up to the caller.
         seeds: An episode starts as Gymnasium's `reset(seed=...)` does.
         max_episode_steps: Time limit in env steps in place of the environment's own; without either,
             `DEFAULT_MAX_EPISODE_STEPS`.
@@ -111,7 +111,7 @@ def _play(
 
 
 def _act(policy: "Callable[[Tensor], Tensor]", observations: np.ndarray, action_size: int) -> np.ndarray:
-    import torch  # late, because worker processes need this package without it
+    import torch  # imported late: worker processes use this package without torch
 
     with torch.no_grad():
         actions = policy(torch.from_numpy(observations))

@@ -1,4 +1,4 @@
-"""From an environment id to one environment with flat float32 observations and actions in [-1, 1]."""
+"""Factory of one environment with flat float32 observations and actions in [-1, 1]."""
 
 import difflib
 import warnings
@@ -16,14 +16,14 @@ from qtrl.specs import EnvSpec
 def make_env(env_id: str, *, max_episode_steps: int | None = None, render: bool = False) -> gym.Env:
     """Make one environment.
 
-    Its observation is a flat float32 vector, whatever space the environment has; its action is a flat float32 vector
-    in [-1, 1], clamped and rescaled to the environment's bounds. Actions, observations and rewards are checked finite,
-    and a step in which MuJoCo reset an unstable simulation truncates the episode, see `SimulatorGuard`.
+    Its observation is flattened to a float32 vector; its action is a flat float32 vector in [-1, 1], clamped and
+    rescaled to the environment's bounds. Non-finite actions, observations and rewards are refused, and a step in which
+    MuJoCo reset an unstable simulation truncates the episode, see `SimulatorGuard`.
 
     Args:
         env_id: Anything that Gymnasium's `make` accepts, `module:Id-v0` included; the module is imported.
         max_episode_steps: Time limit in env steps in place of the environment's own.
-        render: Whether `render()` is going to be asked for frames.
+        render: Whether frames will be rendered.
 
     Raises:
         ConfigError: `max_episode_steps` is below 1.
@@ -44,7 +44,7 @@ def make_env(env_id: str, *, max_episode_steps: int | None = None, render: bool 
 
 
 def env_spec(env_id: str, *, max_episode_steps: int | None = None) -> EnvSpec:
-    """Make one environment, read its sizes and time limit, and close it; arguments and errors as in `make_env`."""
+    """Return the sizes and the time limit of an environment; arguments and errors as in `make_env`."""
     env = make_env(env_id, max_episode_steps=max_episode_steps)
     try:
         return EnvSpec(
@@ -67,7 +67,7 @@ def _make_raw(env_id: str, max_episode_steps: int | None, render: bool) -> gym.E
     except (gym.error.UnregisteredEnv, gym.error.DeprecatedEnv) as error:
         raise EnvError(f"unknown environment {env_id!r}: {_suggestion(env_id)}") from error
     except Exception as error:
-        check_renderer()  # with a bad MUJOCO_GL `import mujoco` fails, and its own words do not say why
+        check_renderer()  # with a bad MUJOCO_GL `import mujoco` fails, with an unclear message
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise EnvError(f"environment {env_id!r} cannot be made: {reason}") from error
 

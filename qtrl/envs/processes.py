@@ -20,8 +20,8 @@ from qtrl.specs import EnvSpec
 
 HOUR = 3600.0
 ADVICE = "look for its words above, or set env.vector=serial"
-LONGER = 10.0
-"""Factor on the timeout for making environments and for replaying an episode."""
+START_FACTOR = REPLAY_FACTOR = 10.0
+"""Factors on the timeout for making environments, and for replaying one episode."""
 Jobs = dict[Worker, tuple[Any, ...]]
 """The arguments of a command for each worker."""
 
@@ -60,7 +60,7 @@ class ProcessVectorEnv(VectorEnv):
             for number, rows in enumerate(parts, 1):
                 job = (make, self._layout, self._buffers)
                 self._workers.append(Worker(self._context, f"{number} of {len(parts)}", rows, job))
-            deadline = time.monotonic() + LONGER * self._timeout
+            deadline = time.monotonic() + START_FACTOR * self._timeout
             for worker in self._workers:
                 worker.wait(deadline)
         except LostWorkerError as loss:
@@ -107,7 +107,7 @@ class ProcessVectorEnv(VectorEnv):
         resumed = np.zeros(self.num_envs, dtype=np.bool_)
         self._send(RESUME, {each: ([records[row] for row in each.rows], step_given) for each in self._workers})
         most_rows = len(self._workers[0].rows)
-        for worker, answer in self._wait(self._workers, LONGER * self._timeout * most_rows).items():
+        for worker, answer in self._wait(self._workers, REPLAY_FACTOR * self._timeout * most_rows).items():
             resumed[worker.rows] = answer
         lost = np.flatnonzero(self._cut).tolist()
         resumed[lost] = False
@@ -150,7 +150,7 @@ class ProcessVectorEnv(VectorEnv):
             worker.start()
             seeds = [self._fresh_seed(row) for row in worker.rows]
             try:
-                worker.wait(time.monotonic() + LONGER * self._timeout)
+                worker.wait(time.monotonic() + START_FACTOR * self._timeout)
                 worker.send(RESET, list(zip(worker.rows, seeds, strict=True)))
                 worker.wait(time.monotonic() + self._timeout)
                 loss = None

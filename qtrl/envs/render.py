@@ -1,4 +1,4 @@
-"""Frames and videos on machines with and without a screen."""
+"""Rendering of frames and videos, with or without a display."""
 
 import os
 import sys
@@ -12,16 +12,16 @@ import numpy as np
 from qtrl.errors import RenderError
 
 DEFAULT_FPS = 30.0
-"""Frames per second for an environment that tells neither its frame rate nor its time step."""
+"""Frames per second for an environment that declares neither a frame rate nor a time step."""
 
 _INSTALL = "install libegl1 and libegl-mesa0 for MUJOCO_GL=egl, or libosmesa6 for MUJOCO_GL=osmesa (Debian's names)"
 
 
 def pick_renderer() -> None:
-    """On a machine without a screen choose how to draw without one, where the user has not chosen.
+    """Select off-screen rendering on a machine without a display, unless the user has selected a renderer.
 
-    Sets `MUJOCO_GL` to `egl` or `osmesa`, the first whose libraries are installed, and `SDL_VIDEODRIVER` for the
-    environments that draw with pygame. It must come before the first frame of the process.
+    Sets `MUJOCO_GL` to `egl` or `osmesa`, the first whose libraries are installed, and `SDL_VIDEODRIVER` for
+    environments that draw with pygame. To be called before the first frame of the process.
 
     Raises:
         RenderError: `MUJOCO_GL` is set and names a library that is not installed.
@@ -38,12 +38,12 @@ def pick_renderer() -> None:
 
 
 def check_renderer() -> None:
-    """Check that the library named by `MUJOCO_GL` is there.
+    """Check that the library named by `MUJOCO_GL` is installed.
 
-    MuJoCo's own failure is an AttributeError on None, raised when it is imported or at the first frame.
+    MuJoCo itself fails with an AttributeError on None, at its import or at the first frame.
 
     Raises:
-        RenderError: It is `egl` or `osmesa`, and not installed.
+        RenderError: It is not.
     """
     backend = os.environ.get("MUJOCO_GL", "")
     if backend in ("egl", "osmesa") and not _installed(backend):
@@ -54,7 +54,7 @@ def render_frame(env: gym.Env) -> np.ndarray:
     """Render one RGB image, (height, width, 3) of uint8, of an environment made with `render=True`.
 
     Raises:
-        RenderError: The environment cannot draw itself on this machine.
+        RenderError: The environment cannot be rendered on this machine.
     """
     try:
         frame = env.render()
@@ -67,7 +67,7 @@ def render_frame(env: gym.Env) -> np.ndarray:
 
 
 def frames_per_second(env: gym.Env) -> float:
-    """Return the frame rate at which one frame per env step plays at the environment's own pace."""
+    """Return the frame rate at which one frame per env step plays in the environment's real time."""
     fps = env.metadata.get("render_fps")
     time_step = getattr(env.unwrapped, "dt", None)
     return float(fps or (1.0 / time_step if time_step else DEFAULT_FPS))
@@ -91,7 +91,7 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> P
         raise RenderError(f"no frames for {path}, expected at least one")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The codec needs even sizes only; imageio would stretch to multiples of 16.
+        # The codec needs even sizes; imageio's default stretches to multiples of 16.
         imageio.mimwrite(
             path, images, format="FFMPEG", fps=fps, codec="libx264", pixelformat="yuv420p", macro_block_size=2
         )
@@ -107,5 +107,5 @@ def _has_screen() -> bool:
 def _installed(backend: str) -> bool:
     if backend == "osmesa":
         return find_library("OSMesa") is not None
-    # libEGL hands over to a vendor's library, and is of no use alone.
+    # libEGL only dispatches to a vendor's library.
     return find_library("EGL") is not None and any(find_library(f"EGL_{vendor}") for vendor in ("nvidia", "mesa"))

@@ -1,4 +1,4 @@
-"""What MuJoCo does not tell of by itself: a simulation that became unstable."""
+"""Detection of MuJoCo simulations that became unstable, which MuJoCo itself resets silently."""
 
 import sys
 from collections import deque
@@ -10,25 +10,25 @@ import numpy as np
 from qtrl.errors import EnvError
 
 LOST = "qtrl.lost"
-"""Key in a step's `info`: the step is no transition."""
+"""Key in a step's `info`: the step is not a valid transition."""
 MOST_LOST, WITHIN = 100, 10_000
-"""Steps of one environment that may be lost within so many of its env steps.
+"""Maximum number of lost steps of one environment within a number of its env steps.
 
-Each ends an episode. A sound simulation loses none; at one step in a hundred an episode has a hundred steps on average
-whatever the policy does, so that nothing is learned about the later ones.
+Each truncates an episode. A stable simulation loses none; at one in a hundred, episodes have a hundred steps on
+average whatever the policy does, so that nothing is learned about later ones.
 """
 
 
 class SimulatorGuard(gym.Wrapper):
-    """Notice that MuJoCo reset its simulation, and mark the step.
+    """Detect that MuJoCo reset its simulation within a step, and mark that step as lost.
 
-    At a huge or non-finite position, velocity or acceleration MuJoCo writes a warning, puts the body back to its
-    initial state in the middle of the step, and goes on: the observation is finite, and nothing is terminated. Its
-    counters of such warnings tell; time alone would not in the first step of an episode.
+    At a huge or non-finite position, velocity or acceleration MuJoCo logs a warning, resets the body to its initial
+    state in the middle of the step, and continues: the observation is finite, and the episode is not terminated. Its
+    warning counters show it; simulated time would not in the first step of an episode.
 
     Args:
-        env: An environment that has MuJoCo's `data`.
-        env_id: The name to use in errors.
+        env: An environment with MuJoCo's `data`.
+        env_id: Its name in errors.
     """
 
     def __init__(self, env: gym.Env, env_id: str) -> None:
@@ -38,7 +38,7 @@ class SimulatorGuard(gym.Wrapper):
         self._lost: deque[int] = deque(maxlen=MOST_LOST)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Start an episode, as the environment does."""
+        """Reset the environment."""
         self._last, info = self.env.reset(seed=seed, options=options)
         self._counters = _instabilities(self.env.unwrapped.data)
         self._sound = self._counters.tobytes()
@@ -48,11 +48,11 @@ class SimulatorGuard(gym.Wrapper):
         """Take one env step.
 
         Returns:
-            What the environment gives. For a step in which the simulation was reset: the observation before it, reward
+            The environment's results. For a step in which the simulation was reset: the observation before it, reward
             0, truncated, and `LOST` in the info.
 
         Raises:
-            EnvError: More than `MOST_LOST` steps were lost `WITHIN` so many.
+            EnvError: More than `MOST_LOST` of the last `WITHIN` steps were lost.
         """
         observation, reward, terminated, truncated, info = self.env.step(action)
         self._env_steps += 1
@@ -73,13 +73,13 @@ class SimulatorGuard(gym.Wrapper):
 
 
 def guard_simulator(env: gym.Env, env_id: str) -> gym.Env:
-    """Put a `SimulatorGuard` around an environment of MuJoCo; return any other one as it is."""
-    mujoco = sys.modules.get("mujoco")  # whoever has its data has imported it
+    """Wrap a MuJoCo environment in a `SimulatorGuard`; return any other one unchanged."""
+    mujoco = sys.modules.get("mujoco")  # imported by every environment that uses it
     data = getattr(env.unwrapped, "data", None)
     return SimulatorGuard(env, env_id) if mujoco and isinstance(data, mujoco.MjData) else env
 
 
 def _instabilities(data: Any) -> np.ndarray:
-    """Return a live view of the counters of bad positions, velocities, accelerations and controls."""
+    """Return a view of the warning counters for bad positions, velocities, accelerations and controls."""
     kinds = sys.modules["mujoco"].mjtWarning
     return data.warning.number[kinds.mjWARN_BADQPOS : kinds.mjWARN_BADCTRL + 1]

@@ -1,4 +1,4 @@
-"""The last wrapper around every environment: flat float32 vectors on qtrl's side, the environment's own on the other.
+"""The outermost wrapper of every environment: rescales actions and refuses non-finite values.
 
 Shapes: O observation, A action.
 """
@@ -15,16 +15,15 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class VectorGuard(gym.Wrapper):
-    """Rescale actions from [-1, 1] and let nothing pass that is not finite.
+    """Clamp and rescale actions from [-1, 1], and refuse non-finite actions, observations and rewards.
 
-    Gymnasium's `RescaleAction` is not used, because its rounding leaves the bounds for one edge in five when they are
-    uneven (an environment that checks its actions then fails), and because it divides by zero where the two bounds of
-    an entry are equal. Neither it nor most environments clip: Humanoid's control cost grows with the square of an
-    action that its motors have long clipped.
+    Gymnasium's `RescaleAction` is not used: for one uneven bound in five its rounding exceeds the bound, which fails in
+    environments that check their actions, and it divides by zero where both bounds of an entry are equal. Neither it
+    nor most environments clip: Humanoid's control cost grows with the square of the unclipped action.
 
     Args:
         env: An environment whose observation is a 1-D Box and whose action is a bounded Box of floats of any shape.
-        env_id: The name to use in errors.
+        env_id: Its name in errors.
     """
 
     def __init__(self, env: gym.Env, env_id: str) -> None:
@@ -37,7 +36,7 @@ class VectorGuard(gym.Wrapper):
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, env.observation_space.shape, np.float32)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
-        """Start an episode and return the observation, shape (O,), and what else the environment tells.
+        """Start an episode and return the observation, shape (O,), and the environment's info.
 
         Raises:
             EnvError: The observation is not finite.
@@ -52,7 +51,7 @@ class VectorGuard(gym.Wrapper):
             action: Shape (A,); entries beyond [-1, 1] are clamped.
 
         Returns:
-            Observation of shape (O,), reward, terminated, truncated, and what else the environment tells.
+            Observation of shape (O,), reward, terminated, truncated, and the environment's info.
 
         Raises:
             EnvError: The action, the observation or the reward is not finite.
@@ -73,7 +72,7 @@ class VectorGuard(gym.Wrapper):
                 f"{self.env_id}: the policy gave a non-finite action ({_first_bad(action)}), look for NaN in it"
             )
         weight = (np.clip(action, -1.0, 1.0).reshape(self._low.shape) + 1.0) / 2.0
-        # Weighted so that -1 and 1 meet the bounds exactly; the clip catches the last digit between equal bounds.
+        # Weighted so that -1 and 1 give the bounds exactly; the clip catches rounding between equal bounds.
         mixed = np.clip(self._low * (1.0 - weight) + self._high * weight, self._low, self._high)
         return mixed.astype(self.env.action_space.dtype)
 

@@ -72,7 +72,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     archive = _archive(path)
     try:
-        checkpoint = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
+        checkpoint = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)  # noqa: TID251
         assert_plain(checkpoint)
     except Exception as error:  # torch.load raises nearly anything on a file that is not its own
         raise CheckpointError(f"{path} is not a checkpoint that loads with weights_only=True") from error

@@ -1,4 +1,4 @@
-"""Where the metrics go."""
+"""Lightning loggers: `metrics.csv` and Weights & Biases."""
 
 from qtrl.loggers.csv import MetricsCSV
 from qtrl.loggers.wandb import WandbRun

@@ -1,4 +1,4 @@
-"""Files in W&B: the video of a test and the pages of a report, shown in a run and kept as its artifacts."""
+"""Upload of a test video and of a report to W&B, as media of a run and as artifacts."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -9,23 +9,23 @@ from qtrl.keys import ENV_STEPS
 from qtrl.loggers.wandb import WandbRun
 
 VIDEO = "test/video"
-"""Key of the video of a test episode."""
+"""Key of the test video."""
 REPORT = "report"
-"""Key of the page, type of the artifact, and type of the run that holds both."""
+"""Key of the report's page, type of its artifact, and job type of its run."""
 UPLOAD_SECONDS = 120
-"""How long files may take to be sent."""
+"""Time limit of an upload."""
 
 
 def log_video(run: WandbRun, path: Path, *, env_steps: int) -> str:
-    """Log a video of a test episode to the run whose agent it shows, and end the session.
+    """Log a test video to the run that trained the agent, and finish the run.
 
     Args:
         run: The run.
         path: An MP4 file.
-        env_steps: Those after which the agent was tested.
+        env_steps: Env steps of training after which the agent was tested.
 
     Returns:
-        Where it is, or how to send it; empty if W&B failed, of which a warning tells.
+        The run's address, or for an offline run the command that sends it; empty after a failure, which warns.
     """
 
     def send(session: Any) -> None:
@@ -38,11 +38,11 @@ def log_video(run: WandbRun, path: Path, *, env_steps: int) -> str:
 
 
 def log_report(run: WandbRun, files: Sequence[Path]) -> str:
-    """Log the page of a report, and all of its files as an artifact, and end the session.
+    """Log a report's page, and all of its files as an artifact, and finish the run.
 
     Args:
-        run: A run of the report's own.
-        files: The page, then the others that were written.
+        run: A run for this report alone.
+        files: The page, then the other files.
 
     Returns:
         As `log_video`.

@@ -1,4 +1,4 @@
-"""Metrics as a CSV file that grows by appending, so that it outlives a crash and a resume."""
+"""Metrics as an append-only CSV file that survives crashes and resumed runs."""
 
 import csv
 import io
@@ -14,24 +14,24 @@ from qtrl.files.untrusted import read_regular
 from qtrl.keys import ENV_STEPS, METRICS
 
 LARGEST = 2**30
-"""Bytes of a file that is read back."""
+"""Maximum size in bytes of a file that is read back."""
 
 
 class MetricsCSV(Logger):
-    """Append one row for each call; columns are fixed, cells of metrics not in the call stay empty.
+    """Append one row per call; the columns are fixed, and cells of absent metrics stay empty.
 
     Lightning's own CSV logger deletes the file of a resumed run, and rewrites it whenever a new metric appears.
 
     Args:
         path: The file; its folder must exist.
-        columns: Names of all metrics that will come.
+        columns: Names of all metrics.
     """
 
     def __init__(self, path: Path, columns: Sequence[str] = METRICS) -> None:
         super().__init__()
         self.path, self._columns = path, columns
         self.row_count = 0
-        """Rows of the file so far."""
+        """Number of rows in the file."""
 
     @property
     def name(self) -> str:
@@ -44,10 +44,10 @@ class MetricsCSV(Logger):
         return ""
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: the run folder holds the config."""
+        """Do nothing; the run folder holds the config."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Append one row; `metrics` holds `env_steps`, and `step` is not used.
+        """Append one row; `metrics` includes `env_steps`, and `step` is ignored.
 
         Raises:
             RunFolderError: The file cannot be written.
@@ -64,10 +64,10 @@ class MetricsCSV(Logger):
         self.row_count += 1
 
     def truncate(self, rows: int) -> None:
-        """Keep the first `rows` rows: those after a checkpoint are written again by the run that goes on from it.
+        """Drop all rows after the first `rows`: a run resumed from a checkpoint writes the later ones again.
 
         Raises:
-            RunFolderError: It is not the file of such a run.
+            RunFolderError: The file is not of such a run.
         """
         if not self.path.exists():
             return
@@ -80,7 +80,7 @@ class MetricsCSV(Logger):
         self.row_count = len(kept)
 
     def _read(self) -> list[dict[str, str]]:
-        """Read the rows, but for the last line where it has no end."""
+        """Read all rows, without a last line that a kill cut short."""
         whole, _, _ = read_regular(self.path, limit=LARGEST).decode(errors="replace").rpartition("\n")
         reader = csv.DictReader(whole.splitlines(), strict=True)
         try:

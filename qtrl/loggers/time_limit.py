@@ -1,4 +1,4 @@
-"""Calls that may take only so long."""
+"""Calls with a time limit."""
 
 import queue
 import threading
@@ -7,11 +7,11 @@ from typing import Any
 
 
 def within(seconds: float, call: Callable[[], Any]) -> Any:
-    """Return what `call` returns, or go on without it: it is left behind in a thread of its own.
+    """Run `call` in a daemon thread and return its result; after the time limit the thread is abandoned.
 
     Raises:
-        TimeoutError: `call` takes longer than `seconds`.
-        Exception: What `call` raises.
+        TimeoutError: The call took longer than `seconds`.
+        Exception: The error that `call` raised.
     """
     outcome: queue.SimpleQueue = queue.SimpleQueue()
 

@@ -1,4 +1,4 @@
-"""Weights & Biases: offline unless a key is there or it is asked for; env steps are the axis of every metric."""
+"""Weights & Biases logger: offline unless a key exists or online mode is requested; env steps are the x axis."""
 
 import math
 import netrc
@@ -22,17 +22,17 @@ from qtrl.loggers.time_limit import within
 HOST = "api.wandb.ai"
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 LONGEST_RUN_ID = 200
-"""Bytes of the file that holds it."""
+"""Maximum size in bytes of the file that holds it."""
 START_SECONDS = 20
-"""How long the server may take to answer at the start of a run."""
+"""Time limit for the server's answer at the start of a run."""
 CONNECT_SECONDS = 40
-"""How long the start may take in all: online, and offline after that failed."""
+"""Time limit of the whole start: online, and offline after that failed."""
 CALL_SECONDS = 3
-"""How long W&B's service may take to accept a row, and to end a run that was stopped."""
+"""Time limit for W&B's service to accept a row, and to end a run that was stopped."""
 FINISH_SECONDS = 15
-"""How long the end of a complete training waits for the upload."""
+"""Time limit of the upload at the end of a complete training."""
 RETRY_SECONDS = (10, 60, 600)
-"""Pauses before W&B is tried again after it failed; after the last of these tries it is left alone."""
+"""Back-off before each retry after a failure of W&B; after the last one W&B is given up."""
 
 
 def has_key() -> bool:
@@ -46,10 +46,10 @@ def has_key() -> bool:
 
 
 def read_run_id(path: Path) -> str:
-    """Read the id under which W&B keeps a run; empty if there is none yet.
+    """Read the W&B id of a run; empty if it has none yet.
 
     Raises:
-        RunFolderError: It is no regular file, or holds no such id.
+        RunFolderError: The file is not a regular one, or does not hold an id.
     """
     try:
         run_id = read_regular(path, limit=LONGEST_RUN_ID).decode().strip()
@@ -63,25 +63,25 @@ def read_run_id(path: Path) -> str:
 
 
 class WandbRun(Logger):
-    """One W&B run, made at the first row.
+    """One W&B run, created at the first row.
 
     Lightning's own W&B logger makes `trainer/global_step` the axis, which here counts the steps of three optimizers.
-    No failure of W&B ends a training or makes it wait long: a server that does not answer at the start makes the run
-    an offline one, and a service that dies or hangs is started again a few times. The run folder has everything.
+    No failure of W&B ends or stalls a training: without an answer from the server at the start the run is kept offline,
+    and a service that dies or hangs is restarted a few times. The run folder has all data in any case.
 
     Args:
         save_dir: The run folder; W&B writes into its `wandb/`.
         project: The W&B project.
         run_name: The run's display name.
         entity: The W&B user or team; None for the account's default.
-        group: Runs to be compared share a group.
+        group: Runs to be compared share it.
         tags: Labels to filter by.
         offline: None decides by `WANDB_MODE`, then by whether a key is there.
         config: Stored with the run.
-        job_type: What kind of run it is, where that is no training.
+        job_type: Kind of run, if not a training.
 
     Raises:
-        RunFolderError: The run folder does not hold the id of a W&B run where it should.
+        RunFolderError: `wandb/run_id.txt` in the run folder does not hold a W&B id.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class WandbRun(Logger):
         self._run: Any = None
         self._failures, self._not_before = 0, -math.inf
         self.finish_seconds = FINISH_SECONDS
-        """How long the end of a complete run waits for the upload."""
+        """Time limit of the upload at the end of a complete run."""
         self._init: dict[str, Any] = {
             "project": project,
             "name": run_name,
@@ -124,18 +124,18 @@ class WandbRun(Logger):
 
     @property
     def version(self) -> str:
-        """The id under which W&B keeps the run, also over a resume."""
+        """The run's W&B id, which a resumed run keeps."""
         return self._id
 
     @property
     def failed(self) -> bool:
-        """Whether any call of W&B failed."""
+        """Whether any call to W&B failed."""
         return self._failures > 0
 
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """The W&B run, made on first use; None while W&B fails."""
+        """The W&B run, created on first use; None after a failure."""
         if self._run is None:
             self._try(self._connect, CONNECT_SECONDS)
         return self._run
@@ -174,23 +174,23 @@ class WandbRun(Logger):
         return wandb.init(dir=str(self._folder.parent), **options, **self._init)
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: the config is given when the run is made."""
+        """Do nothing; the config is given when the run is created."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log one row; `metrics` holds `env_steps`, and `step` is not used."""
+        """Log one row; `metrics` includes `env_steps`, and `step` is ignored."""
         self.attempt(lambda run: run.log(dict(metrics)), CALL_SECONDS)
 
     def log_summary(self, summary: Mapping[str, Any]) -> None:
-        """Store the end result with the run."""
+        """Store the final result with the run."""
         self.attempt(lambda run: run.summary.update(dict(summary)), CALL_SECONDS)
 
     def attempt(self, call: Callable[[Any], Any], seconds: float) -> None:
-        """Call with the W&B run, unless W&B fails; a call that fails, or takes longer, is given up with a warning."""
+        """Call with the W&B run, if there is one; a failure or timeout warns and never raises."""
         if (run := self.experiment) is not None:
             self._try(lambda: call(run), seconds)
 
     def finalize(self, status: str) -> None:
-        """Close the run, so that the next one of this process is another."""
+        """Finish the run."""
         if (run := self._run) is not None:
             complete = status == "success"
             seconds = self.finish_seconds if complete else CALL_SECONDS  # a stopped process is soon killed

@@ -1,4 +1,4 @@
-"""A W&B workspace as code: what its panels show, and over what."""
+"""A W&B workspace (dashboard) as code: its sections and panels."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 NAME = "qtrl"
 LABEL = "label"
-"""Key of the config by which runs are grouped: the seeds of one block have it in common."""
+"""Config key by which runs are grouped: the seeds of one variant share it."""
 COLUMNS = 3
 MOST_RUNS = 200
-"""Runs that a panel draws; W&B's own limit is 10, fewer than two blocks of a study have."""
+"""Maximum number of runs in a panel; W&B's default is 10, fewer than two variants of a study have."""
 SUMMARIES = ("status", "return_mean", "last_ten_return_mean", "best_return_mean", "env_steps_per_second")
-"""Keys of `summary.json` that the list of runs shows."""
+"""Keys of `summary.json` shown as columns in the list of runs."""
 SAVE_SECONDS = 40
-"""How long the server may take; W&B itself gives up on one call after 19."""
+"""Time limit for the server; W&B itself gives up on one call after 19 s."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Plot:
     """One panel of curves over env steps.
 
     Attributes:
-        title: Its heading.
-        metrics: What it shows, each one curve for each label.
-        unit: Of the vertical axis.
-        log_scale: Whether that is logarithmic.
+        title: Its title.
+        metrics: The metrics, each drawn as one curve per label.
+        unit: Unit of the vertical axis.
+        log_scale: Whether the vertical axis is logarithmic.
     """
 
     title: str
@@ -98,13 +98,13 @@ SECTIONS = {
         Plot("Besides learning", ("time/test", "time/probe", "time/save"), "s"),
     ),
 }
-"""Panels of curves by section, in the order in which they appear."""
+"""Panels by section, in order of appearance."""
 
 
 def workspace(entity: str, project: str) -> Workspace:
-    """Define the workspace of a project; nothing is read or sent.
+    """Define the workspace of a project, without contacting W&B.
 
-    Curves are means over the runs of one label, within a band from the lowest run to the highest.
+    Curves are means over the runs of one label, in a band from the minimum to the maximum.
 
     Args:
         entity: The W&B user or team.
@@ -167,18 +167,18 @@ def _videos() -> Any:
 
 
 def definition(workspace: Workspace) -> str:
-    """Return the workspace as the JSON that W&B keeps; the ids of its panels are drawn anew each time it is made."""
+    """Return the workspace as the JSON that W&B stores; the ids of its panels are random."""
     return workspace._to_model().spec.model_dump_json(by_alias=True, exclude_none=True, indent=2)
 
 
 def save(workspace: Workspace) -> str:
-    """Save it as a new view of its project.
+    """Save the workspace as a new view of its project.
 
     Returns:
         Its address.
 
     Raises:
-        WandbError: This machine is not logged in, W&B does not answer, or it refuses.
+        WandbError: This machine is not logged in, or W&B does not answer or refuses.
     """
     if not has_key():  # W&B would ask for one, and wait, on a terminal
         raise WandbError("not logged in to W&B: run `wandb login`, or set WANDB_API_KEY; save=false needs neither")

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,14 @@ import pytest
 @pytest.fixture(autouse=True)
 def toy_envs_can_be_imported(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent)
+
+
+@pytest.fixture(autouse=True)
+def workers_do_not_import_pytest(monkeypatch):
+    """Spawned processes import the main module again, which takes as long as all that they need."""
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__spec__", None)
+    monkeypatch.delattr(main, "__file__", raising=False)
 
 
 @pytest.fixture

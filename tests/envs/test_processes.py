@@ -67,7 +67,7 @@ def test_a_worker_lost_in_a_step_is_started_again_and_its_rows_are_no_transition
     )
 
 
-@pytest.mark.parametrize("fault", LOSSES)
+@pytest.mark.parametrize("fault", ["die", "hang"])
 def test_a_worker_lost_in_a_reset_is_started_again_and_resets_again(fault):
     envs = make(fault)
     try:
@@ -104,10 +104,9 @@ def test_an_environment_that_raises_ends_everything_in_one_line(when):
         envs.close()
 
 
-@pytest.mark.parametrize("fault", ["die", "hang"])
-def test_after_the_last_try_everything_ends_in_one_line(fault):
-    envs = make(fault, max_restarts=2, timeout=1.0)
-    complaint = f"worker process 2 of 2 for the environments {LOSSES[fault]}.*, 2 workers were started again within"
+def test_after_the_last_try_everything_ends_in_one_line():
+    envs = make("die", max_restarts=2)
+    complaint = f"worker process 2 of 2 for the environments {LOSSES['die']}.*, 2 workers were started again within"
     try:
         for _ in range(2):
             act(envs, FAULT)
@@ -115,9 +114,7 @@ def test_after_the_last_try_everything_ends_in_one_line(fault):
             act(envs, FAULT)
         assert "\n" not in str(error.value)
     finally:
-        start = time.monotonic()
         envs.close()
-        assert time.monotonic() - start < 8
 
 
 def test_restarts_of_more_than_an_hour_ago_do_not_count(monkeypatch):
@@ -178,8 +175,8 @@ def test_with_no_restarts_a_dead_worker_is_one_line():
 
 
 def test_a_worker_that_hangs_while_it_takes_episodes_up_begins_new_ones(monkeypatch):
-    monkeypatch.setattr("qtrl.envs.processes.LONGER", 2.0)
-    envs, other = make("hang", timeout=1.5), make("hang", timeout=1.5, seed=9)
+    monkeypatch.setattr("qtrl.envs.processes.REPLAY_FACTOR", 0.25)  # of 2 seconds, for each of a worker's two rows
+    envs, other = make("hang"), make("hang", seed=9)
     try:
         act(envs)
         state = envs.state_dict()
@@ -204,12 +201,13 @@ def test_closing_leaves_no_process_behind_also_in_the_middle_of_a_step():
     assert [process.exitcode for process in processes] == [0, 0]
 
 
-def test_closing_does_not_wait_for_a_worker_that_hangs():
+def test_closing_does_not_wait_for_a_worker_that_hangs(monkeypatch):
+    monkeypatch.setattr("qtrl.envs.processes.PATIENCE_SECONDS", 0.5)
     envs = make("hang")
     envs.step_async(np.full((4, 1), FAULT, np.float32))
     start = time.perf_counter()
     envs.close()
-    assert time.perf_counter() - start < 8
+    assert time.perf_counter() - start < 4
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -242,10 +240,9 @@ KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
     [
         (KILLED, -signal.SIGKILL),
         (f"envs.step_async(np.ones((2, 1), np.float32)); time.sleep(0.3); {KILLED}", -signal.SIGKILL),
-        ("raise ValueError", 1),
         ("", 0),
     ],
-    ids=["killed", "killed while they hang", "raised", "ended"],
+    ids=["killed", "killed while they hang", "ended"],
 )
 def test_worker_processes_end_with_a_process_that_does_not_close_them(tmp_path, end, status):
     script = tmp_path / "forgetful.py"

@@ -1,6 +1,5 @@
 import builtins
 import json
-import re
 import socket
 import subprocess
 from pathlib import Path
@@ -44,27 +43,7 @@ def curves(panels):
 
 def test_every_metric_is_one_that_a_run_logs(panels):
     shown = [metric for _, config in curves(panels) for metric in config["metrics"]]
-    assert len(shown) > 50
     assert set(shown) <= set(METRICS)
-
-
-@pytest.mark.parametrize(
-    ("section", "metrics"),
-    [
-        ("Returns by block", {"test/return_mean", "test/last_ten_return", "train/return"}),
-        ("Gap between training and test", {"test/gap"}),
-        (
-            "Surrogate fidelity",
-            {"probe/bce_excess", "probe/calibration_error", "probe/gradient_cosine", "probe/angle_gradient_cosine"},
-        ),
-        ("Outputs of the quantum layer", {"train/q_out_entropy"}),
-        ("Losses", {"loss/critic", "loss/actor", "surrogate/bce_after"}),
-        ("Circuits and shots", {"quantum/circuits", "quantum/circuits/collect", "quantum/shots"}),
-        ("Throughput", {"time/env_steps_per_second", "time/updates_per_second"}),
-    ],
-)
-def test_a_section_shows_what_its_name_says(panels, section, metrics):
-    assert metrics <= {metric for name, config in curves(panels) if name == section for metric in config["metrics"]}
 
 
 def test_every_curve_is_over_env_steps_and_over_the_seeds_of_a_label(spec, panels):
@@ -80,16 +59,6 @@ def test_every_curve_is_over_env_steps_and_over_the_seeds_of_a_label(spec, panel
 def test_the_last_section_shows_the_videos_that_are_logged(panels):
     name, panel = panels[-1]
     assert (name, panel["config"]["mediaKeys"]) == ("Videos", [VIDEO])
-
-
-def test_no_two_panels_of_a_section_have_one_title(panels):
-    titles = [(name, panel["config"]["chartTitle"]) for name, panel in panels]
-    assert len(set(titles)) == len(titles)
-
-
-def test_two_definitions_differ_in_the_ids_of_panels_alone(sealed):
-    texts = [re.sub(r'"__id__": "\w+"', "", definition(workspace("me", "qtrl"))) for _ in range(2)]
-    assert texts[0] == texts[1]
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -96,9 +96,3 @@ def test_another_file_is_refused_and_stays(logger, content):
 def test_there_may_be_nothing_to_drop_yet(logger):
     logger.truncate(5)
     assert not logger.path.exists()
-
-
-def test_it_is_a_logger_of_lightning(logger):
-    logger.log_hyperparams({"lr": 1.0})
-    assert (logger.name, logger.version) == ("csv", "")
-    assert not logger.path.exists()
