@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from multiprocessing import parent_process
 from pathlib import Path
 
-from qtrl.process.identity import ProcessIdentity
+import psutil
 
 COMMAND = "QTRL_MULTIRUN"
-"""Environment variable, as JSON: the command's process, and the file to which jobs append their failures."""
+"""Environment variable, as JSON: pid and start of the command's process, and the file for failures of its jobs."""
 WATCHDOG = "qtrl-watch-command"
 """Name of the thread that polls whether the command still runs."""
 POLL_SECONDS = 0.5
@@ -28,7 +28,8 @@ def failures_of_jobs() -> Iterator[Path]:
     before = os.environ.get(COMMAND)
     with tempfile.TemporaryDirectory(prefix="qtrl-") as folder:
         path = Path(folder, "failures.jsonl")
-        os.environ[COMMAND] = json.dumps(asdict(ProcessIdentity.own()) | {"failures": str(path)})
+        own = psutil.Process()
+        os.environ[COMMAND] = json.dumps({"pid": own.pid, "started": own.create_time(), "failures": str(path)})
         try:
             yield path
         finally:
@@ -47,37 +48,42 @@ def end_with_command() -> None:
     Raises:
         SystemExit: The command has ended already.
     """
-    command, _ = _command()
-    watched = any(thread.name == WATCHDOG for thread in threading.enumerate())
-    if watched or command == ProcessIdentity.own() or not command.is_ancestor():
+    command = json.loads(os.environ.get(COMMAND, "null"))
+    if command is None or command["pid"] == os.getpid() or any(t.name == WATCHDOG for t in threading.enumerate()):
         return
-    if not command.is_running():
+    pid, started = command["pid"], command["started"]
+    creator = parent_process()  # known even after it has ended
+    below = _is_running(pid, started) and pid in [process.pid for process in psutil.Process().parents()]
+    if not below and (creator is None or creator.pid != pid):
+        return
+    if not below:
         raise SystemExit(128 + signal.SIGTERM)
-    threading.Thread(target=_watch, args=(command,), name=WATCHDOG, daemon=True).start()
+    threading.Thread(target=_watch, args=(pid, started), name=WATCHDOG, daemon=True).start()
 
 
-def _watch(command: ProcessIdentity) -> None:
-    while command.is_running():
+def _watch(pid: int, started: float) -> None:
+    while _is_running(pid, started):
         time.sleep(POLL_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(SHUTDOWN_SECONDS)
     os._exit(128 + signal.SIGTERM)  # else the process would wait for another job
 
 
-def _command() -> tuple[ProcessIdentity, str]:
-    """Return the command's process and its file for failures, both empty without a command."""
-    values = json.loads(os.environ.get(COMMAND, "null")) or {"machine": "", "pid": 0, "started": "", "failures": ""}
-    path = values.pop("failures")
-    return ProcessIdentity(**values), path
+def _is_running(pid: int, started: float) -> bool:
+    """Tell whether the process of this pid is the one that was started then, and has not ended."""
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() == started and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def tell_failure(folder: str, reason: str) -> None:
     """Tell the command that the job of this folder failed, if it still runs and shares its file system."""
-    _, path = _command()
-    with suppress(OSError):
-        if path:
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write(json.dumps([folder, reason]) + "\n")
+    command = json.loads(os.environ.get(COMMAND, "null"))
+    if command is not None:
+        with suppress(OSError), Path(command["failures"]).open("a", encoding="utf-8") as file:
+            file.write(json.dumps([folder, reason]) + "\n")
 
 
 def told_failures(path: Path) -> list[tuple[str, str]]:
