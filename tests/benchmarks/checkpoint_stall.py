@@ -138,7 +138,7 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     cfg = config()
     spec = env_spec(cfg.env.id)
     checkpoint = checkpoint_of(build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks()))
-    columns = transition_columns(spec, *build.build_circuit_sizes(cfg))
+    columns = transition_columns(spec, {"layer": build.build_circuit_sizes(cfg)})
     contenders = {storage: Contender(storage, columns, checkpoint, folder / storage) for storage in STORAGES}
     for _ in range(rounds):
         for contender in contenders.values():

@@ -30,7 +30,7 @@ from qtrl.config.location import config_dir
 from qtrl.envs import env_spec
 from qtrl.keys import OBSERVATION, Q_IN, Q_OUT
 from qtrl.meters import RunMeters
-from qtrl.nn import GradientEstimator, tangent_action
+from qtrl.nn import GradientEstimator, replaced
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.threads import set_threads
 from qtrl.run import build
@@ -80,9 +80,9 @@ class Comparison(Callback):
 
     def _estimator(self, overrides: list[str], module: TD3) -> GradientEstimator:
         """Take the run's own one, which was fitted, for `qtdnn`."""
-        block = module.actor.block
-        made = build.build(config(*overrides).surrogate)(block.n_in, block.n_out)
-        return module.estimator if made.trainable else made
+        block = module.actor.layer.block
+        made = build.build(config(*overrides).gradient)(block.n_in, block.n_out)
+        return module.actor.layer.estimator if made.trainable else made
 
 
 def seeded() -> torch.Generator:
@@ -97,7 +97,9 @@ def cost(module: TD3, estimators: dict[str, GradientEstimator], batch: Batch) ->
     generator = seeded()
 
     def gradient(estimator: GradientEstimator) -> None:
-        action = tangent_action(module.actor, estimator, observation, generator)
+        layer = module.actor.layer
+        with replaced(layer, lambda q_in, generator: estimator(layer.block, q_in, generator)):
+            action = module.actor(observation, generator)
         torch.autograd.grad(actor_loss(module.critic.first(observation, action)), parameters)
 
     seconds: dict[str, list[float]] = {name: [] for name in estimators}
@@ -109,7 +111,7 @@ def cost(module: TD3, estimators: dict[str, GradientEstimator], batch: Batch) ->
     return [
         {
             "estimator": name,
-            "circuits": estimator.cost(module.actor.block, len(observation), gradient=True).circuits,
+            "circuits": estimator.cost(module.actor.layer.block, len(observation), gradient=True).circuits,
             "milliseconds": 1e3 * statistics.median(seconds[name][1:]),
             "fit_milliseconds": 1e3 * module.settings.policy_delay * statistics.median(fits[name][1:]),
         }

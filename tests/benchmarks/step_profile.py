@@ -27,7 +27,9 @@ from qtrl.config.location import config_dir
 from qtrl.data import CollectingPolicy, Stream
 from qtrl.envs import VectorEnv, env_spec
 from qtrl.meters import RunMeters
+from qtrl.nn import quantum_layers
 from qtrl.process.quiet import quiet_libraries
+from qtrl.process.stopping import Stop
 from qtrl.process.threads import set_threads
 from qtrl.run import build
 
@@ -111,13 +113,14 @@ def watch(shares: Shares, module: Any, stream: Stream, callbacks: list[Callback]
         shares.wrap(VectorEnv, method, "env")
     shares.wrap(stream, "_collect", "collector")
     shares.wrap(CollectingPolicy, "act", "policy")
-    shares.wrap(module.actor.block, "forward", "block")
+    for layer in quantum_layers(module.actor).values():
+        shares.wrap(layer.block, "forward", "block")
     shares.wrap(stream.replay, "extend", "extend")
     shares.wrap(stream.replay, "sample", "sample")
-    shares.wrap(module, "_fit_surrogate", "fit")
+    shares.wrap(module, "_fit_surrogates", "fit")
     shares.wrap(module, "_update_critic", "critic")
     shares.wrap(module, "_target_values", "target")
-    shares.wrap(module, "_tangent_action", "target", within="critic")
+    shares.wrap(module, "_approximate_action", "target", within="critic")
     shares.wrap(module, "_update_actor", "actor")
     shares.wrap(module, "_update_targets", "polyak")
     shares.wrap(FusedAdam, "step", "optimizer")
@@ -131,9 +134,10 @@ def profile(block: str, steps: int, overrides: list[str]) -> dict[str, float]:
     cfg = config(block, steps, overrides)
     with TemporaryDirectory() as folder:
         spec, shares = env_spec(cfg.env.id), Shares()
-        callbacks = [c for c in build.build_callbacks(cfg, Path(folder), {}) if isinstance(c, MetricRows | RunProgress)]
-        csv = build.build_csv(cfg, Path(folder))
+        made = build.build_callbacks(cfg, Path(folder), {"numerics": {}}, Stop())
+        callbacks = [callback for callback in made if isinstance(callback, MetricRows | RunProgress)]
         module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
+        csv = build.build_csv(Path(folder), module.actor)
         stream = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
         watch(shares, module, stream, callbacks)
         window = Window(shares)

@@ -50,7 +50,7 @@ class Same:
 def counted(cfg, updates, folder):
     """Operations of so many updates through Lightning's Trainer, as torch counts them."""
     rows = TensorDict(batch_size=[ROWS])
-    for column in transition_columns(SPEC, *build.build_circuit_sizes(cfg)):
+    for column in transition_columns(SPEC, {"layer": build.build_circuit_sizes(cfg)}):
         rows[column.key] = torch.ones(ROWS, *column.shape).to(column.dtype)
     module = build.build_module(cfg, SPEC, meters=RunMeters(), ranks=build.Ranks())
     trainer = build.build_trainer(cfg, folder, callbacks=[], logger=[])

@@ -65,7 +65,7 @@ class Batches:
 
         size = cfg.data.batch_size
         rows = TensorDict(batch_size=[size])
-        for column in transition_columns(env_spec(cfg.env.id), *build.build_circuit_sizes(cfg)):
+        for column in transition_columns(env_spec(cfg.env.id), {"layer": build.build_circuit_sizes(cfg)}):
             shape = (size, *column.shape)
             is_flag = column.dtype == torch.bool
             rows[column.key] = torch.zeros(shape, dtype=torch.bool) if is_flag else torch.rand(shape)

@@ -259,6 +259,14 @@ def test_outputs_in_random_order_have_no_exact_gradient_to_be_compared_with(smal
     assert (ledger.circuits["probe"], ledger.shots["probe"]) == (3 * ROWS * 4, 3 * ROWS * 100)
 
 
+def test_on_an_engine_that_can_only_sample_nothing_exact_is_measured(small_run, monkeypatch):
+    monkeypatch.setattr(probe_module, "is_exact", lambda executable: False)
+    run = small_run()
+    assert all(set(probed(row)) == ACTION for row in run.rows) and run.rows
+    ledger = run.module.meters.ledger
+    assert (ledger.circuits["probe"], ledger.shots["probe"]) == (3 * ROWS, 3 * ROWS * 100)
+
+
 def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
 

@@ -157,6 +157,23 @@ def test_of_a_block_without_a_circuit_what_does_not_apply_is_named(train, evalua
     assert "exact is left out: this run's block, FC, has no readout" in capsys.readouterr().out
 
 
+def test_an_actor_without_a_quantum_layer_is_refused(train, evaluate, tmp_path, capsys):
+    folder, short = tmp_path / "td3", ("callbacks.test_max_episode_steps=5", "total_env_steps=60")
+    assert train(*SMOKE, "experiment=pendulum_pqc", "control=td3", *short, f"run_dir={folder}") == 0
+    capsys.readouterr()
+    assert evaluate(f"run={folder}", "study=frozen_policy", "episodes=5") == 2
+    assert "MLPActor has no quantum layer" in capsys.readouterr().err
+    assert evaluate(f"run={folder}", "episodes=1") == 0
+
+
+def test_exact_readouts_are_left_out_for_an_engine_that_can_only_sample(opened, monkeypatch):
+    agent, trained, _, conditions = opened
+    monkeypatch.setattr("qtrl.commands.conditions.is_exact", lambda executable: False)
+    with pytest.raises(UnfitConditionError, match="readout expectation needs exact values, which engine .* has not"):
+        conditions["exact"].make(agent, trained)
+    conditions["shots_10"].make(agent, trained)
+
+
 def test_replacements_are_what_they_say(opened):
     agent, trained, q_in, conditions = opened
     blocks = {name: conditions[name].make(agent, trained) for name in ("zeros", "random_bits", "surrogate", "shots_10")}

@@ -71,5 +71,5 @@ def replay_megabytes(cfg: Any) -> float:
     from qtrl.envs import env_spec
     from qtrl.run import build
 
-    columns = transition_columns(env_spec(cfg.env.id), *build.build_circuit_sizes(cfg))
+    columns = transition_columns(env_spec(cfg.env.id), {"layer": build.build_circuit_sizes(cfg)})
     return 1e-6 * cfg.data.capacity * sum(column.row_bytes for column in columns)
