@@ -41,11 +41,15 @@ def toy_envs(monkeypatch):
 
 @contextlib.contextmanager
 def clean_hydra():
+    """Let Hydra begin anew. No config of qtrl's sets `hydra.mode`, for which it would compose each one twice."""
+    from hydra._internal.hydra import Hydra
     from hydra.core.global_hydra import GlobalHydra
 
     GlobalHydra.instance().clear()
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Hydra, "get_mode", lambda *args, **kwargs: None)
+            yield
     finally:
         GlobalHydra.instance().clear()
 
@@ -55,14 +59,17 @@ def compose():
     """Compose a config from overrides, with what a run needs of Hydra's own."""
     from hydra import compose, initialize_config_dir
     from hydra.core.hydra_config import HydraConfig
+    from omegaconf import open_dict
 
     from qtrl.config.location import config_dir
 
     def composed(*overrides, config_name="train"):
         with clean_hydra(), initialize_config_dir(config_dir(), version_base="1.3"):
             cfg = compose(config_name, overrides=list(overrides), return_hydra_config=True)
-            HydraConfig.instance().set_config(cfg)
-            return compose(config_name, overrides=list(overrides))
+        HydraConfig.instance().set_config(cfg.copy())
+        with open_dict(cfg):
+            del cfg["hydra"]
+        return cfg
 
     return composed
 
@@ -94,7 +101,7 @@ def evaluate():
     """Run `python -m qtrl.eval ARGUMENTS` in this process and return its exit status."""
     from qtrl.eval import main
 
-    return lambda *arguments: call(main, list(arguments))
+    return lambda *arguments: call(main, arguments)
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +109,7 @@ def dashboard():
     """Run `python -m qtrl.dashboard ARGUMENTS` in this process and return its exit status."""
     from qtrl.dashboard import main
 
-    return lambda *arguments: call(main, list(arguments))
+    return lambda *arguments: call(main, arguments)
 
 
 @pytest.fixture(scope="session")
@@ -110,4 +117,12 @@ def report():
     """Run `python -m qtrl.report ARGUMENTS` in this process and return its exit status."""
     from qtrl.report import main
 
-    return lambda *arguments: call(main, list(arguments))
+    return lambda *arguments: call(main, arguments)
+
+
+@pytest.fixture(scope="session")
+def search():
+    """Run `python -m qtrl.tune ARGUMENTS` in this process and return its exit status."""
+    from qtrl.tune import main
+
+    return lambda *arguments: call(main, arguments)

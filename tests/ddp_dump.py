@@ -1,13 +1,12 @@
 """Trains as `python -m qtrl.train` does; at the end every rank writes what it has beside the run folder."""
 
-from pathlib import Path
-
 import torch
 from lightning.pytorch import Callback
 
 from qtrl import train
+from qtrl.callbacks.protocols import source_of
 from qtrl.keys import OBSERVATION
-from qtrl.run import build
+from qtrl.tasks import RL
 
 
 class Dump(Callback):
@@ -15,12 +14,13 @@ class Dump(Callback):
         self.folder = folder
 
     def on_train_end(self, trainer, pl_module):
-        stream = trainer.train_dataloader
+        replay = source_of(trainer).replay
+        rows = replay.draw(20 * len(replay), torch.Generator().manual_seed(0))  # all of them, nearly surely
         dump = {
             "weights": pl_module.state_dict(),
             "env_steps": pl_module.env_steps,
             "updates": pl_module.updates,
-            "rows": stream.replay.buffer[: len(stream.replay)][OBSERVATION],
+            "rows": rows[OBSERVATION].unique(dim=0),
             "world_size": trainer.world_size,
             "backend": torch.distributed.get_backend(),
         }
@@ -28,9 +28,9 @@ class Dump(Callback):
 
 
 def with_dump(make):
-    return lambda cfg, run_dir, *more: [*make(cfg, run_dir, *more), Dump(Path(run_dir).parent)]
+    return lambda task, context: [*make(task, context), Dump(context.run_dir.parent)]
 
 
 if __name__ == "__main__":
-    build.build_callbacks = with_dump(build.build_callbacks)
+    RL.make_callbacks = with_dump(RL.make_callbacks)
     train.main()

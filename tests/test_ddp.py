@@ -68,12 +68,11 @@ def test_ranks_have_equal_parameters_after_at_least_20_updates(ranks):
 
 
 def test_learning_moved_every_network(ranks, compose):
-    from qtrl.envs import env_spec
-    from qtrl.meters import RunMeters
-    from qtrl.run import build
+    from qtrl.config.instantiate import construct_task
+    from qtrl.tasks import RunContext
 
     cfg = compose("experiment=pendulum_pqc", "debug=smoke")
-    module = build.build_module(cfg, env_spec(cfg.env.id), meters=RunMeters(), ranks=build.Ranks())
+    module = construct_task(cfg).make_module(RunContext(Path("run"), cfg.seed))
     for name, value in module.state_dict().items():
         assert not torch.equal(value, ranks[0]["weights"][name]), name
 

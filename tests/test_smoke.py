@@ -7,9 +7,7 @@ import torch
 from tensordict import TensorDict
 
 from qtrl.config.location import config_dir
-from qtrl.envs import env_spec
 from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
-from qtrl.meters import RunMeters
 from qtrl.specs import Batch
 
 pytestmark = pytest.mark.xdist_group("smoke")
@@ -125,18 +123,19 @@ def update_once(compose, engine):
     """The weights after one whole update, into which the circuit enters in the fit, the critics and the actor."""
     from lightning.pytorch import Trainer
 
+    from qtrl.config.instantiate import construct_task
     from qtrl.process.quiet import quiet_libraries
-    from qtrl.run import build
+    from qtrl.tasks import RunContext
 
     quiet_libraries()
     circuit = ("block.readout=expectation", "gradient.pairs=fresh", "gradient.value=block", "algo.policy_delay=1")
     cfg = compose("experiment=pendulum_pqc", "debug=smoke", "logger=csv", f"engine={engine}", *circuit)
-    spec = env_spec(cfg.env.id)
-    module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
+    task = construct_task(cfg)
+    module = task.make_module(RunContext(Path("run"), cfg.seed))
     start = {name: value.clone() for name, value in module.state_dict().items()}
     off = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
     trainer = Trainer(accelerator="cpu", max_epochs=1, **dict.fromkeys(off, False))
-    trainer.fit(module, OneBatch(make_batch(spec, module.actor.layer.block)))
+    trainer.fit(module, OneBatch(make_batch(task.spec, module.actor.layer.block)))
     assert module.meters.ledger.total().circuits == 3 * 8
     return start, module.state_dict()
 

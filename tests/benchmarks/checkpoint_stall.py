@@ -20,20 +20,15 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
 from records import conditions, filled, heading, number, table, timed
+from run_parts import RunParts, config
 from tensordict import TensorDict
 
 from qtrl.algos import TD3
 from qtrl.callbacks import AtomicCheckpointIO
-from qtrl.config.location import config_dir
-from qtrl.data import STORAGES, Column, Replay, transition_columns
-from qtrl.envs import env_spec
-from qtrl.meters import RunMeters
+from qtrl.data import STORAGES, Column, Replay
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.threads import set_threads
-from qtrl.run import build
 
 ROWS, NEW_ROWS, CHUNK = 300_000, 10_000, 1_000
 PARTS = {
@@ -44,12 +39,6 @@ PARTS = {
 }
 """Calls whose seconds are told apart, by their name in the table."""
 WHOLE = ("rows", "checkpoint", "save")
-
-
-def config() -> DictConfig:
-    """Compose the config of the run."""
-    with initialize_config_dir(config_dir(), version_base="1.3"):
-        return compose("train", ["experiment=humanoid_pqc"])
 
 
 def checkpoint_of(module: TD3) -> dict[str, Any]:
@@ -135,11 +124,9 @@ class Contender:
 
 def measure(rounds: int, folder: Path) -> dict[str, Any]:
     """Return a record of each storage."""
-    cfg = config()
-    spec = env_spec(cfg.env.id)
-    checkpoint = checkpoint_of(build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks()))
-    columns = transition_columns(spec, {"layer": build.build_circuit_sizes(cfg)})
-    contenders = {storage: Contender(storage, columns, checkpoint, folder / storage) for storage in STORAGES}
+    parts = RunParts(config("experiment=humanoid_pqc"), folder)
+    checkpoint = checkpoint_of(parts.module)
+    contenders = {storage: Contender(storage, parts.columns, checkpoint, folder / storage) for storage in STORAGES}
     for _ in range(rounds):
         for contender in contenders.values():
             contender.save()

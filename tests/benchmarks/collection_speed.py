@@ -14,20 +14,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
-from qtrl.run.data import build_stream
 from records import conditions, heading, number, table
+from run_parts import RunParts
+from run_parts import config as run_config
 
-from qtrl.config.location import config_dir
-from qtrl.data import COLLECTORS, CollectingPolicy, GaussianNoise, Replay
-from qtrl.envs import VECTORS, env_spec, make_vector_env
-from qtrl.meters import RunMeters, Stopwatch
+from qtrl.data import CollectingPolicy, GaussianNoise, InProcessCollector, Replay
+from qtrl.envs import VECTORS, make_vector_env
+from qtrl.meters import Stopwatch
 from qtrl.nn import HybridActor
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.threads import set_threads
-from qtrl.run import build
 
 ENVS = (1, 4, 8, 16)
 BLOCKS = ("pqc", "fc")
@@ -42,62 +40,53 @@ WARMUP, SKIPPED, UPDATES = 64, 16, 40
 
 def config(*overrides: str) -> DictConfig:
     """Compose the config of a run."""
-    with initialize_config_dir(config_dir(), version_base="1.3"):
-        return compose("train", ["data.capacity=10000", "data.storage=memory", *overrides])
+    return run_config("data.capacity=10000", "data.storage=memory", *overrides)
 
 
 class Contender:
     """One way to collect, ready to go on."""
 
-    def __init__(self, actor: HybridActor, replay: Replay, num_envs: int, *, vector: str, collector: str) -> None:
+    def __init__(self, actor: HybridActor, replay: Replay, num_envs: int, vector: str) -> None:
         self._replay, self._num_envs = replay, num_envs
         policy = CollectingPolicy(actor, exploration=GaussianNoise(0.1), seed=0, stopwatch=Stopwatch())
-        self._envs = make_vector_env("Humanoid-v4", num_envs, 0, vector=vector)
-        self._collector = COLLECTORS[collector](self._envs, policy)
+        envs = make_vector_env("Humanoid-v4", num_envs, 0, vector=vector)
+        self._collector = InProcessCollector(envs, policy, replay.columns)
         self.rates: list[float] = []
 
     def run(self, seconds: float) -> None:
         """Collect for a while and keep the env steps per second."""
         env_steps, start = 0, time.perf_counter()
         while (elapsed := time.perf_counter() - start) < seconds:
-            self._collector.begin()
-            self._replay.extend(self._collector.end())
+            self._replay.extend(self._collector.collect())
             env_steps += self._num_envs
         self.rates.append(env_steps / elapsed)
 
     def close(self) -> None:
         """Close the environments."""
-        self._envs.close()
+        self._collector.close()
 
 
-def collecting(
-    actor: HybridActor, replay: Replay, num_envs: int, *, rounds: int, seconds: float
-) -> dict[str, dict[str, float]]:
-    """Return env steps per second by vector and collector, medians over rounds in turns; one more round warms up."""
-    contenders: dict[tuple[str, str], Contender] = {}
+def collecting(actor: HybridActor, replay: Replay, num_envs: int, *, rounds: int, seconds: float) -> dict[str, float]:
+    """Return env steps per second by vector, medians over rounds in turns; one more round warms up."""
+    contenders: dict[str, Contender] = {}
     try:
-        for vector, collector in itertools.product(VECTORS, COLLECTORS):
-            contenders[vector, collector] = Contender(actor, replay, num_envs, vector=vector, collector=collector)
+        for vector in VECTORS:
+            contenders[vector] = Contender(actor, replay, num_envs, vector)
         for _ in range(1 + rounds):
             for contender in contenders.values():
                 contender.run(seconds)
     finally:
         for contender in contenders.values():
             contender.close()
-    return {
-        vector: {name: statistics.median(contenders[vector, name].rates[1:]) for name in COLLECTORS}
-        for vector in VECTORS
-    }
+    return {vector: statistics.median(contender.rates[1:]) for vector, contender in contenders.items()}
 
 
-def collecting_everywhere(rounds: int, seconds: float) -> dict[str, dict[str, dict[str, float]]]:
+def collecting_everywhere(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
     """Measure every number of environments."""
-    cfg = config("experiment=humanoid_pqc")
-    spec = env_spec(cfg.env.id)
-    module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
     with TemporaryDirectory() as folder:
-        replay = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks()).replay
-        return {str(n): collecting(module.actor, replay, n, rounds=rounds, seconds=seconds) for n in ENVS}
+        parts = RunParts(config("experiment=humanoid_pqc"), Path(folder))
+        replay = parts.stream().replay
+        return {str(n): collecting(parts.module.actor, replay, n, rounds=rounds, seconds=seconds) for n in ENVS}
 
 
 class Stamps(Callback):
@@ -116,11 +105,8 @@ def learning_rate(block: str, num_envs: int, overrides: list[str]) -> float:
     steps = [f"total_env_steps={WARMUP + SKIPPED + UPDATES}", f"warmup_env_steps={WARMUP}", f"num_envs={num_envs}"]
     cfg, stamps = config(f"experiment=humanoid_{block}", *steps, *overrides), Stamps()
     with TemporaryDirectory() as folder:
-        spec = env_spec(cfg.env.id)
-        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        stream = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
-        trainer = build.build_trainer(cfg, Path(folder), callbacks=[stamps], logger=[])
-        trainer.fit(module, stream)  # type: ignore[arg-type]
+        parts = RunParts(cfg, Path(folder))
+        parts.fit(parts.stream(), [stamps])
     return UPDATES / (stamps.stamps[-1] - stamps.stamps[-1 - UPDATES])
 
 
@@ -135,17 +121,15 @@ def learning(num_envs: int, rounds: int) -> dict[str, dict[str, float]]:
 
 def report(record: dict[str, Any]) -> str:
     """Write the record as Markdown."""
-    pairs = list(itertools.product(VECTORS, COLLECTORS))
     rows = [
-        [num_envs, *(number(rates[vector][collector]) for vector, collector in pairs)]
-        for num_envs, rates in record["collecting"].items()
+        [num_envs, *(number(rates[vector]) for vector in VECTORS)] for num_envs, rates in record["collecting"].items()
     ]
     parts = [
         "# Collecting",
         heading(record),
-        "Env steps per second of Humanoid-v4 with the actor of `humanoid_pqc`, learning off: `env.vector` and "
-        "`data.collector` by the number of environments, one worker for each core.",
-        table(["environments", *(f"`{vector}` `{collector}`" for vector, collector in pairs)], rows),
+        "Env steps per second of Humanoid-v4 with the actor of `humanoid_pqc`, learning off: `env.vector` by the "
+        "number of environments, one worker for each core.",
+        table(["environments", *(f"`{vector}`" for vector in VECTORS)], rows),
     ]
     for num_envs, rates in record["learning"].items():
         rows = [[way, *(number(rates[way][block]) for block in BLOCKS)] for way in LEARNING]

@@ -17,23 +17,18 @@ from typing import Any
 import torch
 from estimator_report import draw, page
 from gradient_directions import directions
-from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback, Trainer
-from omegaconf import DictConfig
 from qtdnn_growth import growth
-from qtrl.run.data import build_stream
 from records import conditions, timed
+from run_parts import RunParts, config
 
 from qtrl.algos import TD3
 from qtrl.algos.td3_loss import actor_loss
-from qtrl.config.location import config_dir
-from qtrl.envs import env_spec
+from qtrl.config.instantiate import build
 from qtrl.keys import OBSERVATION, Q_IN, Q_OUT
-from qtrl.meters import RunMeters
-from qtrl.nn import GradientEstimator, replaced
+from qtrl.nn import GradientEstimator
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.threads import set_threads
-from qtrl.run import build
 from qtrl.specs import Batch
 
 ESTIMATORS = {
@@ -47,12 +42,7 @@ ESTIMATORS = {
     "spsa, 16 directions, 100 shots": ["gradient=spsa", "gradient.repetitions=16", "gradient.shots=100"],
 }
 WARMUP, ROUNDS = 1000, 5
-
-
-def config(*overrides: str) -> DictConfig:
-    """Compose the config of a run on Humanoid-v4."""
-    with initialize_config_dir(config_dir(), version_base="1.3"):
-        return compose("train", ["experiment=humanoid_pqc", *overrides])
+HUMANOID = "experiment=humanoid_pqc"
 
 
 class Comparison(Callback):
@@ -80,9 +70,9 @@ class Comparison(Callback):
 
     def _estimator(self, overrides: list[str], module: TD3) -> GradientEstimator:
         """Take the run's own one, which was fitted, for `qtdnn`."""
-        block = module.actor.layer.block
-        made = build.build(config(*overrides).gradient)(block.n_in, block.n_out)
-        return module.actor.layer.estimator if made.trainable else made
+        layer = module.actor.layer
+        made = build(config(HUMANOID, *overrides).gradient)(layer.block.n_in, layer.block.n_out)
+        return layer.estimator if made.trainable else made
 
 
 def seeded() -> torch.Generator:
@@ -92,14 +82,13 @@ def seeded() -> torch.Generator:
 
 def cost(module: TD3, estimators: dict[str, GradientEstimator], batch: Batch) -> list[dict[str, Any]]:
     """Time one gradient of the actor's loss through each estimator, in turns, and what it is fitted with for that."""
-    observation = batch.transitions[OBSERVATION]
-    parameters = [*module.actor.pre.parameters(), *module.actor.post.parameters()]
+    actor, observation = module.actor, batch.transitions[OBSERVATION]
+    parameters = [*actor.pre.parameters(), *actor.post.parameters()]
     generator = seeded()
 
     def gradient(estimator: GradientEstimator) -> None:
-        layer = module.actor.layer
-        with replaced(layer, lambda q_in, generator: estimator(layer.block, q_in, generator)):
-            action = module.actor(observation, generator)
+        q_in, links = actor.encode(observation)
+        action = actor.decode(estimator(actor.layer.block, q_in, generator), links)
         torch.autograd.grad(actor_loss(module.critic.first(observation, action)), parameters)
 
     seconds: dict[str, list[float]] = {name: [] for name in estimators}
@@ -111,7 +100,7 @@ def cost(module: TD3, estimators: dict[str, GradientEstimator], batch: Batch) ->
     return [
         {
             "estimator": name,
-            "circuits": estimator.cost(module.actor.layer.block, len(observation), gradient=True).circuits,
+            "circuits": estimator.cost(actor.layer.block, len(observation), gradient=True).circuits,
             "milliseconds": 1e3 * statistics.median(seconds[name][1:]),
             "fit_milliseconds": 1e3 * module.settings.policy_delay * statistics.median(fits[name][1:]),
         }
@@ -131,13 +120,10 @@ def fitting(estimator: GradientEstimator, batch: Batch) -> Any:
 def compare(after: list[int]) -> Comparison:
     """Train a run and compare the estimators on its way."""
     comparison = Comparison(after)
-    cfg = config("data.capacity=10000", f"warmup_env_steps={WARMUP}", f"total_env_steps={WARMUP + after[-1]}")
-    spec = env_spec(cfg.env.id)
+    cfg = config(HUMANOID, "data.capacity=10000", f"warmup_env_steps={WARMUP}", f"total_env_steps={WARMUP + after[-1]}")
     with TemporaryDirectory() as folder:
-        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        stream = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
-        trainer = build.build_trainer(cfg, Path(folder), callbacks=[comparison], logger=[])
-        trainer.fit(module, stream)  # type: ignore[arg-type]
+        parts = RunParts(cfg, Path(folder))
+        parts.fit(parts.stream(), [comparison])
     return comparison
 
 

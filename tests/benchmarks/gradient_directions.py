@@ -23,9 +23,10 @@ def directions(module: TD3, estimator: GradientEstimator, observation: Tensor) -
         Not finite where a gradient is 0.
     """
     actor, generator = module.actor, torch.Generator().manual_seed(0)
-    executable, error = actor.layer.block.executable, actor.layer.block.readout_error
+    block = actor.layer.block
+    executable, error = block.executable, block.readout_error
     exact = _gradients(module, observation, lambda q_in: exact_expectations(executable, q_in, error))
-    found = _gradients(module, observation, lambda q_in: estimator(actor.layer.block, q_in, generator))
+    found = _gradients(module, observation, lambda q_in: estimator(block, q_in, generator))
     compared = {name: agreement(found[name], exact[name]) for name in exact}
     return {name: cosine.item() for name, (cosine, _) in compared.items()} | {"norm": compared["circuit"][1].item()}
 

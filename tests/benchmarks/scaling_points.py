@@ -12,14 +12,10 @@ import torch
 from flops import Sizes
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
-from qtrl.run.data import build_stream
 from records import timed
+from run_parts import RunParts, config
 from torch.utils._python_dispatch import TorchDispatchMode
-from training_speed import Batches, config
-
-from qtrl.envs import env_spec
-from qtrl.meters import RunMeters
-from qtrl.run import build
+from training_speed import Batches
 
 SKIPPED_UPDATES, SKIPPED_STEPS, STEPS, CIRCUIT_CALLS = 10, 20, 200, 31
 
@@ -82,9 +78,8 @@ class AtEnds(Callback):
 def fit(cfg: DictConfig, callback: Callback) -> None:
     """Train on random minibatches through Lightning's Trainer."""
     with TemporaryDirectory() as folder:
-        trainer = build.build_trainer(cfg, Path(folder), callbacks=[callback], logger=[])
-        module = build.build_module(cfg, env_spec(cfg.env.id), meters=RunMeters(), ranks=build.Ranks())
-        trainer.fit(module, Batches(cfg))  # type: ignore[arg-type]
+        parts = RunParts(cfg, Path(folder))
+        parts.fit(Batches(cfg.data.batch_size, parts.columns), [callback])
 
 
 def update_milliseconds(point: Point) -> float:
@@ -100,11 +95,10 @@ def collection_rate(point: Point) -> float:
     envs = cfg.num_envs
     skipped, steps = SKIPPED_STEPS * envs, max(STEPS, 20 * envs)
     cfg.total_env_steps, cfg.warmup_env_steps = skipped + steps, skipped + steps - 1
-    spec, stamps = env_spec(cfg.env.id), []
-    module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
+    stamps: list[tuple[int, float]] = []
     with TemporaryDirectory() as folder:
-        stream = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
-        stream.on_collect = lambda env_steps: stamps.append((env_steps, time.perf_counter()))
+        stream = RunParts(cfg, Path(folder)).stream()
+        stream.listen(lambda env_steps: stamps.append((env_steps, time.perf_counter())))
         for _ in stream:
             pass
     (first, begin), (last, end) = next(stamp for stamp in stamps if stamp[0] >= skipped), stamps[-1]
@@ -114,7 +108,7 @@ def collection_rate(point: Point) -> float:
 def circuit_microseconds(qubits: int, rows: int) -> float:
     """Return the time of the circuit with its shots per row of angles."""
     cfg = config(*Point("qubits", "pqc", qubits).overrides)
-    block, generator = build.build_block(cfg, *build.build_circuit_sizes(cfg)), torch.Generator().manual_seed(0)
+    block, generator = RunParts(cfg, Path()).block, torch.Generator().manual_seed(0)
     angles = torch.randn(rows, block.n_in)
     with torch.no_grad():
         block(angles, generator)

@@ -14,24 +14,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
 from omegaconf import DictConfig
-from qtrl.run.data import build_stream
 from records import conditions, gflops
+from run_parts import RunParts
+from run_parts import config as run_config
 from step_profile_report import draw, page
 
 from qtrl.algos import FusedAdam
 from qtrl.callbacks import MetricRows, RunProgress
-from qtrl.config.location import config_dir
 from qtrl.data import CollectingPolicy, Stream
-from qtrl.envs import VectorEnv, env_spec
-from qtrl.meters import RunMeters
-from qtrl.nn import quantum_layers
+from qtrl.envs import VectorEnv
+from qtrl.loggers import MetricsCSV
 from qtrl.process.quiet import quiet_libraries
-from qtrl.process.stopping import Stop
 from qtrl.process.threads import set_threads
-from qtrl.run import build
 
 BLOCKS = ("pqc", "fc")
 PARTS = {
@@ -103,8 +99,7 @@ def config(block: str, steps: int, overrides: list[str]) -> DictConfig:
         f"total_env_steps={WARMUP + SKIPPED + steps}",
         f"warmup_env_steps={WARMUP}",
     ]
-    with initialize_config_dir(config_dir(), version_base="1.3"):
-        return compose("train", [*names, "data.capacity=100000", "logger=csv", *overrides])
+    return run_config(*names, "data.capacity=100000", "logger=csv", *overrides)
 
 
 def watch(shares: Shares, module: Any, stream: Stream, callbacks: list[Callback]) -> None:
@@ -113,8 +108,7 @@ def watch(shares: Shares, module: Any, stream: Stream, callbacks: list[Callback]
         shares.wrap(VectorEnv, method, "env")
     shares.wrap(stream, "_collect", "collector")
     shares.wrap(CollectingPolicy, "act", "policy")
-    for layer in quantum_layers(module.actor).values():
-        shares.wrap(layer.block, "forward", "block")
+    shares.wrap(module.actor.layer.block, "forward", "block")
     shares.wrap(stream.replay, "extend", "extend")
     shares.wrap(stream.replay, "sample", "sample")
     shares.wrap(module, "_fit_surrogates", "fit")
@@ -133,16 +127,14 @@ def profile(block: str, steps: int, overrides: list[str]) -> dict[str, float]:
     """Train, and return milliseconds per env step by part."""
     cfg = config(block, steps, overrides)
     with TemporaryDirectory() as folder:
-        spec, shares = env_spec(cfg.env.id), Shares()
-        made = build.build_callbacks(cfg, Path(folder), {"numerics": {}}, Stop())
-        callbacks = [callback for callback in made if isinstance(callback, MetricRows | RunProgress)]
-        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        csv = build.build_csv(Path(folder), module.actor)
-        stream = build_stream(cfg, spec, module, Path(folder), ranks=build.Ranks())
-        watch(shares, module, stream, callbacks)
-        window = Window(shares)
-        trainer = build.build_trainer(cfg, Path(folder), callbacks=[*callbacks, window], logger=[csv])
-        trainer.fit(module, stream)  # type: ignore[arg-type]
+        shares, parts = Shares(), RunParts(cfg, Path(folder))
+        task, context, stream = parts.task, parts.context, parts.stream()
+        lengths = {"total_env_steps": cfg.total_env_steps, "warmup_env_steps": cfg.warmup_env_steps}
+        rows = [callback for callback in task.make_callbacks(context) if isinstance(callback, MetricRows)]
+        callbacks = [RunProgress(task.make_test(context), **lengths), *rows]
+        watch(shares, parts.module, stream, callbacks)
+        window, csv = Window(shares), MetricsCSV(Path(folder) / "metrics.csv", task.metric_names(parts.module))
+        parts.fit(stream, [*callbacks, window], [csv])
         shares.switch()
     return {part: 1e3 * shares.seconds[part] / (window.updates - SKIPPED) for part in PARTS}
 

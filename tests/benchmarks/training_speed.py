@@ -16,19 +16,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
 from lightning.pytorch import Callback
-from omegaconf import DictConfig
-from qtrl.run.data import build_stream
 from records import cpu_name
+from run_parts import RunParts, config
 
-from qtrl.config.location import config_dir
-from qtrl.data import transition_columns
-from qtrl.envs import env_spec
-from qtrl.meters import RunMeters
+from qtrl.data import Column
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.threads import set_threads
-from qtrl.run import build
 from qtrl.run.provenance import git_commit, versions
 from qtrl.specs import Batch
 
@@ -37,21 +31,12 @@ BLOCKS = ("pqc", "fc", "rbg", "zeros")
 ROUNDS, COLLECT_STEPS, UPDATES, SKIPPED = 5, 40, 40, 10
 
 
-def config(*overrides: str) -> DictConfig:
-    """Compose the config of a run."""
-    with initialize_config_dir(config_dir(), version_base="1.3"):
-        return compose("train", list(overrides))
-
-
 def collection_times(engine: str, folder: Path) -> list[float]:
     """Return the seconds of single env steps: act with the real block, step, store; learning is off."""
     cfg = config("experiment=humanoid_pqc", f"engine={engine}", "data.capacity=1000")
     cfg.total_env_steps, cfg.warmup_env_steps = COLLECT_STEPS + SKIPPED, COLLECT_STEPS + SKIPPED - 1
-    spec = env_spec(cfg.env.id)
-    module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-    stream = build_stream(cfg, spec, module, folder, ranks=build.Ranks())
-    stamps: list[float] = []
-    stream.on_collect = lambda env_steps: stamps.append(time.perf_counter())
+    stream, stamps = RunParts(cfg, folder).stream(), list[float]()
+    stream.listen(lambda env_steps: stamps.append(time.perf_counter()))
     for _ in stream:
         pass
     return [later - earlier for earlier, later in zip(stamps[SKIPPED:], stamps[SKIPPED + 1 :], strict=False)]
@@ -60,12 +45,11 @@ def collection_times(engine: str, folder: Path) -> list[float]:
 class Batches:
     """Random minibatches; their values do not matter for the time."""
 
-    def __init__(self, cfg: DictConfig) -> None:
+    def __init__(self, size: int, columns: tuple[Column, ...]) -> None:
         from tensordict import TensorDict
 
-        size = cfg.data.batch_size
         rows = TensorDict(batch_size=[size])
-        for column in transition_columns(env_spec(cfg.env.id), {"layer": build.build_circuit_sizes(cfg)}):
+        for column in columns:
             shape = (size, *column.shape)
             is_flag = column.dtype == torch.bool
             rows[column.key] = torch.zeros(shape, dtype=torch.bool) if is_flag else torch.rand(shape)
@@ -91,10 +75,8 @@ class Stamps(Callback):
 def update_times(block: str, folder: Path) -> list[float]:
     """Return the seconds of single updates through Lightning's Trainer."""
     cfg = config(f"experiment=humanoid_{block}")
-    spec, stamps = env_spec(cfg.env.id), Stamps()
-    trainer = build.build_trainer(cfg, folder, callbacks=[stamps], logger=[])
-    module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-    trainer.fit(module, Batches(cfg))  # type: ignore[arg-type]
+    stamps, parts = Stamps(), RunParts(cfg, folder)
+    parts.fit(Batches(cfg.data.batch_size, parts.columns), [stamps])
     ends = stamps.stamps[SKIPPED:]
     return [later - earlier for earlier, later in itertools.pairwise(ends)]
 

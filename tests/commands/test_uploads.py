@@ -5,9 +5,9 @@ import pytest
 
 from qtrl.commands import evaluation, uploads
 from qtrl.commands.uploads import own_wandb_run, report_wandb_run, send_report, send_video
+from qtrl.config.saved import checked_text
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError
-from qtrl.run.folder import save_config
 
 LOGGER = ("logger.project=atlas", "logger.entity=me", "logger.group=study", "logger.offline=true", "tags=[a]")
 
@@ -21,7 +21,7 @@ def run(compose, tmp_path):
         (folder / "wandb").mkdir(parents=True)
         (folder / "wandb" / "run_id.txt").write_text("abc123")
         cfg = compose("experiment=pendulum_zeros", "run_dir=x", *overrides)
-        save_config(cfg, folder)
+        (folder / "config.yaml").write_text(checked_text(cfg))
         return cfg, folder
 
     return made

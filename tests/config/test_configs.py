@@ -1,15 +1,14 @@
-import difflib
+import functools
 from pathlib import Path
 
 import pytest
-import yaml
 from omegaconf import OmegaConf
-from qtrl.run.build import build
 
 import qtrl
-from qtrl.commands.command_line import describe
+from qtrl.config.instantiate import build
 from qtrl.config.limits import NUMBERS, check_config
 from qtrl.config.location import config_dir
+from qtrl.config.nested import leaves
 from qtrl.errors import ConfigError
 from qtrl.nn import GradientEstimator
 
@@ -18,6 +17,18 @@ STUDIES = sorted(path.stem for path in Path(config_dir(), "experiment", "study")
 CONTROLS = sorted(path.stem for path in Path(config_dir(), "control").glob("*.yaml"))
 GRADIENTS = sorted(path.stem for path in Path(config_dir(), "gradient").glob("*.yaml"))
 PROMISED = [f"{env}_{block}" for env in ("humanoid", "pendulum") for block in ("pqc", "fc", "rbg", "zeros")]
+
+
+@pytest.fixture(scope="module")
+def plain(compose):
+    """Return a composed config as plain data; each is composed once."""
+    return functools.cache(lambda *overrides: OmegaConf.to_container(compose(*overrides), resolve=True))
+
+
+def different(one, other):
+    """Name the keys, dotted, whose values differ."""
+    one, other = dict(leaves(one)), dict(leaves(other))
+    return {key for key in one | other if one.get(key) != other.get(key)}
 
 
 def test_the_promised_experiments_are_there():
@@ -29,8 +40,6 @@ def test_every_experiment_composes_and_passes_its_checks(name, compose):
     cfg = compose(f"experiment={name}")
     check_config(cfg)
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    assert "smoke" not in cfg
-    check_config(compose(f"experiment={name}", "debug=smoke"))
 
 
 def test_the_promised_studies_and_controls_are_there():
@@ -39,27 +48,20 @@ def test_the_promised_studies_and_controls_are_there():
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_a_study_is_its_experiment_with_a_longer_last_test(study, compose):
-    from qtrl.config.nested import leaves
-
-    cfg, experiment = (compose(f"experiment={name}") for name in (f"study/{study}", f"{study}_pqc"))
-    check_config(cfg)
-    mine, its = (dict(leaves(OmegaConf.to_container(one, resolve=True))) for one in (cfg, experiment))
-    differs = {key for key in mine | its if mine.get(key) != its.get(key)}
+def test_a_study_is_its_experiment_with_a_longer_last_test(study, plain):
+    cfg, experiment = (plain(f"experiment={name}") for name in (f"study/{study}", f"{study}_pqc"))
+    check_config(OmegaConf.create(cfg))
+    differs = different(cfg, experiment)
     assert {key for key in differs if not key.startswith("tags")} <= {
         *("resume", "deterministic", "num_threads", "callbacks.final_test_episodes", "study", "logger.group"),
-        *("hydra.sweep.dir", "hydra.sweep.subdir"),
     }
-    assert cfg.callbacks.final_test_episodes == 100
+    assert cfg["callbacks"]["final_test_episodes"] == 100
 
 
 @pytest.mark.parametrize("study", STUDIES)
 @pytest.mark.parametrize("control", CONTROLS)
-def test_a_control_has_its_name_as_label_and_differs_by_actor_block_and_circuit_alone(study, control, compose):
-    cfg, pqc = (
-        OmegaConf.to_container(compose(f"experiment=study/{study}", *more), resolve=True)
-        for more in ([f"control={control}"], [])
-    )
+def test_a_control_has_its_name_as_label_and_differs_by_actor_block_and_circuit_alone(study, control, plain):
+    cfg, pqc = (plain(f"experiment=study/{study}", *more) for more in ([f"control={control}"], []))
     check_config(OmegaConf.create(cfg))
     assert (cfg["label"], pqc["label"]) == (control, "pqc")
     differs = {key for key in pqc if cfg[key] != pqc[key]}
@@ -67,34 +69,12 @@ def test_a_control_has_its_name_as_label_and_differs_by_actor_block_and_circuit_
     assert all(cfg["circuit"][size] == pqc["circuit"][size] for size in ("n_qubits", "reps"))
 
 
-@pytest.mark.parametrize("label", ["", ".", "../x", "a b", "x" * 65, "<b>", "é", "3.5/2", "+a", "a\n"])
-def test_a_label_is_a_plain_name(label, compose):
-    cfg = compose("experiment=pendulum_pqc")
-    cfg.label = label
-    with pytest.raises(ConfigError, match=r"^label=.* is not allowed: expected up to 64 letters"):
-        check_config(cfg)
-
-
-@pytest.mark.parametrize("label", ["pqc", "pqc+td3", "_-.+9", "x" * 64])
-def test_a_plain_label_is_taken(label, compose):
-    cfg = compose("experiment=pendulum_pqc")
-    cfg.label = label
-    check_config(cfg)
-
-
 @pytest.mark.parametrize("block", ["fc", "rbg", "zeros"])
 @pytest.mark.parametrize("env", ["humanoid", "pendulum"])
-def test_an_ablation_differs_by_the_block_and_the_tags_alone(env, block):
-    pqc, other = (Path(config_dir(), "experiment", f"{env}_{name}.yaml").read_text() for name in ("pqc", block))
-    changes = [line for line in difflib.ndiff(pqc.splitlines(), other.splitlines()) if line[0] in "+-"]
-    assert sorted(line for line in changes) == sorted(
-        [
-            "-   - override /block: pqc",
-            f"+   - override /block: {block}",
-            f"- tags: [{env}, pqc]",
-            f"+ tags: [{env}, {block}]",
-        ]
-    )
+def test_an_ablation_differs_by_the_block_its_label_and_the_tags_alone(env, block, plain):
+    pqc, other = plain(f"experiment={env}_pqc"), plain(f"experiment={env}_{block}")
+    assert {key.partition(".")[0] for key in different(pqc, other)} == {"block", "label", "tags"}
+    assert (other["label"], other["tags"]) == (block, [env, block])
 
 
 @pytest.mark.parametrize(
@@ -115,7 +95,7 @@ def test_every_other_choice_composes_too(override, compose):
 
 
 @pytest.mark.parametrize("name", GRADIENTS)
-def test_every_estimator_is_made_from_its_config_whatever_the_experiment(name, compose):
+def test_every_gradient_is_made_from_its_config_whatever_the_experiment(name, compose):
     cfg = compose("experiment=pendulum_pqc", f"gradient={name}")
     check_config(cfg)
     estimator = build(cfg.gradient)(40, 5)
@@ -139,15 +119,6 @@ def test_every_key_with_limits_is_a_key(compose):
     assert absent == []
 
 
-@pytest.mark.parametrize(
-    "override", ["step=0", "step=-0.1", "step=null", "repetitions=0", "repetitions=1.5", "shots=0"]
-)
-def test_numbers_of_spsa_have_limits(override, compose):
-    key, _, value = f"gradient.{override}".partition("=")
-    with pytest.raises(ConfigError, match=rf"{key}={value.replace('null', 'None')} is not allowed: expected "):
-        check_config(compose("experiment=pendulum_pqc", "gradient=spsa", f"gradient.{override}"))
-
-
 def test_configs_are_found_from_another_folder(tmp_path, monkeypatch, compose):
     monkeypatch.chdir(tmp_path)
     assert Path(config_dir()).is_absolute()
@@ -163,13 +134,3 @@ def test_an_installed_package_has_them_inside(tmp_path, monkeypatch):
     (package / "configs").mkdir()
     (package / "configs" / "train.yaml").write_text("")
     assert config_dir() == str(package / "configs")
-
-
-def test_no_yaml_file_is_longer_than_forty_lines_but_the_primary_one():
-    for path in Path(config_dir()).rglob("*.yaml"):
-        assert len(path.read_text().splitlines()) <= (60 if path.name == "train.yaml" else 40), path
-        yaml.safe_load(path.read_text())
-
-
-def test_an_error_of_unknown_origin_is_told_as_it_is():
-    assert describe(RuntimeError("first\n  second\n")) == "first second"

@@ -6,8 +6,8 @@ import pytest
 import torch
 from engines_on_cpu import ON_CPU
 from omegaconf import OmegaConf
-from qtrl.run.build import build, build_block, build_circuit_sizes
 
+from qtrl.config.instantiate import build, construct_task
 from qtrl.config.limits import check_config
 from qtrl.config.location import config_dir
 from qtrl.quantum import ENTANGLEMENTS, draw, from_qiskit, from_torchquantum, make_engine, to_qiskit, to_torchquantum
@@ -64,7 +64,8 @@ def test_every_engine_runs_every_circuit(name, engine, make):
 def test_experiments_take_every_circuit(name, experiment, configs):
     cfg = configs[experiment, name].copy()  # Hydra resolves what it makes objects of in place
     check_config(cfg)
-    block = build_block(cfg, *build_circuit_sizes(cfg))
+    task = construct_task(cfg)
+    block = task.block(task.circuit.n_angles, task.circuit.n_qubits)
     assert (block.n_in, block.n_out) == SIZES[experiment]
     out = block(torch.zeros(1, block.n_in), torch.Generator().manual_seed(0))
     assert out.shape == (1, block.n_out)

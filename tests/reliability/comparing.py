@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from qtrl.run.data import build_stream
 from torch import Tensor
 
-from qtrl.envs import env_spec
+from qtrl.config.instantiate import construct_task
+from qtrl.config.saved import load_config
 from qtrl.files.checkpoint import read_checkpoint
-from qtrl.meters import RunMeters
-from qtrl.run import build
-from qtrl.run.folder import load_config
+from qtrl.tasks import RunContext
 
 TIMES = ("time/", "quantum/seconds")
 """Columns of `metrics.csv` that begin so hold wall-clock times."""
@@ -78,9 +76,8 @@ def replay_rows(run_dir: Path, checkpoint: dict[str, Any], times: int = 20) -> d
         copy = Path(folder)
         shutil.copytree(run_dir / "checkpoints", copy / "checkpoints")
         cfg = load_config(run_dir, trust=TRUSTED)
-        spec = env_spec(cfg.env.id, max_episode_steps=cfg.env.max_episode_steps)
-        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        replay = build_stream(cfg, spec, module, copy, ranks=build.Ranks()).replay
+        task, context = construct_task(cfg), RunContext(copy, cfg.seed)
+        replay: Any = task.make_data(task.make_module(context), context).replay  # type: ignore[attr-defined]
         replay.load_state_dict(
             checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]["ranks"][0]["replay"]
         )

@@ -1,4 +1,7 @@
+import functools
+
 import pytest
+from comparing import digests
 from forked_runs import ForkedRuns
 
 SMALL = (
@@ -17,7 +20,6 @@ SMALL = (
     "actor.hidden=16",
     "critic.hidden=16",
     "circuit.reps=1",
-    "matmul_precision=highest",
 )
 
 
@@ -25,6 +27,27 @@ SMALL = (
 def small():
     """Overrides of a run of a second: 80 env steps, episodes of 15, a ring of 50 rows."""
     return SMALL
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_pictures():
+    """What these tests compare has no picture in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qtrl.tasks.rl.draw_learning_curve", lambda *args, **kwargs: None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def whole(train, tmp_path_factory):
+    """Return the digests of a small run that nothing happened to, by its overrides."""
+
+    @functools.cache
+    def digested(*overrides):
+        folder = tmp_path_factory.mktemp("whole") / "run"
+        assert train(*SMALL, *overrides, f"run_dir={folder}") == 0
+        return digests(folder)
+
+    return digested
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ TINY = (
     "checkpoint_every_env_steps=15",
     "callbacks.test_max_episode_steps=5",
     "callbacks.probe_rows=4",
-    "matmul_precision=highest",
 )
 
 
@@ -39,8 +38,9 @@ ANY_BLOCK = {
     "storage": one_of("data.storage", "memory", "memmap"),
     "sampler": one_of("data/sampler", "prioritized", "null"),
     "transform": one_of("data/transform", "n_step", "null"),
-    "width": one_of("algo.hidden", 1, 8),
-    "links": one_of("algo.links", 0, 3),
+    "width": one_of("actor.hidden", 1, 8),
+    "width of critics": one_of("critic.hidden", 1, 8),
+    "links": one_of("actor.links", 0, 3),
     "gamma": one_of("algo.gamma", 0, 0.9, 1),
     "tau": one_of("algo.tau", 1e-6, 1),
     "delay": one_of("algo.policy_delay", 1, 3),

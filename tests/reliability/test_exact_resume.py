@@ -22,7 +22,7 @@ CHOICES = {
         control: ("experiment=pendulum_pqc", f"control={control}")
         for control in ("bernoulli", "fc_matched", "no_entangler", "fixed_angles", "shuffled", "td3")
     },
-    "humanoid": ("experiment=humanoid_pqc", "circuit.n_qubits=3", "actor.hidden=16", "critic.hidden=16"),
+    "humanoid": ("experiment=humanoid_pqc", "circuit.n_qubits=3"),
     "mapped files": ("experiment=pendulum_fc", "data.storage=memmap"),
     "prioritized": ("experiment=pendulum_fc", "data/sampler=prioritized"),
     "slices": ("experiment=pendulum_fc", "data/sampler=slices", "data.sampler.slice_len=2", "data.storage=memory"),
@@ -39,29 +39,30 @@ CHOICES = {
     ),
     "random estimator": ("experiment=pendulum_pqc", "gradient=spsa"),
 }
-QUICK = ("pqc", "fc", "rbg", "zeros", "bernoulli", "shuffled", "td3", "humanoid", "overlap", "workers")
+QUICK = ("pqc", "fc", "td3", "humanoid", "overlap", "workers")
 
 
 @pytest.fixture
-def run(train, small, tmp_path):
-    def started(name, *overrides):
-        folder = tmp_path / name
-        assert train(*small, *overrides, f"run_dir={folder}") == 0
+def half(train, small, tmp_path):
+    """Run the first half of a run; return its folder."""
+
+    def begun(*overrides):
+        folder = tmp_path / "parts"
+        assert train(*small, *overrides, f"total_env_steps={HALF}", f"run_dir={folder}") == 0
         return folder
 
-    return started
+    return begun
 
 
 @pytest.mark.parametrize(
     "choice", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CHOICES]
 )
-def test_half_and_half_is_the_whole(run, train, choice):
-    whole = run("whole", *CHOICES[choice])
-    parts = run("parts", *CHOICES[choice], f"total_env_steps={HALF}")
+def test_half_and_half_is_the_whole(half, whole, train, choice):
+    parts = half(*CHOICES[choice])
     assert train("resume=true", f"run_dir={parts}", f"total_env_steps={WHOLE}") == 0
     found = digests(parts)
     assert len(found) > 100
-    assert differences(found, digests(whole)) == []
+    assert differences(found, whole(*CHOICES[choice])) == []
 
 
 def stopped_at(monkeypatch, rows):
@@ -78,39 +79,39 @@ def stopped_at(monkeypatch, rows):
 
 
 @pytest.mark.parametrize(
-    "choice", ["pqc", *(pytest.param(c, marks=pytest.mark.slow) for c in ("mapped files", "overlap"))]
+    ("choice", "stops"),
+    [("pqc", 2), *(pytest.param(c, 5, marks=pytest.mark.slow) for c in ("pqc", "mapped files", "overlap"))],
 )
-def test_many_stops_at_random_steps(run, train, small, tmp_path, monkeypatch, choice):
-    whole, parts, at = run("whole", *CHOICES[choice]), tmp_path / "parts", 0
-    for stop in sorted(random.Random(choice).sample(range(2, WHOLE - 1, 2), 5)):
+def test_many_stops_at_random_steps(whole, train, small, tmp_path, monkeypatch, choice, stops):
+    parts, at = tmp_path / "parts", 0
+    for stop in sorted(random.Random(choice).sample(range(2, WHOLE - 1, 2), stops)):
         with monkeypatch.context() as patch:
             stopped_at(patch, stop - at)
             assert train(*small, *CHOICES[choice], f"run_dir={parts}", "resume=auto") == 143
         at = stop
     assert train("resume=true", f"run_dir={parts}") == 0
-    assert differences(digests(parts), digests(whole)) == []
+    assert differences(digests(parts), whole(*CHOICES[choice])) == []
 
 
 @pytest.mark.slow
-def test_a_new_process_goes_on_just_as_well(run, train, small):
-    whole = run("whole", *CHOICES["pqc"])
-    parts = run("parts", *CHOICES["pqc"], f"total_env_steps={HALF}")
+def test_a_new_process_goes_on_just_as_well(half, whole):
+    parts = half(*CHOICES["pqc"])
     command = [sys.executable, "-m", "qtrl.train", "resume=true", f"run_dir={parts}", f"total_env_steps={WHOLE}"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(command, cwd=parts.parent, env=environment, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
-    assert differences(digests(parts), digests(whole)) == []
+    assert differences(digests(parts), whole(*CHOICES["pqc"])) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", ["pendulum_pqc", "humanoid_pqc"])
-def test_20_stops_at_random_steps(run, train, small, tmp_path, monkeypatch, experiment):
+def test_20_stops_at_random_steps(whole, train, small, tmp_path, monkeypatch, experiment):
     choice = (f"experiment={experiment}", "circuit.n_qubits=3", "num_envs=1", "total_env_steps=400")
-    whole, parts, at = run("whole", *choice), tmp_path / "parts", 0
+    parts, at = tmp_path / "parts", 0
     for stop in sorted(random.Random(experiment).sample(range(1, 399), 20)):
         with monkeypatch.context() as patch:
             stopped_at(patch, stop - at)
             assert train(*small, *choice, f"run_dir={parts}", "resume=auto") == 143
         at = stop
     assert train("resume=true", f"run_dir={parts}") == 0
-    assert differences(digests(parts), digests(whole)) == []
+    assert differences(digests(parts), whole(*choice)) == []

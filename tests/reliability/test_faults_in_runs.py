@@ -64,7 +64,9 @@ def disks():
 
 
 @pytest.mark.parametrize(("storage", "number", "only"), list(disks()))
-def test_a_disk_that_cannot_be_written_stops_the_run_and_nothing_is_lost(run, tmp_path, capsys, storage, number, only):
+def test_a_disk_that_cannot_be_written_stops_the_run_and_nothing_is_lost(
+    run, whole, tmp_path, capsys, storage, number, only
+):
     folder, options = tmp_path / "run", (*ZEROS, f"data.storage={storage}", "checkpoint_every_env_steps=30")
     with injected(FullDisk(folder, number, only)) as disk:
         status = run("run", *options)
@@ -74,8 +76,7 @@ def test_a_disk_that_cannot_be_written_stops_the_run_and_nothing_is_lost(run, tm
     assert read_checkpoint(last_of(folder))["env_steps"] == 30
     assert last_of(folder).read_bytes() == disk.old
     assert run("run", *options, "resume=auto") == 0
-    assert run("whole", *options) == 0
-    assert differences(digests(folder), digests(tmp_path / "whole")) == []
+    assert differences(digests(folder), whole(*options)) == []
 
 
 def check_stopped_at_40(folder, status, line, *words):
@@ -148,8 +149,7 @@ def check_nothing_bad_is_kept(folder):
         assert all(value.isfinite().all() for value in values)
 
 
-def test_a_clock_that_jumps_changes_nothing(run, tmp_path, monkeypatch):
-    assert run("whole", *PQC) == 0
+def test_a_clock_that_jumps_changes_nothing(run, whole, tmp_path, monkeypatch):
     jumps, now = count(), time.time
 
     def jumping():
@@ -158,7 +158,7 @@ def test_a_clock_that_jumps_changes_nothing(run, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(time, "time", jumping)
         assert run("run", *PQC) == 0
-    assert differences(digests(tmp_path / "run"), digests(tmp_path / "whole")) == []
+    assert differences(digests(tmp_path / "run"), whole(*PQC)) == []
 
 
 @pytest.mark.parametrize("vector", ["processes", "threads"])

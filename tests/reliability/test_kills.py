@@ -28,14 +28,6 @@ SAVING = (
 RAM = Path("/dev/shm")
 
 
-@pytest.fixture(scope="module")
-def whole(runs, small, tmp_path_factory):
-    """The digests of the run that nothing happened to."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    assert runs(*small, *SAVING, f"run_dir={folder}") == 0, runs.said()
-    return digests(folder)
-
-
 def steps_logged(folder):
     path = folder / "metrics.csv"
     with path.open(newline="") as file:
@@ -75,7 +67,7 @@ def killed_until_done(runs, arguments, folder, moments):
 def test_a_run_killed_again_and_again_ends_as_one_that_was_not(runs, whole, small, tmp_path):
     moments = [(20, 0.001), (50, 0.004)]
     assert killed_until_done(runs, (*small, *SAVING), tmp_path / "run", moments) == 2
-    assert differences(digests(tmp_path / "run"), whole) == []
+    assert differences(digests(tmp_path / "run"), whole(*SAVING)) == []
 
 
 @pytest.mark.slow
@@ -86,23 +78,22 @@ def test_30_kills_at_random_moments(runs, whole, small, tmp_path):
         moments = early + [(lines, draw.uniform(0, 0.03)) for lines in sorted(draw.sample(range(1, 60), 6))]
         folder = tmp_path / f"run{folders}"
         kills += killed_until_done(runs, (*small, *SAVING), folder, moments)
-        assert differences(digests(folder), whole) == []
+        assert differences(digests(folder), whole(*SAVING)) == []
         folders += 1
     print(f"{kills} kills in {folders} runs")
 
 
 @pytest.mark.slow
 def test_an_end_at_counted_calls_to_the_disk(runs, whole, small, tmp_path):
-    short = (*small, *SAVING, "total_env_steps=24", "checkpoint_every_env_steps=8")
-    assert runs(*short, f"run_dir={tmp_path / 'whole'}") == 0, runs.said()
-    expected, at, ends = digests(tmp_path / "whole"), 1, 0
+    short = (*SAVING, "total_env_steps=24", "checkpoint_every_env_steps=8")
+    expected, at, ends = whole(*short), 1, 0
     while True:
         folder = tmp_path / f"run{at}"
-        status = runs(*short, f"run_dir={folder}", "resume=auto", fault=at)
+        status = runs(*small, *short, f"run_dir={folder}", "resume=auto", fault=at)
         if status == 0:
             break
         assert status == 99, runs.said()
-        assert runs(*short, f"run_dir={folder}", "resume=auto") == 0, (at, runs.said())
+        assert runs(*small, *short, f"run_dir={folder}", "resume=auto") == 0, (at, runs.said())
         assert differences(digests(folder), expected) == [], at
         at, ends = at + (1 if at < 24 else 53), ends + 1
     assert ends > 30
@@ -115,7 +106,7 @@ def test_a_temporary_folder_on_another_file_system_does_not_matter(whole, small,
     with tempfile.TemporaryDirectory(dir=RAM) as other, ForkedRuns(tmp_path, {"TMPDIR": other}) as runs:
         assert killed_until_done(runs, (*small, *SAVING), tmp_path / "run", [(20, 0.002)]) == 1
         assert [path.name for path in Path(other).rglob("*.ckpt*")] == []
-    assert differences(digests(tmp_path / "run"), whole) == []
+    assert differences(digests(tmp_path / "run"), whole(*SAVING)) == []
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def stops():
 
 
 @pytest.mark.parametrize(("moment", "number", "group"), list(stops()))
-def test_a_stopped_run_goes_on_to_the_same_end(runs, small, tmp_path, moment, number, group):
+def test_a_stopped_run_goes_on_to_the_same_end(runs, whole, small, tmp_path, moment, number, group):
     options, lines, seconds = MOMENTS[moment]
     arguments = (*small, *RUN, *options, "resume=auto")
     folder = tmp_path / "run"
@@ -48,14 +48,15 @@ def test_a_stopped_run_goes_on_to_the_same_end(runs, small, tmp_path, moment, nu
     assert runs.seconds_after_signal < 10
     assert 0 < steps_of(folder) < 80
     assert runs(*arguments, f"run_dir={folder}") == 0, runs.said()
-    assert runs(*arguments, f"run_dir={tmp_path / 'whole'}") == 0, runs.said()
-    assert differences(digests(folder), digests(tmp_path / "whole")) == []
+    assert differences(digests(folder), whole(*RUN, *options)) == []
 
 
-@pytest.mark.parametrize(("options", "lines"), [(LONG, 0), (LONG_TEST, 12)], ids=["warm-up", "test"])
-def test_it_stops_within_10_s_in_the_middle_of_a_long_part(runs, small, tmp_path, options, lines):
+@pytest.mark.parametrize(
+    ("options", "lines", "seconds"), [(LONG, 0, 4.0), (LONG_TEST, 12, 0.5)], ids=["warm-up", "test"]
+)
+def test_it_stops_within_10_s_in_the_middle_of_a_long_part(runs, small, tmp_path, options, lines, seconds):
     folder = tmp_path / "run"
-    signals = [(lines, 4.0, SIGTERM, False)]
+    signals = [(lines, seconds, SIGTERM, False)]
     check_stopped(runs, runs(*small, *RUN, *options, f"run_dir={folder}", signals=signals), SIGTERM)
     assert runs.seconds_after_signal < 10
     assert steps_of(folder) > 0
@@ -63,7 +64,7 @@ def test_it_stops_within_10_s_in_the_middle_of_a_long_part(runs, small, tmp_path
 
 def test_a_second_signal_ends_it_at_once(runs, small, tmp_path):
     stuck = ("env.id=faulty_envs:Late_sleep-v0", f"run_dir={tmp_path / 'run'}")
-    signals = [(30, 1.0, SIGTERM, False), (0, 0.5, SIGTERM, False)]
+    signals = [(30, 0.5, SIGTERM, False), (0, 0.3, SIGTERM, False)]
     check_stopped(runs, runs(*small, *RUN, *stuck, signals=signals), SIGTERM)
     assert runs.seconds_after_signal < 1
     assert steps_of(tmp_path / "run") == 40
@@ -81,7 +82,7 @@ def test_a_run_that_cannot_stop_is_ended_within_10_s_and_says_where_it_was(runs,
 
 
 @pytest.mark.slow
-def test_slurm_requeues_a_job_that_it_preempts(small, tmp_path):
+def test_slurm_requeues_a_job_that_it_preempts(whole, small, tmp_path):
     scontrol = tmp_path / "bin" / "scontrol"
     scontrol.parent.mkdir()
     scontrol.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked.txt\n')
@@ -97,11 +98,10 @@ def test_slurm_requeues_a_job_that_it_preempts(small, tmp_path):
         assert 0 < steps_of(folder) < 80
         assert not list(folder.glob("hpc_ckpt*"))
         assert runs(*arguments, f"run_dir={folder}") == 0, runs.said()
-        assert runs(*arguments, f"run_dir={tmp_path / 'whole'}") == 0, runs.said()
-    assert differences(digests(folder), digests(tmp_path / "whole")) == []
+    assert differences(digests(folder), whole(*RUN)) == []
 
 
-def test_a_folder_is_held_by_one_run(runs, train, small, tmp_path, monkeypatch):
+def test_a_folder_is_held_by_one_run(runs, whole, train, small, tmp_path, monkeypatch):
     folder, answers, log = tmp_path / "run", [], MetricsCSV.log_metrics
     arguments = (*small, *RUN, "resume=auto", f"run_dir={folder}")
 
@@ -116,5 +116,4 @@ def test_a_folder_is_held_by_one_run(runs, train, small, tmp_path, monkeypatch):
     assert status == 2
     assert len(lines) == 1
     assert f"run_dir={folder} is in use by another process" in lines[0]
-    assert runs(*small, *RUN, f"run_dir={tmp_path / 'whole'}") == 0
-    assert differences(digests(folder), digests(tmp_path / "whole")) == []
+    assert differences(digests(folder), whole(*RUN)) == []

@@ -79,14 +79,13 @@ def at_row(monkeypatch, number, act):
     monkeypatch.setattr(MetricsCSV, "log_metrics", counted)
 
 
-def check_same_as_without(run, folder):
-    alone, _ = run("alone")
-    assert differences(digests(folder), digests(alone)) == []
-    assert len(metrics(folder)) == len(metrics(alone)) > 8
+def check_same_as_without(whole, folder):
+    assert differences(digests(folder), whole(*RUN)) == []
+    assert len(metrics(folder)) > 8
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)])
-def test_a_service_that_dies_or_hangs_changes_nothing(run, client, recwarn, how):
+def test_a_service_that_dies_or_hangs_changes_nothing(run, whole, client, recwarn, how):
     def end():
         (pid,) = services()
         os.kill(pid, how)
@@ -103,7 +102,7 @@ def test_a_service_that_dies_or_hangs_changes_nothing(run, client, recwarn, how)
     said = [str(warning.message) for warning in recwarn if "W&B" in str(warning.message)]
     assert seconds < 60
     assert len(said) == 1
-    check_same_as_without(run, folder)
+    check_same_as_without(whole, folder)
     if how == signal.SIGKILL:
         assert len(list((folder / "wandb").glob("offline-run-*"))) == 2  # it was started again, under the same id
 
@@ -122,7 +121,7 @@ def test_a_service_that_died_is_waited_for(client, tmp_path):
 
 
 @pytest.mark.parametrize("stalls", [pytest.param(True, marks=pytest.mark.slow), False], ids=["stalls", "refuses"])
-def test_a_server_out_of_reach_at_the_start_makes_an_offline_run(run, online, recwarn, stalls):
+def test_a_server_out_of_reach_at_the_start_makes_an_offline_run(run, whole, online, recwarn, stalls):
     with FakeServer(stalls=stalls) as server:
         if not stalls:
             server.server_close()
@@ -135,10 +134,10 @@ def test_a_server_out_of_reach_at_the_start_makes_an_offline_run(run, online, re
     assert seconds < 60
     (offline,) = (folder / "wandb").glob("offline-run-*/run-*.wandb")
     assert b"loss/critic" in offline.read_bytes()
-    check_same_as_without(run, folder)
+    check_same_as_without(whole, folder)
 
 
-def test_a_server_that_stops_to_answer_in_the_middle_does_not_hold_the_run(run, online, client, recwarn):
+def test_a_server_that_stops_to_answer_in_the_middle_does_not_hold_the_run(run, whole, online, client, recwarn):
     client.setattr(wandb_run, "FINISH_SECONDS", 3)
     with FakeServer() as server:
         online(server.url)
@@ -148,7 +147,7 @@ def test_a_server_that_stops_to_answer_in_the_middle_does_not_hold_the_run(run, 
         assert "UpsertBucket" in server.asked
     assert seconds < 60
     assert [str(warning.message) for warning in recwarn if "W&B" in str(warning.message)]
-    check_same_as_without(run, folder)
+    check_same_as_without(whole, folder)
     kept = (folder / "wandb").glob("run-*/run-*.wandb")  # on a busy machine two: a row took too long before
     assert any(b"loss/critic" in path.read_bytes() for path in kept)
 

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 SMOKE = ("experiment=pendulum_pqc", "debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=5")
+SMOKE += ("actor.hidden=16", "critic.hidden=16", "callbacks.probe_every_env_steps=null")
 
 
 @pytest.fixture(scope="session")

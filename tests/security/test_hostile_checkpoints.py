@@ -125,8 +125,8 @@ LIES = {
     "weights without memory": lambda c: c["state_dict"].update(
         {"actor.pre.0.weight": torch.zeros(1).expand(10**6, 10**6)}
     ),
-    "sparse weights": lambda c: c["state_dict"].update({"actor.pre.0.bias": torch.zeros(256).to_sparse()}),
-    "integer weights": lambda c: c["state_dict"].update({"actor.pre.0.bias": torch.zeros(256, dtype=torch.int64)}),
+    "sparse weights": lambda c: c["state_dict"].update({"actor.pre.0.bias": torch.zeros(16).to_sparse()}),
+    "integer weights": lambda c: c["state_dict"].update({"actor.pre.0.bias": torch.zeros(16, dtype=torch.int64)}),
     "a name that is none": lambda c: c["state_dict"].update({"a\n\x1b[2J" * 1000: torch.zeros(1)}),
     "a number as name": lambda c: c["state_dict"].update({1: torch.zeros(1)}),
     "no env steps": lambda c: c.pop("env_steps"),
@@ -141,8 +141,8 @@ LIES_OF_A_RUN = {
     "an optimizer that is none": lambda c: c["optimizer_states"].__setitem__(0, 7),
     "moments of another shape": lambda c: first_moments(c).update(exp_avg=torch.zeros(3)),
     "moments that are too short": lambda c: first_moments(c).update(exp_avg_sq=torch.zeros(1)),
-    "moments of another type": lambda c: first_moments(c).update(exp_avg=torch.zeros(2, 256, 256, dtype=torch.int8)),
-    "complex moments": lambda c: first_moments(c).update(exp_avg=torch.zeros(2, 256, 256, dtype=torch.complex64)),
+    "moments of another type": lambda c: first_moments(c).update(exp_avg=torch.zeros(2, 16, 16, dtype=torch.int8)),
+    "complex moments": lambda c: first_moments(c).update(exp_avg=torch.zeros(2, 16, 16, dtype=torch.complex64)),
     "moments that are numbers": lambda c: first_moments(c).update(exp_avg=0.0),
     "no moments": lambda c: first_moments(c).pop("exp_avg"),
     "steps that are many": lambda c: first_moments(c).update(step=torch.zeros(5)),

@@ -1,5 +1,6 @@
 import os
 import resource
+import shutil
 import sys
 import time
 
@@ -7,10 +8,10 @@ import pytest
 import yaml
 
 from qtrl.config.limits import check_config
-from qtrl.config.saved import LARGEST, read_config
-from qtrl.config.trusted_classes import TARGETS
+from qtrl.config.location import config_dir
+from qtrl.config.saved import LARGEST, checked_text, load_config, read_config
+from qtrl.config.trusted_classes import trusted_classes
 from qtrl.errors import RunFolderError
-from qtrl.run.folder import load_config
 
 COMMANDS = ("eval", "train")
 PAYLOAD = {"_target_": "os.system", "command": "touch boom"}
@@ -86,8 +87,8 @@ TEXTS = {
 }
 SIZES = {
     "actor.hidden": 10**9,
-    "critic.hidden": 10**9,
     "actor.links": 10**9,
+    "critic.hidden": 10**9,
     "circuit.n_qubits": 10**6,
     "circuit.reps": 10**9,
     "block.circuit.n_qubits": 10**6,
@@ -222,27 +223,22 @@ def test_a_value_of_another_type_is_told_in_one_line(key, command, edit, refused
 def test_no_name_on_the_list_leads_anywhere_but_to_its_class():
     from hydra.utils import get_object
 
-    for names in TARGETS.values():
+    for names in trusted_classes().values():
         for name in names:
             package, _, last = name.rpartition(".")
             assert get_object(name).__name__ == last
             assert package.split(".")[0] in {"qtrl", "torch", "lightning"}
 
 
-def test_the_list_holds_what_the_configs_of_qtrl_name_and_nothing_else(compose):
-    from pathlib import Path
-
-    from qtrl.config.location import config_dir
-
-    def named(node):
-        if isinstance(node, dict):
-            return {node[key] for key in node if key == "_target_"}.union(*(named(item) for item in node.values()))
-        return set()
-
-    folder = Path(config_dir())
-    of_runs = [path for path in folder.rglob("*.yaml") if path.relative_to(folder).parts[0] != "study"]
-    written = set().union(*(named(yaml.safe_load(path.read_text())) for path in of_runs))
-    assert {name for names in TARGETS.values() for name in names} == written | {"qtrl.quantum.make_engine"}
+def test_a_class_of_a_config_of_qtrls_own_may_stand_where_that_config_puts_it(tmp_path, monkeypatch):
+    folder = shutil.copytree(config_dir(), tmp_path / "configs")
+    (folder / "block" / "mine.yaml").write_text("_target_: my_blocks.Mine\n_partial_: true\n")
+    monkeypatch.setattr("qtrl.config.trusted_classes.config_dir", lambda: str(folder))
+    before, now = trusted_classes(), trusted_classes.__wrapped__()
+    assert now["block"] == before["block"] | {"my_blocks.Mine"}
+    assert {key: names for key, names in now.items() if key != "block"} == {
+        key: names for key, names in before.items() if key != "block"
+    }
 
 
 CHOICES = [
@@ -260,12 +256,10 @@ CHOICES = [
 def test_every_config_that_qtrl_saves_is_read_back(choice, compose, tmp_path):
     from omegaconf import OmegaConf, open_dict
 
-    from qtrl.run.folder import save_config
-
     cfg = compose("experiment=pendulum_pqc", choice, "trust=[a.B]")
     with open_dict(cfg):
         cfg.experiment = "pendulum_pqc"
-    save_config(cfg, tmp_path)
+    (tmp_path / "config.yaml").write_text(checked_text(cfg))
     again = load_config(tmp_path)
     check_config(again)
     theirs = {"trust", "run_dir", "ckpt_path", "paths"}

@@ -1,27 +1,29 @@
-import math
 import shutil
 from types import SimpleNamespace
 
 import pytest
-from qtrl.run.build import Ranks
-from qtrl.run.data import build_replay
 
-from qtrl.data import Column
-from qtrl.data.ring import file_rows
+from qtrl.config.instantiate import construct_task
+from qtrl.tasks import RunContext
 
-COLUMNS = (Column("x", (3,)),)
 SMOKE = ("experiment=pendulum_zeros", "debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=5")
+SMOKE += ("actor.hidden=16", "critic.hidden=16", "callbacks.probe_every_env_steps=null")
 
 
-@pytest.mark.parametrize("storage", ["memory", "memmap"])
-@pytest.mark.parametrize("ranks", [Ranks(), Ranks(1, 3)])
-def test_files_have_room_for_two_intervals_between_saves(compose, tmp_path, storage, ranks):
-    interval = ("checkpoint_every_env_steps=10000", "num_envs=7")
-    cfg = compose(*SMOKE, *interval, f"data.storage={storage}", "data.capacity=20000")
-    replay = build_replay(cfg, COLUMNS, tmp_path, ranks=ranks)
-    replay.commit()
-    rows_between_saves = math.ceil(10_000 / ranks.world_size) + 7
-    assert (tmp_path / "x.bin").stat().st_size == 12 * file_rows(20_000, 2 * rows_between_saves)
+def make_stream(cfg, folder, **ranks):
+    task, context = construct_task(cfg), RunContext(folder, seed=0, **ranks)
+    return task.make_data(task.make_module(context), context)
+
+
+@pytest.mark.parametrize(
+    ("storage", "rank", "world_size"), [("memory", 0, 1), ("memory", 1, 3), ("memmap", 0, 1), ("memmap", 1, 3)]
+)
+def test_files_have_room_for_two_intervals_between_saves(compose, tmp_path, storage, rank, world_size):
+    sizes = ("data.capacity=2000", "checkpoint_every_env_steps=1000", "num_envs=7", "total_env_steps=9000")
+    stream = make_stream(compose(*SMOKE, *sizes, f"data.storage={storage}"), tmp_path, rank=rank, world_size=world_size)
+    stream.replay.commit()
+    (file,) = tmp_path.glob(f"checkpoints/replay/rank{rank}/next.reward.bin")
+    assert file.stat().st_size >= 4 * (2000 + 2 * (1000 // world_size + 7))
 
 
 @pytest.mark.parametrize("storage", ["memory", "memmap"])
@@ -38,7 +40,7 @@ def test_a_replay_that_does_not_fit_is_refused_before_the_run(train, tmp_path, c
 def test_without_files_the_disk_does_not_matter(compose, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0, total=1))
     cfg = compose(*SMOKE, "checkpoint_replay=none", "data.storage=memory")
-    assert build_replay(cfg, COLUMNS, tmp_path, ranks=Ranks()).capacity == 1000
+    assert make_stream(cfg, tmp_path).replay.capacity == 1000
 
 
 def test_a_run_goes_on_without_a_damaged_replay_when_told_so(train, tmp_path, capsys):

@@ -17,8 +17,7 @@ def run(task: Task, clock: Clock, experiment: str) -> float:
     def train(cfg: Any) -> float:
         from qtrl.train import train
 
-        megabytes.append(replay_megabytes(cfg))
-        with clock_among_callbacks(clock):
+        with clock_among_callbacks(clock, megabytes):
             return train(cfg)
 
     with TemporaryDirectory() as folder:
@@ -47,29 +46,23 @@ def overrides(task: Task, experiment: str, run_dir: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def clock_among_callbacks(clock: Clock) -> Any:
-    """Let the clock tick after every update of the runs that are made meanwhile."""
+def clock_among_callbacks(clock: Clock, megabytes: list[float]) -> Any:
+    """Let the clock tick after every update of the run that is made meanwhile, and note the size of a full replay."""
     from lightning.pytorch import Callback
 
-    from qtrl.run import build
+    from qtrl.tasks import RL
 
     class Ticks(Callback):
         def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
             clock.tick(pl_module.env_steps)
 
-    make = build.build_callbacks
-    build.build_callbacks = lambda *args: [*make(*args), Ticks()]
+        def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+            replay = trainer.train_dataloader.replay
+            megabytes.append(1e-6 * replay.capacity * replay.row_bytes)
+
+    make = RL.make_callbacks
+    RL.make_callbacks = lambda task, context: [*make(task, context), Ticks()]  # type: ignore[method-assign]
     try:
         yield
     finally:
-        build.build_callbacks = make
-
-
-def replay_megabytes(cfg: Any) -> float:
-    """Return the size of a full replay."""
-    from qtrl.data import transition_columns
-    from qtrl.envs import env_spec
-    from qtrl.run import build
-
-    columns = transition_columns(env_spec(cfg.env.id), {"layer": build.build_circuit_sizes(cfg)})
-    return 1e-6 * cfg.data.capacity * sum(column.row_bytes for column in columns)
+        RL.make_callbacks = make  # type: ignore[method-assign]

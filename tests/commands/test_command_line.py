@@ -1,0 +1,166 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from qtrl.commands.command_line import describe
+from qtrl.config.location import config_dir
+from qtrl.errors import ConfigError
+from qtrl.files.checkpoint import write_checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+PENDULUM = ("experiment=pendulum_pqc", "debug=smoke", "logger=csv")
+EXPERIMENTS = sorted(path.stem for path in Path(config_dir(), "experiment").glob("*.yaml"))
+ENGINES = ("reference", "statevector", "torchquantum", "auto")
+
+MISTAKES = {
+    "no experiment": ((), ["which experiment?", "experiment=NAME", *EXPERIMENTS]),
+    "unknown experiment": (("experiment=cartpole",), ["cartpole", *EXPERIMENTS]),
+    "unknown block": ((*PENDULUM, "block=qpu"), ["qpu", "pqc", "fc", "rbg", "zeros"]),
+    "unknown engine": ((*PENDULUM, "engine=qpu"), ["qpu", *ENGINES]),
+    "unknown engine option": (
+        (*PENDULUM, "engine=numba", "+engine.precise=true"),
+        ["NumbaEngine() takes no arguments"],
+    ),
+    "mistyped key": ((*PENDULUM, "sede=1"), ["sede", "did you mean seed?", "total_env_steps"]),
+    "mistyped key of a group": ((*PENDULUM, "algo.gama=1"), ["algo.gama", "did you mean gamma?", "tau"]),
+    "no group": ((*PENDULUM, "logger=null"), ["Config group override must be a string"]),
+    "mistyped group": ((*PENDULUM, "blok=fc"), ["blok", "block"]),
+    "no such syntax": ((*PENDULUM, "seed=[1"), ["seed=[1"]),
+    "unknown word": ((*PENDULUM, "data.storage=tape"), ["data.storage=tape", "memory, memmap"]),
+    "unknown environment": ((*PENDULUM, "env.id=Pendulam-v1"), ["Pendulam-v1", "did you mean Pendulum-v1"]),
+    "no such accelerator": ((*PENDULUM, "trainer.accelerator=abacus"), ["abacus"]),
+    "no such precision": ((*PENDULUM, "trainer.precision=7"), ["7"]),
+    "scaled gradients that are limited": (
+        (*PENDULUM, "algo.max_gradient_norm=1", "trainer.precision=16-mixed"),
+        ["algo.max_gradient_norm does not go with trainer.precision=16-mixed"],
+    ),
+    "no such checkpoint": ((*PENDULUM, "ckpt_path=/nowhere/a.ckpt"), ["no checkpoint at /nowhere/a.ckpt"]),
+    "resume of nothing": (("resume=true",), ["which run?", "run_dir"]),
+    "resume of no run": (("resume=true", "run_dir=/nowhere/run"), ["/nowhere/run is not a run folder"]),
+    "unknown gradient": (
+        (*PENDULUM, "gradient=magic"),
+        ["magic", "qtdnn", "exact", "parameter_shift", "spsa", "zero"],
+    ),
+    "option of another gradient": ((*PENDULUM, "gradient=zero", "gradient.hidden=8"), ["gradient.hidden"]),
+    "gradient of a circuit whose outputs change places": (
+        (*PENDULUM, "control=shuffled", "gradient=exact"),
+        ["ExactEstimator", "Shuffled", "block=pqc", "gradient=qtdnn"],
+    ),
+    "circuit of plain TD3": ((*PENDULUM, "actor=mlp"), ["MLPActor", "PQC", "block=zeros", "actor=hybrid"]),
+}
+
+
+def the_line(err):
+    """The one line that the command left on stderr."""
+    lines = err.strip().splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith("qtrl: ")
+    return lines[0]
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_told_in_one_line_with_the_choices(case, train, capsys, tmp_path):
+    arguments, words = MISTAKES[case]
+    if not any(argument.startswith("run_dir") for argument in arguments):
+        arguments = (*arguments, f"paths.runs={tmp_path / 'runs'}")
+    assert train(*arguments) == 2
+    line = the_line(capsys.readouterr().err)
+    for word in words:
+        assert word in line
+    assert "Traceback" not in line
+
+
+def test_a_number_out_of_range_leaves_no_run_folder(train, capsys, tmp_path):
+    assert train(*PENDULUM, "data.capacity=-1", f"run_dir={tmp_path / 'run'}") == 2
+    line = the_line(capsys.readouterr().err)
+    assert line == "qtrl: data.capacity=-1 is not allowed: expected an integer of at least 1"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_folder_that_exists_is_refused(train, capsys, tmp_path):
+    (tmp_path / "kept.txt").write_text("mine")
+    assert train(*PENDULUM, f"run_dir={tmp_path}") == 2
+    line = the_line(capsys.readouterr().err)
+    assert f"run_dir={tmp_path} exists and is not empty" in line
+    assert "resume=true" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
+
+
+def test_a_run_folder_that_is_a_file_is_refused(train, capsys, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("mine")
+    for run_dir in (path, path / "run"):
+        assert train(*PENDULUM, f"run_dir={run_dir}") == 2
+        assert f"run_dir={run_dir}" in the_line(capsys.readouterr().err)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_run_folder_that_cannot_be_written_is_refused(train, capsys, tmp_path):
+    tmp_path.chmod(0o500)
+    assert train(*PENDULUM, f"run_dir={tmp_path / 'run'}") == 2
+    assert "cannot be written: Permission denied" in the_line(capsys.readouterr().err)
+
+
+def test_a_run_folder_on_a_file_system_without_write_access_is_refused(train, capsys):
+    assert train(*PENDULUM, "run_dir=/proc/qtrl/run") == 2
+    assert "run_dir=/proc/qtrl/run cannot be written" in the_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("content", ["text", "pickle", "tensors"])
+def test_what_is_no_checkpoint_is_refused(train, capsys, tmp_path, content):
+    path = tmp_path / "a.ckpt"
+    if content == "text":
+        path.write_text("not a checkpoint")
+    else:
+        torch.save(Path("/") if content == "pickle" else {"weights": torch.zeros(1)}, path)
+    assert train(*PENDULUM, f"ckpt_path={path}", f"run_dir={tmp_path / 'run'}") == 2
+    assert f"{path} is not a checkpoint" in the_line(capsys.readouterr().err)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(train, capsys, tmp_path):
+    path = tmp_path / "a.ckpt"
+    write_checkpoint({"state_dict": {"actor.post.0.bias": torch.zeros(3)}}, path)
+    assert train(*PENDULUM, f"ckpt_path={path}", f"run_dir={tmp_path / 'run'}") == 2
+    line = the_line(capsys.readouterr().err)
+    assert f"{path} belongs to another architecture" in line
+    assert "use the env, block, circuit and sizes that it was trained with" in line
+
+
+@pytest.mark.parametrize("content", ["a: [1", "- a list", ""])
+def test_a_damaged_config_of_a_run_is_told(evaluate, train, capsys, tmp_path, content):
+    (tmp_path / "config.yaml").write_text(content)
+    assert train("resume=true", f"run_dir={tmp_path}") == 2
+    assert "config.yaml is not" in the_line(capsys.readouterr().err)
+
+
+def test_tracebacks_are_there_for_who_asks(train, monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(ConfigError, match=r"block\.shots=0"):
+        train(*PENDULUM, "block.shots=0")
+
+
+def test_a_command_leaves_the_environment_as_it_was(train, capsys):
+    before = dict(os.environ)
+    train(*PENDULUM, "block.shots=0")
+    train("experiment=nothing")
+    assert dict(os.environ) == before
+
+
+def test_the_command_line_itself_ends_with_status_2_and_one_line(tmp_path):
+    command = [sys.executable, "-m", "qtrl.train", "experiment=nothing", "paths.runs=runs"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert all(name in the_line(done.stderr) for name in EXPERIMENTS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_unknown_origin_is_told_as_it_is():
+    assert describe(RuntimeError("first\n  second\n")) == "first second"
