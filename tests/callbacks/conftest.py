@@ -2,16 +2,15 @@ from types import SimpleNamespace
 
 import pytest
 from lightning.pytorch import Trainer
-from qtrl.run.data import build_stream
 
 from qtrl import callbacks
 from qtrl.callbacks import AtomicCheckpointIO
-from qtrl.envs import env_spec
+from qtrl.config.instantiate import construct_task
 from qtrl.keys import METRICS, probe_metrics
 from qtrl.loggers import MetricsCSV
-from qtrl.meters import RunMeters
 from qtrl.process.quiet import quiet_libraries
-from qtrl.run import build
+from qtrl.process.stopping import Stop
+from qtrl.tasks import RunContext
 
 ENV, LIMIT = "Pendulum-v1", 7
 
@@ -51,9 +50,9 @@ def small_run(compose, tmp_path):
             f"seed={seed}",
             *overrides,
         )
-        spec = env_spec(cfg.env.id)
-        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        stream = build_stream(cfg, spec, module, tmp_path / name, ranks=build.Ranks(), stop=stop)
+        task, context = construct_task(cfg), RunContext(tmp_path / name, seed=cfg.seed, stop=stop or Stop())
+        module = task.make_module(context)
+        stream = task.make_data(module, context)
         testing = callbacks.Testing(
             ENV, episodes=2, every_env_steps=every, seed=seed, max_episode_steps=LIMIT, stop=stop
         )

@@ -9,10 +9,10 @@ from torch import nn
 from qtrl.callbacks import MetricRows, Probe
 from qtrl.callbacks import probe as probe_module
 from qtrl.callbacks.probe import action_metrics, gradient_metrics, layer_metrics, surrogate_metrics
-from qtrl.envs import env_spec
+from qtrl.config.instantiate import construct_task
 from qtrl.keys import METRICS, probe_metrics
 from qtrl.loggers import MetricsCSV
-from qtrl.meters import Cost, RunMeters
+from qtrl.meters import Cost
 from qtrl.nn import (
     PQC,
     Block,
@@ -25,7 +25,7 @@ from qtrl.nn import (
 )
 from qtrl.process.quiet import quiet_libraries
 from qtrl.quantum import Circuit, efficient_su2, make_engine
-from qtrl.run import build
+from qtrl.tasks import RunContext
 
 QUBITS, ANGLES, ROWS = 2, 8, 6
 LAYER = {"expectation_mean", "expectation_std", "state_entropy", "total_correlation"}
@@ -194,9 +194,9 @@ def small_run(compose, tmp_path):
             "warmup_env_steps=10",
             *overrides,
         )
-        spec = env_spec(cfg.env.id)
-        module = build.build_module(cfg, spec, meters=RunMeters(), ranks=build.Ranks())
-        stream = build_stream(cfg, spec, module, tmp_path, ranks=build.Ranks())
+        task, context = construct_task(cfg), RunContext(tmp_path, seed=cfg.seed)
+        module = task.make_module(context)
+        stream = task.make_data(module, context)
         logger = Rows()
         off = ("enable_checkpointing", "enable_progress_bar", "enable_model_summary")
         probes = [Probe(rows=ROWS, every_env_steps=10, seed=0)] if probe else []
