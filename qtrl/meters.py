@@ -90,12 +90,12 @@ class Ledger:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned; earlier versions counted neither seconds nor parameter shift."""
+        """Restore what `state_dict` returned."""
         self.circuits, self.shots = (
             Counter({purpose: int(n) for purpose, n in state[name].items()}) for name in ("circuits", "shots")
         )
-        self.seconds = defaultdict(float, {name: float(n) for name, n in state.get("seconds", {}).items()})
-        self.parameter_shift_circuits = int(state.get("parameter_shift_circuits", 0))
+        self.seconds = defaultdict(float, {name: float(n) for name, n in state["seconds"].items()})
+        self.parameter_shift_circuits = int(state["parameter_shift_circuits"])
 
 
 class Stopwatch:

@@ -1,5 +1,4 @@
 import time
-from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -68,10 +67,3 @@ def test_meters_come_back_from_plain_data():
     assert back == RunMeters(back.stopwatch, meters.ledger)
     assert back.stopwatch.seconds == {"env": 1.5}
     assert back.stopwatch.seconds["new"] == 0
-
-
-def test_books_of_earlier_versions_have_neither_seconds_nor_a_bill():
-    ledger = Ledger()
-    ledger.load_state_dict({"circuits": {"collect": 3}, "shots": {"collect": 300}})
-    assert ledger == Ledger(Counter(collect=3), Counter(collect=300))
-    ledger.seconds["collect"] += 1.0

@@ -15,6 +15,8 @@ EXPERIMENTS, GRADIENTS, CONTROLS = (
     sorted(path.stem for path in Path(config_dir(), group).glob("*.yaml"))
     for group in ("experiment", "gradient", "control")
 )
+SLOW = ("humanoid_fc", "humanoid_rbg", "humanoid_zeros")
+"""Their blocks run on Pendulum, their environment with the circuit."""
 PROMISED = {"config.yaml", "metrics.csv", "summary.json", "checkpoints", "learning_curve.png"}
 
 
@@ -38,9 +40,12 @@ def metrics_of(folder):
         return [{k: v for k, v in row.items() if not k.startswith(timeless)} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize(
+    "experiment",
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in EXPERIMENTS],
+)
 def test_every_experiment_is_a_small_whole_run(smoke, experiment):
-    folder = smoke("run", f"experiment={experiment}")
+    folder = smoke("run", f"experiment={experiment}", "callbacks.test_max_episode_steps=10")
     assert {path.name for path in folder.iterdir()} == PROMISED
     checkpoint = checkpoint_of(folder)
     assert (checkpoint["env_steps"], checkpoint["updates"]) == (100, 50)
@@ -83,7 +88,7 @@ def test_every_other_estimator_trains(smoke, gradient):
     assert (circuits["target"], circuits["actor"]) == (10 * 4 * forward, 5 * 4 * (forward + backward))
 
 
-@pytest.mark.parametrize("experiment", ["humanoid_pqc", "pendulum_rbg"])
+@pytest.mark.parametrize("experiment", ["humanoid_pqc", pytest.param("pendulum_rbg", marks=pytest.mark.slow)])
 def test_a_seed_fixes_every_number(smoke, experiment):
     short = (f"experiment={experiment}", "total_env_steps=70", "callbacks.test_max_episode_steps=20")
     first, again, other = smoke("a", *short), smoke("b", *short), smoke("c", *short, "seed=1")

@@ -10,8 +10,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from qtrl.analysis import band, permutation_p_value, probability_of_improvement_interval
-from qtrl.analysis.statistics.estimates import ALPHA, CONFIDENCE
+from qtrl.analysis.statistics.bands import band
+from qtrl.analysis.statistics.estimates import ALPHA, CONFIDENCE, probability_of_improvement_interval
+from qtrl.analysis.statistics.significance import permutation_p_value
 
 STUDIES, STUDIES_OF_PAIRS, RESAMPLES = 4_000, 1_000, 2_000
 Draw = Callable[[np.random.Generator, int], np.ndarray]

@@ -32,6 +32,7 @@ MISTAKES = {
     "no such syntax": ((*PENDULUM, "seed=[1"), ["seed=[1"]),
     "unknown word": ((*PENDULUM, "data.storage=tape"), ["data.storage=tape", "memory, memmap"]),
     "unknown environment": ((*PENDULUM, "env.id=Pendulam-v1"), ["Pendulam-v1", "did you mean Pendulum-v1"]),
+    "more parts than rows": ((*PENDULUM, "gradient.fit_batches=17"), ["17", "16"]),
     "no such accelerator": ((*PENDULUM, "trainer.accelerator=abacus"), ["abacus"]),
     "no such precision": ((*PENDULUM, "trainer.precision=7"), ["7"]),
     "scaled gradients that are limited": (

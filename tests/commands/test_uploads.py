@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from qtrl.commands import evaluation, uploads
 from qtrl.commands.uploads import own_wandb_run, report_wandb_run, send_report, send_video
@@ -83,7 +84,7 @@ def evaluated(run, compose, monkeypatch):
         agent = SimpleNamespace(
             cfg=cfg,
             run_dir=folder,
-            module=SimpleNamespace(actor=SimpleNamespace(block=SimpleNamespace(executable=None))),
+            module=SimpleNamespace(actor=torch.nn.Identity()),
             play=lambda cfg, render_first: Episodes((-1.0,), (5,), [np.zeros((32, 32, 3), np.uint8)] * 5, 30),
             facts=lambda cfg: {"episodes": 1, "env_steps": 400},
         )

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from omegaconf import OmegaConf
 
 from qtrl.config.instantiate import blamed, build, construct, construct_task
@@ -12,12 +13,11 @@ MISTAKES = {
     "block.readout=peek": ["peek", "sample", "mean", "majority", "most_probable"],
     "gradient.value=x": ["'x'", "surrogate", "block"],
     "gradient.pairs=x": ["'x'", "stored", "fresh"],
-    "gradient.fit_batches=17": ["17", "16"],
     "circuit.entanglement=x": ["x", "linear"],
     "circuit.rotations=[rq]": ["rq", "ry"],
     "circuit.n_qubits=60 circuit.reps=0": ["60"],
     "engine.candidates=[qpu]": ["qpu", "reference", "statevector", "torchquantum"],
-    "algo.actor_optimizer.momentom=1": ["qtrl.algos.FusedAdam", "momentom"],
+    "algo.actor_optimizer.momentom=1": ["FusedAdam", "momentom"],
     "data.overlap=true": ["data.overlap=true", "env.vector=threads or processes"],
     "warmup_env_steps=100": ["warmup_env_steps=100", "below"],
     "env.id=nowhere:X-v0": ["nowhere"],
@@ -40,7 +40,10 @@ def refused(configs):
     """Return what is said where a task and its module cannot be made."""
 
     def said(experiment, *overrides):
-        cfg = OmegaConf.merge(configs[experiment], OmegaConf.from_dotlist(list(overrides)))
+        cfg = configs[experiment].copy()
+        for override in overrides:
+            key, _, value = override.partition("=")
+            OmegaConf.update(cfg, key, yaml.safe_load(value), force_add=True)
         with pytest.raises(QtrlError) as caught:
             task = construct_task(cfg)
             module = task.make_module(RunContext(Path("run"), seed=0))

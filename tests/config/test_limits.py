@@ -73,20 +73,22 @@ def smoke_config(compose):
 def refused(smoke_config):
     """Return what the config is refused with where one key has another value."""
 
-    def said(override):
-        key, _, value = override.partition("=")
+    def said(*overrides):
         cfg = smoke_config.copy()
-        OmegaConf.update(
-            cfg,
-            key,
-            float(value) if value == "nan" else yaml.load(value, yaml.BaseLoader if value == "no" else yaml.SafeLoader),
-        )
+        for override in overrides:
+            change(cfg, override)
         with pytest.raises(ConfigError) as caught:
             check_config(cfg)
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
     return said
+
+
+def change(cfg, override):
+    key, _, value = override.partition("=")
+    words = {"nan": float("nan"), "no": "no"}  # as Hydra reads them, which is not YAML
+    OmegaConf.update(cfg, key, words[value] if value in words else yaml.safe_load(value))
 
 
 @pytest.mark.parametrize("override", SIZES)
@@ -100,7 +102,13 @@ def test_an_unknown_word_is_told_with_the_choices(override, refused):
 
 
 def test_circuits_and_layers_that_would_not_fit_are_told(refused):
-    assert "over 1,000,000 gates" in refused("circuit.reps=1000000")
+    assert "circuit.reps=1000 is not allowed: the circuit has over 1,000,000 gates" in refused(
+        "circuit.reps=1000", "circuit.n_qubits=64"
+    )
+    assert (
+        "actor.hidden=8192 is not allowed: with 0 angles and 100,000 links it has over 268,435,456 weights"
+        in refused("actor.hidden=8192", "actor.links=100000", "circuit.rotations=[]", "block.circuit=null")
+    )
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_no_name_on_the_list_leads_anywhere_but_to_its_class():
         for name in names:
             package, _, last = name.rpartition(".")
             assert get_object(name).__name__ == last
-            assert package.split(".")[0] in {"qtrl", "torch", "lightning"}
+            assert package.split(".")[0] in {"qtrl", "torch", "torchrl", "lightning"}
 
 
 def test_a_class_of_a_config_of_qtrls_own_may_stand_where_that_config_puts_it(tmp_path, monkeypatch):
@@ -292,14 +292,14 @@ def test_classes_and_environments_of_ones_own_are_opened_by_naming_them(train, e
     monkeypatch.syspath_prepend(tmp_path / "mine")
     folder = tmp_path / "run"
     names = ("block._target_=my_blocks.Mine", "env.id=my_envs:Mine-v0")
-    smoke = ("experiment=pendulum_zeros", "debug=smoke", "logger=csv")
+    smoke = ("experiment=pendulum_zeros", "debug=smoke", "logger=csv", "total_env_steps=20", "warmup_env_steps=10")
     assert train(*smoke, *names, f"run_dir={folder}") == 0
     for trust in ("[]", "[my_blocks.Mine]", "[my_envs:Mine-v0]", "[my_blocks,my_envs]"):
         assert evaluate(f"run={folder}", "episodes=1", f"trust={trust}") == 2
         assert "add trust=[" in capsys.readouterr().err
     trust = "trust=[my_blocks.Mine,my_envs:Mine-v0]"
     assert evaluate(f"run={folder}", "episodes=1", trust) == 0
-    assert train("resume=true", f"run_dir={folder}", "total_env_steps=105", trust) == 0
+    assert train("resume=true", f"run_dir={folder}", "total_env_steps=22", trust) == 0
     assert "trust" not in yaml.safe_load((folder / "config.yaml").read_text())
 
 

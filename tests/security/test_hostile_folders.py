@@ -182,16 +182,6 @@ def test_parts_of_killed_writers_are_removed_and_nothing_else(tmp_path, outside)
     assert (outside / "precious.txt").read_text() == "precious"
 
 
-@pytest.mark.parametrize(("options", "shadowed"), [((), True), (("-P",), False)])
-def test_a_module_in_the_current_folder_is_found_first_unless_python_is_told(options, shadowed, tmp_path):
-    (tmp_path / "wandb.py").write_text("raise SystemExit('shadowed')")
-    command = [sys.executable, *options, "-c", "import wandb"]
-    if not options:
-        command = [sys.executable, "-m", "wandb"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert ("shadowed" in done.stderr) == shadowed
-
-
 def test_the_installed_command_does_not_look_in_the_current_folder(tmp_path):
     (tmp_path / "hydra.py").write_text("raise SystemExit('shadowed')")
     script = tmp_path / "bin" / "qtrl-eval"
