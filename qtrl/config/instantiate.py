@@ -50,7 +50,7 @@ def _explained(node: DictConfig) -> Iterator[None]:
         yield
     except Exception as error:
         cause: BaseException = error
-        while cause.__cause__ is not None:
+        while cause.__cause__ is not None and not isinstance(cause, QtrlError):
             cause = cause.__cause__
         if isinstance(cause, QtrlError):
             raise cause from None
