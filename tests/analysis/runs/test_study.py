@@ -5,6 +5,7 @@ import pytest
 
 from qtrl.errors import RunFolderError
 
+
 def test_labels_come_in_the_order_of_the_paper_and_runs_by_seed(tmp_path, write_run, study_of):
     for label in ("zz", "td3", "aa", "fc", "pqc", "rbg", "bernoulli", "zeros"):
         for seed in (10, 9):

@@ -1,0 +1,1 @@
+"""Finished runs, read from their folders alone and checked for whether they can be compared."""
