@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+pytest_plugins = ["synthetic_study"]
 TESTS = Path(__file__).parent
 NETWORK_FREE = {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
 

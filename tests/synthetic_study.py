@@ -1,3 +1,5 @@
+"""Fixtures of finished runs that were never trained: for tests of `qtrl.analysis`, and of the command on top of it."""
+
 import contextlib
 import csv
 import io
@@ -7,11 +9,6 @@ import numpy as np
 import pytest
 import yaml
 
-from qtrl.analysis.drawing import export
-from qtrl.analysis.drawing.figures import Drawing
-from qtrl.analysis.page import write
-from qtrl.analysis.runs.study import read_study
-from qtrl.config.nested import leaves
 from qtrl.keys import METRICS, PURPOSES
 
 LEVELS = {"pqc": -150, "fc": -170, "zeros": -165, "shuffled": -240}
@@ -25,10 +22,10 @@ CHOICES = {"pqc": "block=pqc", "fc": "block=fc", "zeros": "block=zeros", "shuffl
 @pytest.fixture(scope="session")
 def configs(compose):
     """What `config.yaml` holds, by label."""
-    from qtrl.run.folder import config_text
+    from qtrl.config.saved import checked_text
 
     composed = {label: compose(*SHARED, CHOICES[label], f"label={label}") for label in LEVELS}
-    return {label: yaml.safe_load(config_text(cfg)) for label, cfg in composed.items()}
+    return {label: yaml.safe_load(checked_text(cfg)) for label, cfg in composed.items()}
 
 
 def rows_of(label, seed):
@@ -113,6 +110,8 @@ def study_dir(configs, tmp_path_factory):
 @pytest.fixture(scope="session")
 def study(study_dir):
     """The runs of that folder."""
+    from qtrl.analysis.runs.study import read_study
+    from qtrl.config.nested import leaves
 
     def read_config(folder):
         return dict(leaves(yaml.safe_load((folder / "config.yaml").read_text())))
@@ -132,17 +131,19 @@ def written(report, study_dir, tmp_path_factory):
 @pytest.fixture
 def coarse(monkeypatch):
     """Pictures with few pixels, for tests that do not look at them."""
-    monkeypatch.setattr(export, "RESOLUTION", 20)
+    monkeypatch.setattr("qtrl.analysis.drawing.export.RESOLUTION", 20)
 
 
 @pytest.fixture
 def one_figure(monkeypatch):
     """An empty figure in place of all, for tests that do not look at them."""
+    from qtrl.analysis.drawing.export import new_figure
+    from qtrl.analysis.drawing.figures import Drawing
 
     def draw(*_, **__):
-        return [Drawing("returns", "Nothing", [], export.new_figure(1, 1))]
+        return [Drawing("returns", "Nothing", [], new_figure(1, 1))]
 
-    monkeypatch.setattr(write, "draw_figures", draw)
+    monkeypatch.setattr("qtrl.analysis.page.write.draw_figures", draw)
 
 
 @pytest.fixture(scope="session")
