@@ -1,6 +1,6 @@
 """Which runs may be compared: what must be equal in all of them, and differences that the reader is warned of."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qtrl.analysis.runs.reading import RunResult
@@ -11,7 +11,7 @@ EXEMPT = (
     *("num_threads", "optimized_metric"),
 )
 """Config keys in which runs of one label may differ: the seed, and what does not affect the result."""
-VARIANT = ("label", "experiment", "block", "circuit", "engine", "actor", "surrogate", "gradient")
+VARIANT = ("label", "experiment", "task", "block", "circuit", "engine", "gradient", "actor", "critic", "exploration")
 """Config keys in which labels are meant to differ."""
 
 
@@ -47,32 +47,22 @@ def check_comparable(runs: Mapping[str, Sequence[RunResult]]) -> list[str]:
     Raises:
         RunFolderError: Two runs differ in env, versions, lengths or tests, or two of one label in their configs.
     """
-    every = [run for group in runs.values() for run in group]
+    every, firsts, warnings = [run for group in runs.values() for run in group], [], []
     for run in every[1:]:
-        _refuse_difference((every[0], run), comparison_facts(every[0]), comparison_facts(run))
-    missing_keys = [line for group in runs.values() if (line := _check_seeds(group))]
-    return [*missing_keys, *_other_differences([group[0] for group in runs.values()]), *_commit_warnings(every)]
-
-
-def _refuse_difference(pair: tuple[RunResult, RunResult], first: dict[str, Any], second: dict[str, Any]) -> None:
-    for key in first:
-        if key in second and first[key] != second[key]:
-            values = f"{first[key]!r:.80} and {second[key]!r:.80}"
-            raise RunFolderError(
-                f"{pair[0].path} and {pair[1].path} cannot be compared: {key} is {values}; report them apart"
-            )
-
-
-def _check_seeds(runs: Sequence[RunResult]) -> str | None:
-    """Compare the configs of one label; return a warning if one lacks a key, as runs of an earlier version do."""
-    first, warning = _settings(runs[0]), None
-    for run in runs[1:]:
-        other = _settings(run)
-        _refuse_difference((runs[0], run), first, other)
-        in_one = sorted(first.keys() ^ other.keys())
-        if in_one:
-            warning = f"{runs[0].path} and {run.path} are of different versions of qtrl: one of them lacks {in_one[0]}"
-    return warning
+        _refuse_difference(every[0], run, comparison_facts)
+    for first, *others in runs.values():
+        firsts.append(first)
+        for run in others:
+            _refuse_difference(first, run, _settings)
+            if in_one := sorted(_settings(first).keys() ^ _settings(run).keys()):
+                versions = "are of different versions of qtrl"
+                warnings.append(f"{first.path} and {run.path} {versions}: one of them lacks {in_one[0]}")
+    for run in firsts[1:]:
+        for key, value, other in _differences(_settings(firsts[0]), _settings(run)):
+            if key.partition(".")[0] not in VARIANT:
+                values = f"{value} for {firsts[0].label}, {other} for {run.label}"
+                warnings.append(f"not the block alone differs: {key} is {values}")
+    return warnings + _commit_warnings(every)
 
 
 def _settings(run: RunResult) -> dict[str, Any]:
@@ -84,16 +74,17 @@ def _settings(run: RunResult) -> dict[str, Any]:
     }
 
 
-def _other_differences(firsts: list[RunResult]) -> list[str]:
-    """Name the keys outside `VARIANT` in which labels differ; keys that one of them lacks do not count."""
-    lines, settings = [], _settings(firsts[0]) if firsts else {}
-    for run in firsts[1:]:
-        other = _settings(run)
-        for key in settings:
-            if key.partition(".")[0] not in VARIANT and key in other and other[key] != settings[key]:
-                values = f"{settings[key]!r:.80} for {firsts[0].label}, {other[key]!r:.80} for {run.label}"
-                lines.append(f"not the block alone differs: {key} is {values}")
-    return lines
+def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield each key that both have with unlike values, and these as short texts."""
+    for key in first:
+        if key in second and first[key] != second[key]:
+            yield key, f"{first[key]!r:.80}", f"{second[key]!r:.80}"
+
+
+def _refuse_difference(first: RunResult, second: RunResult, of: Callable[[RunResult], Mapping[str, Any]]) -> None:
+    for key, value, other in _differences(of(first), of(second)):
+        paths = f"{first.path} and {second.path}"
+        raise RunFolderError(f"{paths} cannot be compared: {key} is {value} and {other}; report them apart")
 
 
 def commits(runs: Sequence[RunResult]) -> list[str]:
@@ -101,10 +92,10 @@ def commits(runs: Sequence[RunResult]) -> list[str]:
     return sorted({run.summary.get("git_commit") or "unknown" for run in runs})
 
 
-def _commit_warnings(runs: Sequence[RunResult]) -> Iterator[str]:
-    found = commits(runs)
+def _commit_warnings(runs: Sequence[RunResult]) -> list[str]:
+    found, warnings = commits(runs), []
     if len(found) > 1:
-        yield f"runs were made with {len(found)} commits: {', '.join(found)}"
-    dirty = sum(commits([run])[0].endswith("-dirty") for run in runs)
-    if dirty:
-        yield f"{dirty} of {len(runs)} runs were made with files that differ from their commit"
+        warnings.append(f"runs were made with {len(found)} commits: {', '.join(found)}")
+    if dirty := sum(commits([run])[0].endswith("-dirty") for run in runs):
+        warnings.append(f"{dirty} of {len(runs)} runs were made with files that differ from their commit")
+    return warnings

@@ -84,33 +84,26 @@ def _read_text(path: Path) -> str:
 
 
 def _read_summary(path: Path) -> dict[str, Any]:
-    text = _read_text(path)
     try:
-        summary = json.loads(text)
+        summary = json.loads(_read_text(path))
     except (ValueError, RecursionError):
         raise RunFolderError(f"{path.name} is not whole, or not JSON") from None
     if not isinstance(summary, dict):
         raise RunFolderError(f"{path.name} is no JSON object")
     if summary.get("status") != "complete":
         raise RunFolderError(f"it is not complete: its status is {_shown(summary.get('status'))}")
-    _check_summary(f"{path.name}:", summary)
-    return summary
-
-
-def _check_summary(name: str, summary: dict[str, Any]) -> None:
-    versions = summary.get("versions")
-    versions = versions if isinstance(versions, dict) else {}
+    versions = summary["versions"] if isinstance(summary.get("versions"), dict) else {}
     texts = {"env_id": summary.get("env_id")} | {key: versions.get(key) for key in ("gymnasium", "mujoco")}
-    texts["git_commit"] = summary.get("git_commit") or "unknown"
-    for key, value in texts.items():
+    for key, value in (texts | {"git_commit": summary.get("git_commit") or "unknown"}).items():
         valid = isinstance(value, str) and value.isprintable() and 0 < len(value) <= 100
-        _check(valid, f"{name} {key}", value, "a name")
+        _check(valid, f"{path.name}: {key}", value, "a name")
     seed, episodes = summary.get("seed"), summary.get("return_per_episode")
-    _check(isinstance(seed, int) and not isinstance(seed, bool), f"{name} seed", seed, "an integer")
-    numbers = isinstance(episodes, list) and episodes and all(map(is_finite, episodes))
-    _check(numbers, f"{name} return_per_episode", episodes, "finite numbers")
+    _check(isinstance(seed, int) and not isinstance(seed, bool), f"{path.name}: seed", seed, "an integer")
+    numbers = isinstance(episodes, list) and episodes and all(map(_is_finite, episodes))
+    _check(numbers, f"{path.name}: return_per_episode", episodes, "finite numbers")
     for key in NUMBERS:
-        _check(is_finite(summary.get(key)), f"{name} {key}", summary.get(key), "a finite number")
+        _check(_is_finite(summary.get(key)), f"{path.name}: {key}", summary.get(key), "a finite number")
+    return summary
 
 
 def _read_table(path: Path) -> list[list[str]]:
@@ -123,14 +116,20 @@ def _read_table(path: Path) -> list[list[str]]:
     if cells > MAX_CELLS:
         raise RunFolderError(f"{path.name} has {cells:,} cells, expected at most {MAX_CELLS:,}; log less often")
     try:
-        return list(csv.reader(text.splitlines(), strict=True))
+        header, *rows = csv.reader(text.splitlines(), strict=True)
     except csv.Error as error:
         raise RunFolderError(f"{path.name} is no CSV: {error}") from None
+    for column in REQUIRED_COLUMNS:
+        if column not in header:
+            raise RunFolderError(f"{path.name} has no column {column}")
+    for column in header:
+        if header.count(column) > 1:
+            raise RunFolderError(f"{path.name} has the column {_shown(column)} twice")
+    return [header, *rows]
 
 
 def _read_columns(path: Path) -> dict[str, Curve]:
     header, *rows = _read_table(path)
-    _check_header(path.name, header)
     cells: dict[str, dict[int, float]] = {name: {} for name in header}
     step_column, before = header.index(ENV_STEPS), 0
     for number, row in enumerate(rows, start=2):
@@ -143,32 +142,22 @@ def _read_columns(path: Path) -> dict[str, Curve]:
         before = env_steps
         for name, cell in zip(header, row, strict=True):
             if cell:
-                cells[name].setdefault(env_steps, _finite(cell, where, name))
+                cells[name].setdefault(env_steps, _finite(cell, f"{where} {name}"))
     if not cells["test/return_mean"]:
         raise RunFolderError(f"{path.name} has no test")
     return {name: (np.array(list(found), float), np.array(list(found.values()))) for name, found in cells.items()}
 
 
-def _check_header(name: str, header: list[str]) -> None:
-    missing = [column for column in REQUIRED_COLUMNS if column not in header]
-    if missing:
-        raise RunFolderError(f"{name} has no column {missing[0]}")
-    twice = next((column for column in header if header.count(column) > 1), None)
-    if twice is not None:
-        raise RunFolderError(f"{name} has the column {_shown(twice)} twice")
-
-
-def _finite(cell: str, where: str, name: str) -> float:
+def _finite(cell: str, what: str) -> float:
     try:
         value = float(cell)
     except ValueError:
         value = math.nan
-    _check(math.isfinite(value), f"{where} {name}", cell, "a finite number")
+    _check(math.isfinite(value), what, cell, "a finite number")
     return value
 
 
-def is_finite(value: object) -> bool:
-    """Return whether a value from a JSON file is a finite number."""
+def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,17 +72,12 @@ def read_study(folders: Sequence[Path], *, read_config: Callable[[Path], Mapping
         if first is not run:
             told = f"{first.path} is seed {run.seed} of {run.label} already; a seed counts once"
             skipped.append(Skipped(folder, told))
-    by_label: dict[str, list[RunResult]] = {}
-    for run in sorted(runs.values(), key=lambda run: (*_rank(run.label), run.seed)):
-        by_label.setdefault(run.label, []).append(run)
+    places = {label: place for place, label in enumerate(ORDER)}
+    every = sorted(runs.values(), key=lambda run: (places.get(run.label, len(ORDER)), run.label, run.seed))
+    by_label = {label: list(group) for label, group in groupby(every, lambda run: run.label)}
     warnings = check_comparable(by_label)
-    every = [run for group in by_label.values() for run in group]
     facts = comparison_facts(every[0]) | {"commits": ", ".join(commits(every))} if every else {}
     return Study(by_label, skipped, facts, warnings)
-
-
-def _rank(label: str) -> tuple[int, str]:
-    return (ORDER.index(label) if label in ORDER else len(ORDER), label)
 
 
 def _run_folders(folders: Sequence[Path], skipped: list[Skipped]) -> Iterator[Path]:

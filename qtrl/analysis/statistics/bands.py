@@ -23,7 +23,6 @@ class Band:
         iqm: Interquartile mean over seeds at each env step, (T,).
         low: Lower ends of pointwise 95 % intervals of the IQM, (T,); NaN for one seed.
         high: Upper ends, (T,).
-        n: Seeds.
         lowest: Lowest value of any seed; infinite if T is 0. Intervals may reach further, axes need not.
         highest: Highest value of any seed.
     """
@@ -32,7 +31,6 @@ class Band:
     iqm: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    n: int
     lowest: float
     highest: float
 
@@ -57,6 +55,5 @@ def band(curves: Sequence[Curve], *, log: bool = False) -> Band:
     transform, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
     scaled = transform(values)
     center, half = stats.trim_mean(scaled, 0.25, axis=0), half_widths(scaled, RESAMPLES)
-    iqm, low, high = map(back, (center, center - half, center + half))
     lowest, highest = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
-    return Band(steps, iqm, low, high, n=len(curves), lowest=lowest, highest=highest)
+    return Band(steps, back(center), back(center - half), back(center + half), lowest, highest)

@@ -1,8 +1,8 @@
 """Interquartile mean, probability of improvement, and their confidence intervals.
 
-Arrays hold one value for each run, never one for each episode. n: seeds, m: seeds of the reference. How often the
-intervals cover the true value is measured in docs/statistics.md. Every resampling draws from a generator of its own
-with a fixed seed, so results can be repeated.
+Arrays hold one value for each run, never one for each episode: `values` (n,) of the seeds of one label, `reference`
+(m,) of those that it is compared with. How often the intervals cover the true value is measured in docs/statistics.md.
+Every resampling draws from a generator of its own with a fixed seed, so results can be repeated.
 """
 
 import math
@@ -25,7 +25,7 @@ class Interval(NamedTuple):
 
 
 def iqm(values: np.ndarray) -> float:
-    """Return the interquartile mean: the mean without the lowest and the highest ⌊n/4⌋ values, (n,).
+    """Return the interquartile mean: the mean without the lowest and the highest ⌊n/4⌋ values.
 
     Source: arXiv:2108.13264, Section 4.3.
     """
@@ -39,9 +39,6 @@ def iqm_interval(values: np.ndarray) -> Interval:
 
     The percentile bootstrap is too narrow for few seeds (narrowness bias); quantiles of t, and √(n/(n-1)) for the
     standard error, correct for that.
-
-    Args:
-        values: One of each seed, (n,).
 
     Source: Hesterberg, The American Statistician 69 (2015) 371.
     """
@@ -71,10 +68,6 @@ def half_widths(values: np.ndarray, resamples: int) -> np.ndarray:
 def probability_of_improvement(values: np.ndarray, reference: np.ndarray) -> float:
     """Return the share of pairs, one seed of each, in which the first is higher; ties count half.
 
-    Args:
-        values: (n,).
-        reference: (m,).
-
     Source: arXiv:2108.13264, Section 4.3; equal to the Mann-Whitney U/(nm).
     """
     return float((np.sign(values[:, None] - reference).mean() + 1) / 2)
@@ -85,10 +78,6 @@ def probability_of_improvement_interval(values: np.ndarray, reference: np.ndarra
 
     It holds every probability that lies within 1.96 of its own standard deviations of the estimate. Unlike a
     bootstrap of the pairs it does not shrink to a point when all pairs agree, at 0 or 1.
-
-    Args:
-        values: (n,).
-        reference: (m,).
 
     Source: Newcombe, Statistics in Medicine 25 (2006) 559, method 5.
     """

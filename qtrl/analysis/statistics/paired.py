@@ -64,14 +64,9 @@ class PairedComparison:
 def compare_paired(
     name: str, returns: Sequence[float], reference: Sequence[float], *, seed: int, uninformed: bool = False
 ) -> PairedComparison:
-    """Compare the returns of a condition with those of the reference.
+    """Compare the returns of a condition, two or more, with the reference's from the same starts in the same order.
 
-    Args:
-        name: Of the condition.
-        returns: One for each episode, at least two.
-        reference: From the same starts, in the same order.
-        seed: Seeds the bootstrap.
-        uninformed: See `PairedComparison`.
+    `seed` seeds the bootstrap.
     """
     differences = np.subtract(returns, reference)
     low, high = mean_interval(differences, seed=seed)
@@ -81,10 +76,7 @@ def compare_paired(
 def mean_interval(values: np.ndarray, *, seed: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the bias-corrected and accelerated (BCa) bootstrap interval of a mean; a point if all values are equal.
 
-    Args:
-        values: (n,) independent values, at least two.
-        seed: Seeds the resampling.
-        confidence: Nominal coverage of the interval.
+    There are at least two values (n,), which are independent; `seed` seeds the resampling.
 
     Source: Efron, Better bootstrap confidence intervals, 1987.
     """
@@ -92,15 +84,9 @@ def mean_interval(values: np.ndarray, *, seed: int, confidence: float = CONFIDEN
 
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
-    interval = bootstrap(
-        (values,),
-        np.mean,
-        confidence_level=confidence,
-        n_resamples=RESAMPLES,
-        batch=math.ceil(MAX_BATCH / len(values)),
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
+    batch, rng = math.ceil(MAX_BATCH / len(values)), np.random.default_rng(seed)
+    result = bootstrap((values,), np.mean, confidence_level=confidence, n_resamples=RESAMPLES, batch=batch, rng=rng)
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
 def verdict(own: PairedComparison, conditions: Sequence[PairedComparison], *, seed: int) -> str:
@@ -109,25 +95,25 @@ def verdict(own: PairedComparison, conditions: Sequence[PairedComparison], *, se
     "Used" is an intersection-union test: every uninformed replacement must cost return, so no correction for multiple
     comparisons is needed. "In the way" needs only one replacement that gains return, so there the intervals have a
     Bonferroni correction, and none may cost. Anything else shows neither: an interval that holds 0 does not prove that
-    there is no cost.
-
-    Args:
-        own: The reference.
-        conditions: Those that were tested; only the uninformed ones count.
-        seed: Seeds the bootstrap.
+    there is no cost. Of the conditions that were tested beside the reference, `own`, only the uninformed ones count.
     """
     found = [paired for paired in conditions if paired.uninformed]
+    needed, free = [paired for paired in found if paired.high < 0], [paired for paired in found if paired.high >= 0]
     if not found:
         return "no verdict: no condition took the state out of the layer's outputs"
-    needed = [paired for paired in found if paired.high < 0]
-    if len(needed) == len(found):
+    if not free:
         return _used(own, needed)
     confidence = 1 - (1 - CONFIDENCE) / len(found)
-    gaining = [] if needed else [paired for paired in _with_confidence(confidence, found, seed=seed) if paired.low > 0]
-    if gaining:
+    if not needed and (gaining := _gaining(found, confidence, seed=seed)):
         intervals = f"intervals of {100 * confidence:.4g} %"
         return f"the layer is in the way: replacing it gains return: {_listed(gaining)}, {intervals}"
-    return _not_shown([paired for paired in found if paired not in needed], needed)
+    return _not_shown(free, needed)
+
+
+def _gaining(conditions: Sequence[PairedComparison], confidence: float, *, seed: int) -> list[PairedComparison]:
+    """Return the conditions that gain return with intervals of this confidence, with these."""
+    ends = [mean_interval(np.array(paired.differences), seed=seed, confidence=confidence) for paired in conditions]
+    return [replace(it, low=low, high=high) for it, (low, high) in zip(conditions, ends, strict=True) if low > 0]
 
 
 def _used(own: PairedComparison, needed: Sequence[PairedComparison]) -> str:
@@ -149,12 +135,6 @@ def _not_shown(free: Sequence[PairedComparison], needed: Sequence[PairedComparis
         f"the layer is not shown to be used: over {len(free[0].returns)} episodes nothing shows a cost of "
         f"{_listed(free)}, though as much as {possible} is possible{outputs if needed else ''}"
     )
-
-
-def _with_confidence(confidence: float, conditions: Sequence[PairedComparison], *, seed: int) -> list[PairedComparison]:
-    """Return the conditions with intervals of another confidence."""
-    intervals = [mean_interval(np.array(paired.differences), seed=seed, confidence=confidence) for paired in conditions]
-    return [replace(paired, low=low, high=high) for paired, (low, high) in zip(conditions, intervals, strict=True)]
 
 
 def _listed(conditions: Sequence[PairedComparison]) -> str:

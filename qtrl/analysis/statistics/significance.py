@@ -1,6 +1,6 @@
 """Whether two variants differ: permutation test, Holm's correction, power, and the verdict in words.
 
-Arrays hold one value for each seed. n: seeds, m: seeds of the reference.
+Arrays hold one value for each seed: `values` (n,) of one label, `reference` (m,) of that which it is compared with.
 """
 
 import math
@@ -14,17 +14,10 @@ POWER = 0.8
 
 
 def permutation_p_value(values: np.ndarray, reference: np.ndarray) -> float:
-    """Return the two-sided p value of a permutation test of the difference of means.
+    """Return the two-sided p value of a permutation test of the difference of means; NaN if one side has one seed.
 
-    It is twice the smaller one-sided p value. All splits of the seeds into two groups are enumerated if there are at
-    most `RESAMPLES`; otherwise that many are drawn.
-
-    Args:
-        values: (n,).
-        reference: (m,).
-
-    Returns:
-        The p value, not below `smallest_p_value(n, m)`; NaN if one side has one seed.
+    It is twice the smaller one-sided p value, and not below `smallest_p_value(n, m)`. All splits of the seeds into two
+    groups are enumerated if there are at most `RESAMPLES`; otherwise that many are drawn.
     """
     from scipy import stats
 
@@ -41,20 +34,17 @@ def permutation_p_value(values: np.ndarray, reference: np.ndarray) -> float:
 
 
 def smallest_p_value(n: int, m: int) -> float:
-    """Return the lowest p value that a permutation test of n against m seeds can have.
+    """Return the lowest p value that a permutation test of n against m seeds can have; NaN if one of them is 1.
 
     It is that of a study in which all of one side are higher than all of the other. Where splits are drawn, the
     observed split is counted once beside them.
     """
     splits = math.comb(n + m, n)
-    return min(1.0, 2 / (splits if splits <= RESAMPLES else RESAMPLES + 1))
+    return min(1.0, 2 / (splits if splits <= RESAMPLES else RESAMPLES + 1)) if min(n, m) > 1 else math.nan
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p values with Holm's correction, which controls the family-wise error rate.
-
-    Args:
-        p_values: NaN for comparisons that were not made; these do not count.
+    """Return p values with Holm's correction, which controls the family-wise error rate; NaN does not count.
 
     Source: Holm, Scandinavian Journal of Statistics 6 (1979) 65.
     """
@@ -70,14 +60,8 @@ def smallest_detectable_difference(values: np.ndarray, reference: np.ndarray) ->
     """Return the minimum detectable effect: the difference of means that is found with a power of 0.8.
 
     It is that of the two-sided t test with alpha 0.05 and the pooled standard deviation, without a correction for
-    multiple comparisons. The permutation test has less power at fewer than five seeds (docs/statistics.md).
-
-    Args:
-        values: (n,).
-        reference: (m,).
-
-    Returns:
-        The difference; NaN if one side has one seed, or the seeds of both sides have no spread.
+    multiple comparisons. The permutation test has less power at fewer than five seeds (docs/statistics.md). NaN if one
+    side has one seed, or the seeds of both sides have no spread.
     """
     from scipy import optimize, stats
 
@@ -92,7 +76,7 @@ def smallest_detectable_difference(values: np.ndarray, reference: np.ndarray) ->
 
 
 def verdict(difference: float, p: float, *, floor: float, n: int, m: int, reference: str) -> str:
-    """Return what a comparison shows, in words.
+    """Return what a comparison of n with m seeds shows, in words.
 
     Args:
         difference: Of the means.
@@ -102,12 +86,10 @@ def verdict(difference: float, p: float, *, floor: float, n: int, m: int, refere
         m: Seeds of the reference.
         reference: Label of the reference.
     """
-    seeds = f"n={n}" if n == m else f"n={n} and {m}"
     if math.isnan(p):
         return "one seed: no statement" if n == 1 else f"one seed of {reference}: no statement"
     if p <= ALPHA:
         shown = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
         return f"{'higher' if difference > 0 else 'lower'} than {reference} ({shown})"
-    if floor > ALPHA:
-        return f"not distinguishable at {seeds}: too few seeds for any verdict"
-    return f"not distinguishable at {seeds}"
+    few = ": too few seeds for any verdict" if floor > ALPHA else ""
+    return f"not distinguishable at n={n if n == m else f'{n} and {m}'}{few}"

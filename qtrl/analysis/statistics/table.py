@@ -7,15 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from qtrl.analysis.runs.reading import RunResult, is_finite
+from qtrl.analysis.runs.reading import RunResult
 from qtrl.analysis.runs.study import Study
-from qtrl.analysis.statistics import significance
-from qtrl.analysis.statistics.estimates import (
-    iqm,
-    iqm_interval,
-    probability_of_improvement,
-    probability_of_improvement_interval,
-)
+from qtrl.analysis.statistics import estimates, significance
 from qtrl.errors import ConfigError
 
 RECENT = 10
@@ -70,10 +64,9 @@ def table(study: Study, *, reference: str, primary: Collection[str] | None = Non
     values = {label: study.values(label) for label in study.runs}
     others = [label for label in study.runs if label != reference]
     first = set(others if primary is None else primary)
-    families = [[label for label in others if (label in first) is inside] for inside in (True, False)]
     compared: dict[str, dict[str, Any]] = {reference: {}}
-    for family in families:
-        compared |= _compare(family, values, reference)
+    for inside in (True, False):
+        compared |= _compare([label for label in others if (label in first) is inside], values, reference)
     return [
         Row(block=label, **_describe(values[label]), **_of_runs(runs), **compared[label])
         for label, runs in study.runs.items()
@@ -81,10 +74,10 @@ def table(study: Study, *, reference: str, primary: Collection[str] | None = Non
 
 
 def _describe(values: np.ndarray) -> dict[str, Any]:
-    low, high = iqm_interval(values)
+    low, high = estimates.iqm_interval(values)
     return {
         "n": len(values),
-        "iqm": iqm(values),
+        "iqm": estimates.iqm(values),
         "iqm_low": low,
         "iqm_high": high,
         "mean": float(np.mean(values)),
@@ -94,59 +87,49 @@ def _describe(values: np.ndarray) -> dict[str, Any]:
 
 
 def _of_runs(runs: Sequence[RunResult]) -> dict[str, Any]:
-    """Return means over runs; NaN if a run of an earlier version lacks the number."""
-
     def mean(key: str) -> float:
-        found = [run.summary.get(key) for run in runs]
-        return float(np.mean([value if is_finite(value) else math.nan for value in found]))
+        return float(np.mean([run.summary[key] for run in runs]))
 
     return {
         "best_mean": mean("best_return_mean"),
         "last_ten_mean": float(np.mean([_recent(run, "test/return_mean") for run in runs])),
         "final_first_mean": float(np.mean([_on_first_starts(run) for run in runs])),
         "gap_mean": float(np.mean([_recent(run, "test/gap") for run in runs])),
-        "circuits": mean("circuits"),
-        "shots": mean("shots"),
         "seconds": mean("wall_seconds"),
-        "parameter_shift_circuits": mean("parameter_shift_circuits"),
+        **{key: mean(key) for key in ("circuits", "shots", "parameter_shift_circuits")},
     }
 
 
 def _recent(run: RunResult, metric: str) -> float:
-    """Return the mean of the last tests; NaN if a run of an earlier version lacks the metric."""
+    """Return the mean of the last tests; NaN if a run lacks the metric."""
     _, values = run.columns.get(metric, ((), ()))
     return float(np.mean(values[-RECENT:])) if len(values) else math.nan
 
 
 def _on_first_starts(run: RunResult) -> float:
     """Return the mean of the final test on the start seeds that the other tests have; NaN if it is unknown."""
-    starts, returns = run.config.get("callbacks.test_episodes"), run.summary.get("return_per_episode", ())
-    known = isinstance(starts, int) and 0 < starts <= len(returns)
-    return float(np.mean(returns[:starts])) if known else math.nan
+    starts, returns = run.config.get("callbacks.test_episodes"), run.summary["return_per_episode"]
+    return float(np.mean(returns[:starts])) if isinstance(starts, int) and 0 < starts <= len(returns) else math.nan
 
 
 def _compare(family: Sequence[str], values: Mapping[str, np.ndarray], reference: str) -> dict[str, dict[str, Any]]:
     """Compare the labels of a family with the reference, with Holm's correction for their number."""
-    than = values[reference]
-    m, p_values, floors = len(than), [], []
-    for label in family:
-        p = significance.permutation_p_value(values[label], than)
-        p_values.append(p)
-        floors.append(p if math.isnan(p) else significance.smallest_p_value(len(values[label]), m))
-    compared = {}
+    than, compared = values[reference], {}
+    p_values = [significance.permutation_p_value(values[label], than) for label in family]
+    floors = [significance.smallest_p_value(len(values[label]), len(than)) for label in family]
     corrected = zip(family, p_values, significance.holm(p_values), significance.holm(floors), strict=True)
     for label, p, p_holm, floor in corrected:
         ours = values[label]
-        difference = float(np.mean(ours) - np.mean(than))
-        low, high = probability_of_improvement_interval(ours, than)
+        difference, sizes = float(np.mean(ours) - np.mean(than)), {"n": len(ours), "m": len(than)}
+        low, high = estimates.probability_of_improvement_interval(ours, than)
         compared[label] = {
             "difference": difference,
             "p": p,
             "p_holm": p_holm,
-            "probability_of_improvement": probability_of_improvement(ours, than),
+            "probability_of_improvement": estimates.probability_of_improvement(ours, than),
             "improvement_low": low,
             "improvement_high": high,
             "smallest_difference": significance.smallest_detectable_difference(ours, than),
-            "verdict": significance.verdict(difference, p_holm, floor=floor, n=len(ours), m=m, reference=reference),
+            "verdict": significance.verdict(difference, p_holm, floor=floor, reference=reference, **sizes),
         }
     return compared
