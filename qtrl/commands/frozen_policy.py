@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from torch import Tensor
 
-from qtrl.analysis.drawing.frozen_policy import draw_frozen_policy, note, print_table, write_csv
+from qtrl.analysis.drawing.frozen_policy import draw_frozen_policy, note, print_table, write_conditions
 from qtrl.analysis.statistics.paired import PairedComparison, compare_paired, verdict
 from qtrl.commands.agent import Agent, check_options, load_agent
 from qtrl.commands.conditions import OWN, Condition, UnfitConditionError, read_conditions
@@ -102,7 +102,7 @@ class Ablation:
         self._write("complete", verdict=found, note=note(self._options.episodes))
         title = f"{self._agent.run_dir.name}: {self._options.checkpoint}.ckpt, {self._facts['env_steps']:,} env steps"
         csv, picture = (self._path.with_suffix(suffix) for suffix in (".csv", ".png"))
-        write_csv(self.tested, csv)
+        write_conditions(self.tested, csv)
         print_table(self.tested, title=title)
         for name, reason in self._left_out.items():
             print(f"qtrl: {name} is left out: {reason}")

@@ -1,10 +1,13 @@
 """Atomic writes: a file is written beside its target, forced to disk and renamed."""
 
+import csv
+import io
 import json
 import os
 import re
 import secrets
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -67,6 +70,17 @@ def write_json(path: Path, data: Any) -> None:
         RunFolderError: It cannot be written; the old content is kept.
     """
     write_text(path, json.dumps(data, indent=2) + "\n")
+
+
+def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Replace a CSV file as `write_text` does; lines end with a newline alone.
+
+    Raises:
+        RunFolderError: It cannot be written; the old content is kept.
+    """
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -62,13 +62,9 @@ def to_png(figure: "Figure") -> bytes:
 
 
 def to_svg(figure: "Figure", tooltips: Sequence[Tooltip] = ()) -> str:
-    """Return a figure as an SVG element for the page; the same figure gives the same text.
+    """Return a figure of `new_figure` as an SVG element for the page; the same figure gives the same text.
 
     An artist's `gid` becomes the CSS class of its element, colours become CSS variables.
-
-    Args:
-        figure: As `new_figure` made it.
-        tooltips: Of points of the figure.
     """
     from matplotlib import rc_context
 

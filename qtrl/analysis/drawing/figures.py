@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qtrl.analysis.drawing.export import Tooltip, escaped, lay_out, new_figure, to_png, to_svg
-from qtrl.analysis.drawing.panels import GAP, LEARNING, PAPER, Bands, Panel, limits
-from qtrl.analysis.drawing.styles import Style
+from qtrl.analysis.drawing.export import Tooltip, escaped, lay_out, new_figure, to_svg
+from qtrl.analysis.drawing.panels import GAP, LEARNING, PAPER, Bands, Panel, bands_of, limits
+from qtrl.analysis.drawing.styles import Style, styles_of
 from qtrl.analysis.runs.study import Study
-from qtrl.analysis.statistics.bands import Band
 from qtrl.analysis.statistics.table import Row
 
 if TYPE_CHECKING:
@@ -23,19 +22,14 @@ CURVE_TOOLTIPS = 25
 """Points of a curve that have a tooltip."""
 NAMES = ("returns", "improvement", "learning_curves", "figure4", "gap")
 """Of all figures that a report can have, in the order of the page."""
+Styles = Mapping[str, Style]
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure of the report, with its texts in the page.
+    """A figure of the report, with its texts in the page: notes below it, tooltips, and values for who cannot see it.
 
-    Attributes:
-        name: Of its file, and its address in the page.
-        title: Its heading.
-        notes: Its caption, one paragraph each.
-        figure: The figure.
-        tooltips: Of its points.
-        values: The main values, for readers who cannot see the figure.
+    `name` is that of its file, and its address in the page.
     """
 
     name: str
@@ -45,27 +39,14 @@ class Drawing:
     tooltips: list[Tooltip] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
 
-    def png(self) -> bytes:
-        """Return the content of a PNG file."""
-        return to_png(self.figure)
-
     def svg(self) -> str:
         """Return the figure as an SVG element."""
         return to_svg(self.figure, self.tooltips)
 
 
-def draw_figures(
-    study: Study, rows: Sequence[Row], bands: Bands, styles: Mapping[str, Style], *, reference: str
-) -> list[Drawing]:
-    """Draw all figures.
-
-    Args:
-        study: The runs.
-        rows: The table of the study.
-        bands: What is drawn over env steps.
-        styles: The style of each label.
-        reference: The label that the others are compared with.
-    """
+def draw_figures(study: Study, rows: Sequence[Row], *, reference: str) -> list[Drawing]:
+    """Draw all figures of a study, whose table has `rows`; the others are compared with the label `reference`."""
+    styles, bands = styles_of(study.runs), bands_of(study)
     others = [row for row in rows if row.block != reference and np.isfinite(row.probability_of_improvement)]
     drawings = [
         _returns(study, rows, styles),
@@ -79,24 +60,24 @@ def draw_figures(
     return drawings
 
 
-def _returns(study: Study, rows: Sequence[Row], styles: Mapping[str, Style]) -> Drawing:
+def _returns(study: Study, rows: Sequence[Row], styles: Styles) -> Drawing:
     figure, axes = _by_block([f"{styles[row.block].text} (n={row.n})" for row in rows])
     note = "Small: the mean return of each seed's final test. Large: their interquartile mean with its 95 % interval."
     drawing = Drawing("returns", "Final return of each seed", [note], figure)
     for place, row in enumerate(rows):
         style, values = styles[row.block], study.values(row.block)
         heights = place + 0.3 * (np.arange(len(values)) + 1) / (len(values) + 1)
-        axes.plot(values, heights, "o", color=style.color, markersize=4, alpha=0.75, gid=_css_class(style))
+        axes.plot(values, heights, "o", color=style.color, markersize=4, alpha=0.75, gid=style.css_class)
         for run, value, height in zip(study.runs[row.block], values, heights, strict=True):
             text = f"{style.text}, seed {run.seed}: {value:,.4g}"
-            drawing.tooltips.append(Tooltip(axes, value, height, text, _css_class(style)))
+            drawing.tooltips.append(Tooltip(axes, value, height, text, style.css_class))
         _add_estimate(drawing, axes, style, place - 0.15, row.iqm, (row.iqm_low, row.iqm_high))
     axes.set(xlabel="return of the final test (reward)")
     axes.set_title("Each seed, small; their IQM with its 95 % interval, large", fontsize="medium", loc="left")
     return drawing
 
 
-def _improvement(rows: Sequence[Row], styles: Mapping[str, Style], reference: str) -> Drawing:
+def _improvement(rows: Sequence[Row], styles: Styles, reference: str) -> Drawing:
     than = styles[reference].text
     note = (
         f"How often a run of the block has a higher return than a run of {than}, over all pairs of seeds. "
@@ -113,7 +94,28 @@ def _improvement(rows: Sequence[Row], styles: Mapping[str, Style], reference: st
     return drawing
 
 
-def _by_group(name: str, panel: Panel, bands: Bands, styles: Mapping[str, Style], reference: str) -> Drawing:
+def _by_block(labels: Sequence[str]) -> tuple["Figure", "Axes"]:
+    """Make axes with a line for each block, the first on top."""
+    figure = new_figure(8, 1.4 + 0.5 * len(labels))
+    axes = figure.subplots()
+    axes.set_yticks(range(len(labels)), [escaped(label) for label in labels])
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    _add_grid(axes)
+    return figure, axes
+
+
+def _add_estimate(
+    drawing: Drawing, axes: "Axes", style: Style, y: float, value: float, interval: tuple[float, float]
+) -> None:
+    text = f"{style.text}: {value:,.4g}{_interval(*interval)}"
+    shape: dict[str, Any] = {"color": style.color, "gid": style.css_class}
+    axes.plot(interval, [y, y], linewidth=2.5, **shape)
+    axes.plot(value, y, "o", markersize=8, markeredgecolor="white", clip_on=False, **shape)
+    drawing.tooltips.append(Tooltip(axes, value, y, text, style.css_class))
+    drawing.values.append(text)
+
+
+def _by_group(name: str, panel: Panel, bands: Bands, styles: Styles, reference: str) -> Drawing:
     """Draw one metric in axes side by side, the reference in each: ten labels in one could not be told apart."""
     others = [label for label in styles if label != reference]
     groups = [[reference, *others[i : i + GROUP]] for i in range(0, max(1, len(others)), GROUP)]
@@ -128,7 +130,7 @@ def _by_group(name: str, panel: Panel, bands: Bands, styles: Mapping[str, Style]
     return drawing
 
 
-def _paper(bands: Bands, styles: Mapping[str, Style]) -> Drawing:
+def _paper(bands: Bands, styles: Styles) -> Drawing:
     figure = new_figure(13.5, 6.6)
     notes = [f"{panel.title}: {panel.note}" for panel in PAPER]
     drawing = Drawing("figure4", "The panels of the paper's Figure 4", notes, figure)
@@ -142,34 +144,31 @@ def _paper(bands: Bands, styles: Mapping[str, Style]) -> Drawing:
 def _add_legend(target: "Axes | Figure", styles: Collection[Style], **options: Any) -> None:
     from matplotlib.lines import Line2D
 
-    shapes: list[dict[str, Any]] = [{"color": style.color, "linestyle": style.dash} for style in styles]
-    keys = [Line2D([], [], linewidth=1.6, **shape) for shape in shapes]
+    looks: list[dict[str, Any]] = [{"color": style.color, "linestyle": style.dash} for style in styles]
+    keys = [Line2D([], [], linewidth=1.6, **look) for look in looks]
     target.legend(keys, [escaped(style.text) for style in styles], frameon=False, **options)
 
 
-def _add_panel(drawing: Drawing, axes: "Axes", panel: Panel, bands: Bands, styles: Mapping[str, Style]) -> None:
+def _add_panel(drawing: Drawing, axes: "Axes", panel: Panel, bands: Bands, styles: Styles) -> None:
     first, *others = panel.metrics
     drawn = {label: bands[first][label] for label in styles if label in bands[first]}
     for label, band in drawn.items():
-        style = styles[label]
-        _add_curve(axes, style, band, style.dash)
-        interval = axes.fill_between(band.env_steps, band.low, band.high, color=style.color, alpha=0.15, linewidth=0)
-        interval.set_gid(f"{_css_class(style)} interval")
+        _, shown, color, dash, css_class = styles[label]
+        axes.plot(band.env_steps, band.iqm, color=color, linestyle=dash, linewidth=1.6, gid=css_class)
+        interval = axes.fill_between(band.env_steps, band.low, band.high, color=color, alpha=0.15, linewidth=0)
+        interval.set_gid(f"{css_class} interval")
         for place in np.unique(np.linspace(0, len(band.env_steps) - 1, CURVE_TOOLTIPS).round().astype(int)):
             value = f"{band.iqm[place]:,.4g}{_interval(band.low[place], band.high[place])}"
-            text = f"{style.text} at {band.env_steps[place]:,.0f} env steps: {value}"
-            drawing.tooltips.append(Tooltip(axes, band.env_steps[place], band.iqm[place], text, _css_class(style)))
+            text = f"{shown} at {band.env_steps[place]:,.0f} env steps: {value}"
+            drawing.tooltips.append(Tooltip(axes, band.env_steps[place], band.iqm[place], text, css_class))
         drawing.values.append(f"{panel.title}: {text}")
     for metric in others:
         for label in [label for label in styles if label in bands[metric]]:
-            _add_curve(axes, styles[label], bands[metric][label], ":")
+            band, style = bands[metric][label], styles[label]
+            axes.plot(band.env_steps, band.iqm, color=style.color, linestyle=":", linewidth=1.6, gid=style.css_class)
     if not drawn:
         axes.text(0.5, 0.5, "no run has this metric", transform=axes.transAxes, ha="center")
     _set_scales(axes, panel, limits(drawn.values(), log=panel.log))
-
-
-def _add_curve(axes: "Axes", style: Style, band: Band, dash: str) -> None:
-    axes.plot(band.env_steps, band.iqm, color=style.color, linestyle=dash, linewidth=1.6, gid=_css_class(style))
 
 
 def _set_scales(axes: "Axes", panel: Panel, shown: tuple[float, float] | None) -> None:
@@ -182,37 +181,12 @@ def _set_scales(axes: "Axes", panel: Panel, shown: tuple[float, float] | None) -
     axes.set(xlabel="env steps", ylabel=panel.axis)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    _plain(axes)
+    _add_grid(axes)
 
 
-def _plain(axes: "Axes") -> None:
+def _add_grid(axes: "Axes") -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _by_block(labels: Sequence[str]) -> tuple["Figure", "Axes"]:
-    """Make axes with a line for each block, the first on top."""
-    figure = new_figure(8, 1.4 + 0.5 * len(labels))
-    axes = figure.subplots()
-    axes.set_yticks(range(len(labels)), [escaped(label) for label in labels])
-    axes.set_ylim(len(labels) - 0.5, -0.5)
-    _plain(axes)
-    return figure, axes
-
-
-def _add_estimate(
-    drawing: Drawing, axes: "Axes", style: Style, y: float, value: float, interval: tuple[float, float]
-) -> None:
-    text, css_class = f"{style.text}: {value:,.4g}{_interval(*interval)}", _css_class(style)
-    axes.plot(interval, [y, y], color=style.color, linewidth=2.5, gid=css_class)
-    marker: dict[str, Any] = {"markersize": 8, "markeredgecolor": "white", "clip_on": False}
-    axes.plot(value, y, "o", color=style.color, gid=css_class, **marker)
-    drawing.tooltips.append(Tooltip(axes, value, y, text, css_class))
-    drawing.values.append(text)
-
-
-def _css_class(style: Style) -> str:
-    return f"block-{style.number}"
 
 
 def _interval(low: float, high: float) -> str:

@@ -1,14 +1,12 @@
 """One policy under several conditions, as a table and as a figure."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtrl.analysis.drawing.export import escaped, new_figure, to_png
 from qtrl.analysis.statistics.paired import PairedComparison
-from qtrl.files.atomic import write_bytes, write_text
+from qtrl.files.atomic import write_bytes, write_csv
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,10 +35,8 @@ def print_table(conditions: Sequence[PairedComparison], *, title: str) -> None:
 
     table = Table(title=title, caption=note(len(conditions[0].returns)), box=SIMPLE, title_justify="left")
     table.caption_justify = "left"
-    table.add_column("condition")
-    for name in ("return", "difference", "95 % interval"):
-        table.add_column(name, justify="right")
-    table.add_column("finding")
+    for name in ("condition", "return", "difference", "95 % interval", "finding"):
+        table.add_column(name, justify="left" if name in ("condition", "finding") else "right")
     for paired in conditions:
         interval = f"[{paired.low:.1f}, {paired.high:.1f}]"
         returns = f"{paired.return_mean:.1f} ± {paired.return_std:.1f}"
@@ -50,34 +46,36 @@ def print_table(conditions: Sequence[PairedComparison], *, title: str) -> None:
     console.print(table)
 
 
-def write_csv(conditions: Sequence[PairedComparison], path: Path) -> None:
-    """Write one row for each condition, the reference first; columns: docs/frozen_policy.md.
+def write_conditions(conditions: Sequence[PairedComparison], path: Path) -> None:
+    """Write one row for each condition as CSV, the reference first; columns: docs/frozen_policy.md.
 
     Raises:
         RunFolderError: It cannot be written.
     """
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows = []
     for paired in conditions:
         numbers = (paired.return_mean, paired.return_std, paired.difference, paired.low, paired.high)
         uninformed = str(paired.uninformed).lower()
-        writer.writerow((paired.name, len(paired.returns), *map(repr, numbers), uninformed, paired.finding))
-    write_text(path, file.getvalue())
+        rows.append((paired.name, len(paired.returns), *map(repr, numbers), uninformed, paired.finding))
+    write_csv(path, [COLUMNS, *rows])
 
 
 def draw_frozen_policy(conditions: Sequence[PairedComparison], picture: Path, *, title: str) -> None:
-    """Draw the differences to the reference, those of other readouts above those of uninformed outputs.
+    """Draw the differences to the reference as PNG, those of other readouts above those of uninformed outputs.
 
-    Args:
-        conditions: The first is the reference, which is the line at 0.
-        picture: The PNG to write.
-        title: Above the axes.
+    The first condition is the reference, which is the line at 0.
 
     Raises:
         RunFolderError: The picture cannot be written.
     """
-    panels = [panel for panel in _panels(conditions[1:]) if panel[2]]
+    panels = [
+        (name, color, group)
+        for name, color, uninformed in (
+            ("the layer, changed", "tab:blue", False),
+            ("something in its place that knows nothing of the state", "tab:red", True),
+        )
+        if (group := [paired for paired in conditions[1:] if paired.uninformed is uninformed])
+    ]
     sizes = [ROW * len(group) + FRAME for _, _, group in panels]
     figure = new_figure(8, sum(sizes) + 0.6)
     grid: Any = figure.subplots(len(panels), squeeze=False, height_ratios=sizes)[:, 0] if panels else []
@@ -88,14 +86,6 @@ def draw_frozen_policy(conditions: Sequence[PairedComparison], picture: Path, *,
         axes.set_title(name, fontsize=10, loc="left")
     figure.supxlabel("return less that of the run as it is: mean, 95 % interval, each episode", fontsize=10)
     write_bytes(picture, to_png(figure))
-
-
-def _panels(conditions: Sequence[PairedComparison]) -> list[tuple[str, str, list[PairedComparison]]]:
-    """Return the title, the colour and the conditions of each panel."""
-    informed = [paired for paired in conditions if not paired.uninformed]
-    uninformed = [paired for paired in conditions if paired.uninformed]
-    replaced = "something in its place that knows nothing of the state"
-    return [("the layer, changed", "tab:blue", informed), (replaced, "tab:red", uninformed)]
 
 
 def _draw_panel(axes: "Axes", group: Sequence[PairedComparison], color: str) -> None:

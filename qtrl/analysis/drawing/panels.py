@@ -1,7 +1,8 @@
 """The metrics that a report draws over env steps, and their bands."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
 
 from qtrl.analysis.runs.study import Study
 from qtrl.analysis.statistics.bands import Band, band
@@ -10,17 +11,8 @@ Bands = Mapping[str, Mapping[str, Band]]
 """Bands by metric, then by label."""
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One pair of axes with env steps on the horizontal axis.
-
-    Attributes:
-        title: Above the axes.
-        axis: Name and unit of the values.
-        note: What the reader should know.
-        metrics: The metric that is drawn; a second one is dotted, without its interval.
-        log: Whether values are on a logarithmic scale.
-    """
+class Panel(NamedTuple):
+    """One pair of axes over env steps; a second metric is dotted, without its interval."""
 
     title: str
     axis: str
@@ -82,26 +74,17 @@ PAPER = (
 
 def bands_of(study: Study) -> Bands:
     """Aggregate every metric that is drawn over the seeds of each label; labels without a metric are left out."""
-    metrics = {metric: panel.log for panel in (LEARNING, *PAPER, GAP) for metric in panel.metrics}
-    return {metric: _bands(study, metric, log=log) for metric, log in metrics.items()}
-
-
-def _bands(study: Study, metric: str, *, log: bool) -> dict[str, Band]:
-    curves = {
-        label: [run.columns[metric] for run in runs if metric in run.columns and len(run.columns[metric][0])]
-        for label, runs in study.runs.items()
-    }
-    bands = {label: band(found, log=log) for label, found in curves.items() if found}
-    return {label: found for label, found in bands.items() if len(found.env_steps)}
+    logs = {metric: panel.log for panel in (LEARNING, *PAPER, GAP) for metric in panel.metrics}
+    bands: dict[str, dict[str, Band]] = {metric: {} for metric in logs}
+    for metric, (label, runs) in product(logs, study.runs.items()):
+        curves = [run.columns[metric] for run in runs if metric in run.columns and len(run.columns[metric][0])]
+        if curves and len((found := band(curves, log=logs[metric])).env_steps):
+            bands[metric][label] = found
+    return bands
 
 
 def limits(bands: Iterable[Band], *, log: bool) -> tuple[float, float] | None:
-    """Return the ends of an axis: a little beyond the values of all seeds; intervals may reach further. None if empty.
-
-    Args:
-        bands: What is drawn, none of them empty.
-        log: Whether the axis is logarithmic.
-    """
+    """Return the ends of an axis, linear or logarithmic: a little beyond the values of all seeds; None without any."""
     found = list(bands)
     if not found:
         return None

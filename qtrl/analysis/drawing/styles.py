@@ -19,22 +19,23 @@ MAX_CHARACTERS = 40
 
 
 class Style(NamedTuple):
-    """How one label is drawn: `number` is its place among the labels, `text` the label as shown."""
+    """How one label is drawn: `text` is the label as shown, `css_class` that of its elements in the page."""
 
     number: int
     text: str
     color: str
     dash: str
+    css_class: str
 
 
 def styles_of(labels: Iterable[str]) -> dict[str, Style]:
     """Give each label a style of its own, by its place; past ten labels colours return with another dash."""
-    return {label: _style(number, label) for number, label in enumerate(labels)}
-
-
-def _style(number: int, label: str) -> Style:
-    turn, color = divmod(number, len(LIGHT))
-    return Style(number, shown(label), LIGHT[color], list(DASHES)[(turn + color // SOLID) % len(DASHES)])
+    styles = {}
+    for number, label in enumerate(labels):
+        turn, color = divmod(number, len(LIGHT))
+        dash = list(DASHES)[(turn + color // SOLID) % len(DASHES)]
+        styles[label] = Style(number, shown(label), LIGHT[color], dash, f"block-{number}")
+    return styles
 
 
 def shown(text: str) -> str:

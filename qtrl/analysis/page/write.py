@@ -1,19 +1,23 @@
-"""All files of a report."""
+"""All files of a report: an HTML page that loads nothing and runs no script, the table and the figures.
+
+What run folders say is escaped by the page's template, and its content security policy allows no script at all.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from qtrl.analysis.drawing.figures import NAMES, draw_figures
-from qtrl.analysis.drawing.panels import bands_of
-from qtrl.analysis.drawing.styles import styles_of
-from qtrl.analysis.page.page import make_page
-from qtrl.analysis.page.tables import write_table
+from qtrl.analysis.drawing.export import to_png
+from qtrl.analysis.drawing.figures import NAMES, Drawing, draw_figures
+from qtrl.analysis.drawing.styles import DARK, DASHES, LIGHT, styles_of
+from qtrl.analysis.page import tables
 from qtrl.analysis.runs.study import Study
 from qtrl.analysis.statistics.table import Row
 from qtrl.errors import RunFolderError
 from qtrl.files.atomic import write_bytes, write_text
 
 PAGE, TABLE = "report.html", "table.csv"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+"""Content security policy of the page."""
 
 
 def write_report(
@@ -41,17 +45,48 @@ def write_report(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"out={out} cannot be written: {error.strerror}; choose another out") from error
-    styles = styles_of(study.runs)
-    drawings = draw_figures(study, rows, bands_of(study), styles, reference=reference)
-    page = make_page(study, rows, drawings, styles, reference=reference, title=title, command=command)
+    drawings = draw_figures(study, rows, reference=reference)
+    page = make_page(study, rows, drawings, reference=reference, title=title, command=command)
     write_text(out / PAGE, page)
-    write_table(rows, out / TABLE)
+    tables.write_table(rows, out / TABLE)
     figures = [out / f"{drawing.name}.png" for drawing in drawings]
     for path, drawing in zip(figures, drawings, strict=True):
-        write_bytes(path, drawing.png())
+        write_bytes(path, to_png(drawing.figure))
     for stale in {out / f"{name}.png" for name in NAMES}.difference(figures):
         try:
             stale.unlink(missing_ok=True)
         except OSError as error:
             raise RunFolderError(f"{stale} of an earlier report cannot be removed: {error.strerror}") from error
     return [out / PAGE, out / TABLE, *figures]
+
+
+def make_page(
+    study: Study, rows: Sequence[Row], drawings: Sequence[Drawing], *, reference: str, title: str, command: str
+) -> str:
+    """Return the page as HTML; arguments as those of `write_report`."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("qtrl.analysis.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": tables.number, "path": tables.shown_path}
+    page = environment.get_template("report.html").render(
+        study=study,
+        rows=rows,
+        reference=next(row for row in rows if row.block == reference),
+        compared=[row for row in rows if row.block != reference],
+        interval=tables.interval,
+        drawings=drawings,
+        styles=styles_of(study.runs),
+        palettes={"light": LIGHT, "dark": DARK},
+        dashes=DASHES,
+        title=title,
+        command=command,
+        style=(Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8"),
+        policy=POLICY,
+    )
+    return page.encode(errors="backslashreplace").decode()  # file names may hold what UTF-8 cannot encode

@@ -1,7 +1,5 @@
 """The record of a search: which settings were tried, and what they gave, in its folder."""
 
-import csv
-import io
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from omegaconf import OmegaConf
 from qtrl.commands.tuning.space import Space, distributions
 from qtrl.config.nested import shown
 from qtrl.errors import ConfigError, RunFolderError
-from qtrl.files.atomic import write_text
+from qtrl.files.atomic import write_csv, write_text
 
 if TYPE_CHECKING:
     import optuna
@@ -91,15 +89,13 @@ class SearchStudy:
 
     def write(self, folder: Path) -> None:
         """Write `trials.csv`, a row for each trial."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["trial", "state", "value", *self._space, REASON])
+        rows: list[list[Any]] = [["trial", "state", "value", *self._space, REASON]]
         attributes = self._study.user_attrs
         for trial in self.trials:
             setting = [trial.params.get(key) for key in self._space]
             reason = attributes.get(f"{REASON}{trial.number}")
-            writer.writerow([trial.number, trial.state.name.lower(), trial.value, *setting, reason])
-        write_text(folder / "trials.csv", text.getvalue())
+            rows.append([trial.number, trial.state.name.lower(), trial.value, *setting, reason])
+        write_csv(folder / "trials.csv", rows)
 
 
 @contextmanager

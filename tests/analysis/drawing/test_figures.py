@@ -3,6 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from qtrl.analysis.drawing.export import to_png
 from qtrl.analysis.drawing.figures import NAMES, draw_figures
 from qtrl.analysis.drawing.panels import bands_of, limits
 from qtrl.analysis.drawing.styles import styles_of
@@ -12,9 +13,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def drawn(study):
-    figures = draw_figures(
-        study, table(study, reference="pqc"), bands_of(study), styles_of(study.runs), reference="pqc"
-    )
+    figures = draw_figures(study, table(study, reference="pqc"), reference="pqc")
     return {drawing.name: drawing for drawing in figures}
 
 
@@ -58,7 +57,7 @@ def test_labels_are_not_read_as_mathematics_or_markup(study, coarse):
     labels = ("pqc", r"$\frac", "_$a$</text><script>")
     odd = dataclasses.replace(study, runs=dict(zip(labels, ([runs[0]] for runs in study.runs.values()), strict=False)))
     figures = drawn(odd)
-    assert all(drawing.png().startswith(b"\x89PNG") for drawing in figures.values())
+    assert all(to_png(drawing.figure).startswith(b"\x89PNG") for drawing in figures.values())
     svg = figures["returns"].svg()
     assert not elements(svg, "script")
     assert r"$\frac" in "".join(ElementTree.fromstring(svg).itertext())

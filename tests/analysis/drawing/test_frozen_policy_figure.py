@@ -3,7 +3,7 @@ import csv
 import numpy as np
 import pytest
 
-from qtrl.analysis.drawing.frozen_policy import COLUMNS, draw_frozen_policy, print_table, write_csv
+from qtrl.analysis.drawing.frozen_policy import COLUMNS, draw_frozen_policy, print_table, write_conditions
 from qtrl.analysis.statistics.paired import compare_paired
 from qtrl.errors import RunFolderError
 
@@ -31,7 +31,7 @@ def test_the_table_has_a_row_for_each_condition_and_says_whose_episodes_they_are
 
 
 def test_the_csv_has_every_digit(tmp_path):
-    write_csv(TESTED, tmp_path / "table.csv")
+    write_conditions(TESTED, tmp_path / "table.csv")
     with (tmp_path / "table.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS

@@ -1,7 +1,5 @@
-import csv
-
-from qtrl.analysis.drawing.learning_curve import draw_learning_curve, read_metric
-from qtrl.keys import METRICS
+from qtrl.analysis.drawing import learning_curve
+from qtrl.analysis.drawing.learning_curve import draw_learning_curve
 from qtrl.loggers import MetricsCSV
 
 
@@ -11,13 +9,14 @@ def write_rows(path, rows):
         logger.log_metrics(row)
 
 
-def test_a_metric_is_read_where_it_was_logged(tmp_path):
-    path = tmp_path / "metrics.csv"
-    write_rows(path, [{"env_steps": 10, "train/return": -1.5}, {"env_steps": 20}, {"env_steps": 30, "train/return": 0}])
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert read_metric(rows, "train/return") == ([10, 30], [-1.5, 0.0])
-    assert read_metric(rows, METRICS[-1]) == ([], [])
+def test_curves_have_the_values_where_they_were_logged_and_of_two_at_a_step_the_first(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(learning_curve, "to_png", lambda figure: drawn.extend(figure.axes[0].lines) or b"")
+    rows = [{"env_steps": 10, "train/return": -1.5}, {"env_steps": 20}, {"env_steps": 30, "train/return": 0}]
+    write_rows(tmp_path / "a.csv", [*rows, {"env_steps": 30, "train/return": 7}])
+    draw_learning_curve(tmp_path / "a.csv", tmp_path / "a.png", title="a run")
+    training, test = ([line.get_xdata().tolist(), line.get_ydata().tolist()] for line in drawn)
+    assert (training, test) == ([[10, 30], [-1.5, 0.0]], [[], []])
 
 
 def test_a_run_with_tests_and_one_without_any_can_be_drawn(tmp_path):

@@ -5,10 +5,7 @@ from pathlib import Path
 import pytest
 
 from qtrl.analysis.drawing.figures import draw_figures
-from qtrl.analysis.drawing.panels import bands_of
-from qtrl.analysis.drawing.styles import styles_of
-from qtrl.analysis.page.page import make_page
-from qtrl.analysis.page.write import write_report
+from qtrl.analysis.page.write import make_page, write_report
 from qtrl.analysis.runs.study import Skipped
 from qtrl.analysis.statistics.table import table
 from qtrl.errors import RunFolderError
@@ -18,9 +15,9 @@ HOSTILE = "</script></svg><script>document.title = 'taken'</script><img src=x on
 
 
 def page_of(study, title, command):
-    rows, styles = table(study, reference="pqc"), styles_of(study.runs)
-    drawings = draw_figures(study, rows, bands_of(study), styles, reference="pqc")
-    return make_page(study, rows, drawings, styles, reference="pqc", title=title, command=command)
+    rows = table(study, reference="pqc")
+    drawings = draw_figures(study, rows, reference="pqc")
+    return make_page(study, rows, drawings, reference="pqc", title=title, command=command)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +61,17 @@ def test_each_figure_and_table_says_what_it_is(page):
     ]
     assert len(ids) == len(set(ids))
     assert {a["href"][1:] for a in elements.named("a")} <= set(ids)
+
+
+def test_columns_name_the_starts_that_their_tests_have(page):
+    assert "of the final test (100 starts)" in page
+    for head in (
+        "best test (10 starts)",
+        "last ten tests (10 starts)",
+        "final test on these 10 starts",
+        "gap (10 starts)",
+    ):
+        assert f'<th scope="col">{head}</th>' in page
 
 
 def test_broken_runs_are_named_with_the_reason(page, study_dir):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from qtrl.analysis.page.tables import format_table, interval, number, page_tables, write_table
+from qtrl.analysis.page.tables import format_table, interval, number, write_table
 from qtrl.analysis.statistics.table import Row, table
 from qtrl.errors import RunFolderError
 
@@ -38,12 +38,6 @@ def test_the_markdown_table_is_aligned_and_has_no_nan(rows):
     assert all(line.startswith("|") and line.endswith("|") for line in lines)
     assert "better than pqc" in lines[0] and "nan" not in "".join(lines)
     assert f"{rows[1].mean:.1f}" in lines[3] and rows[1].verdict in lines[3]
-
-
-def test_columns_name_the_starts_that_their_tests_have(study, rows):
-    columns = page_tables(study, rows, rows[1:], reference="pqc")["returns"]
-    assert "(100 starts)" in columns.caption
-    assert {"best test (10 starts)", "last ten tests (10 starts)", "gap (10 starts)"} <= set(columns.head)
 
 
 @pytest.mark.parametrize(
