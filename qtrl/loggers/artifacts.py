@@ -1,4 +1,4 @@
-"""Upload of a test video and of a report to W&B, as media of a run and as artifacts."""
+"""Files in W&B: the video of a test and the pages of a report, shown in a run and kept as its artifacts."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -9,69 +9,42 @@ from qtrl.keys import ENV_STEPS
 from qtrl.loggers.wandb import WandbRun
 
 VIDEO = "test/video"
-"""Key of the test video."""
+"""Key of the video of a test episode."""
 REPORT = "report"
-"""Key of the report's page, type of its artifact, and job type of its run."""
+"""Key of the page, type of the artifact, and type of the run that holds both."""
 UPLOAD_SECONDS = 120
-"""Time limit of an upload."""
+"""How long files may take to be sent."""
 
 
 def log_video(run: WandbRun, path: Path, *, env_steps: int) -> str:
-    """Log a test video to the run that trained the agent, and finish the run.
+    """Log the MP4 file of a test episode to the run whose agent it shows after `env_steps`, and end the session.
 
-    Args:
-        run: The run.
-        path: An MP4 file.
-        env_steps: Env steps of training after which the agent was tested.
-
-    Returns:
-        The run's address, or for an offline run the command that sends it; empty after a failure, which warns.
+    Return where it is, or how to send it; nothing if W&B failed, of which a warning tells.
     """
-
-    def send(session: Any) -> None:
-        import wandb
-
-        session.log({ENV_STEPS: env_steps, VIDEO: wandb.Video(str(path), format="mp4")})
-        _log_artifact(session, "video", [path], {ENV_STEPS: env_steps})
-
-    return _send(run, send)
+    facts = {ENV_STEPS: env_steps}
+    return _send(run, "video", [path], facts, lambda wandb: facts | {VIDEO: wandb.Video(str(path), format="mp4")})
 
 
 def log_report(run: WandbRun, files: Sequence[Path]) -> str:
-    """Log a report's page, and all of its files as an artifact, and finish the run.
-
-    Args:
-        run: A run for this report alone.
-        files: The page, then the other files.
-
-    Returns:
-        As `log_video`.
-    """
-
-    def send(session: Any) -> None:
-        import wandb
-
-        session.log({REPORT: wandb.Html(files[0], inject=False)})
-        _log_artifact(session, REPORT, files, {})
-
-    return _send(run, send)
+    """Log the page of a report, the first of its files, and all of them as an artifact; else as `log_video`."""
+    return _send(run, REPORT, files, {}, lambda wandb: {REPORT: wandb.Html(files[0], inject=False)})
 
 
-def _log_artifact(session: Any, kind: str, files: Sequence[Path], metadata: dict[str, Any]) -> None:
-    import wandb
-
-    artifact = wandb.Artifact(f"{kind}-{session.id}", type=kind, metadata=metadata)
-    for path in files:
-        artifact.add_file(str(path))
-    session.log_artifact(artifact)
-
-
-def _send(run: WandbRun, send: Callable[[Any], None]) -> str:
+def _send(
+    run: WandbRun, kind: str, files: Sequence[Path], metadata: dict[str, Any], row: Callable[[Any], dict[str, Any]]
+) -> str:
+    """Log the row that `row` makes with the package, and the files as an artifact of this kind."""
     where = ""
 
     def work(session: Any) -> None:
         nonlocal where
-        send(session)
+        import wandb
+
+        session.log(row(wandb))
+        artifact = wandb.Artifact(f"{kind}-{session.id}", type=kind, metadata=metadata)
+        for path in files:
+            artifact.add_file(str(path))
+        session.log_artifact(artifact)
         if session.offline:
             where = f"offline; send it with: wandb sync {shlex.quote(str(Path(session.dir).parents[1]))}/offline-run-*"
         else:
@@ -80,4 +53,4 @@ def _send(run: WandbRun, send: Callable[[Any], None]) -> str:
     run.finish_seconds = UPLOAD_SECONDS
     run.attempt(work, UPLOAD_SECONDS)
     run.finalize("success")
-    return "" if run.failed else where
+    return "" if run.failures else where

@@ -1,4 +1,4 @@
-"""Metrics as an append-only CSV file that survives crashes and resumed runs."""
+"""Metrics as a CSV file that grows by appending, so that it outlives a crash and a resume."""
 
 import csv
 import io
@@ -13,41 +13,26 @@ from qtrl.files.atomic import write_text
 from qtrl.files.untrusted import read_regular
 from qtrl.keys import ENV_STEPS, METRICS
 
-LARGEST = 2**30
-"""Maximum size in bytes of a file that is read back."""
-
 
 class MetricsCSV(Logger):
-    """Append one row per call; the columns are fixed, and cells of absent metrics stay empty.
+    """Append one row for each call; columns are fixed, cells of metrics not in the call stay empty.
 
     Lightning's own CSV logger deletes the file of a resumed run, and rewrites it whenever a new metric appears.
-
-    Args:
-        path: The file; its folder must exist.
-        columns: Names of all metrics.
     """
+
+    name, version = "csv", ""
 
     def __init__(self, path: Path, columns: Sequence[str] = METRICS) -> None:
         super().__init__()
         self.path, self._columns = path, columns
         self.row_count = 0
-        """Number of rows in the file."""
-
-    @property
-    def name(self) -> str:
-        """The logger's name."""
-        return "csv"
-
-    @property
-    def version(self) -> str:
-        """No version: a run folder holds one run."""
-        return ""
+        """Rows of the file so far."""
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing; the run folder holds the config."""
+        """Do nothing: the run folder holds the config."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Append one row; `metrics` includes `env_steps`, and `step` is ignored.
+        """Append one row; `metrics` holds `env_steps`, and `step` is not used.
 
         Raises:
             RunFolderError: The file cannot be written.
@@ -59,32 +44,29 @@ class MetricsCSV(Logger):
                     writer.writeheader()
                 writer.writerow(metrics)
         except OSError as error:
-            hint = "mend that, then go on with resume=true"
-            raise RunFolderError(f"{self.path} cannot be written: {error.strerror}; {hint}") from error
+            told = f"{error.strerror}; mend that, then go on with resume=true"
+            raise RunFolderError(f"{self.path} cannot be written: {told}") from error
         self.row_count += 1
 
     def truncate(self, rows: int) -> None:
-        """Drop all rows after the first `rows`: a run resumed from a checkpoint writes the later ones again.
+        """Keep the first `rows` rows: those after a checkpoint are written again by the run that goes on from it.
 
         Raises:
-            RunFolderError: The file is not of such a run.
+            RunFolderError: It is not the file of such a run.
         """
-        if not self.path.exists():
-            return
-        kept = self._read()[:rows]
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, self._columns)
-        writer.writeheader()
-        writer.writerows(kept)
-        write_text(self.path, text.getvalue())
-        self.row_count = len(kept)
+        if self.path.exists():
+            kept, text = self._read()[:rows], io.StringIO(newline="")
+            writer = csv.DictWriter(text, self._columns)
+            writer.writeheader()
+            writer.writerows(kept)
+            write_text(self.path, text.getvalue())
+            self.row_count = len(kept)
 
     def _read(self) -> list[dict[str, str]]:
-        """Read all rows, without a last line that a kill cut short."""
-        whole, _, _ = read_regular(self.path, limit=LARGEST).decode(errors="replace").rpartition("\n")
-        reader = csv.DictReader(whole.splitlines(), strict=True)
+        """Read the rows, but for the last line where it has no end."""
+        whole, _, _ = read_regular(self.path, limit=2**30).decode(errors="replace").rpartition("\n")
         try:
-            rows = list(reader)
+            rows = list(csv.DictReader(whole.splitlines(), strict=True))
         except csv.Error:
             rows = [{}]
         if not all(row.get(ENV_STEPS, "").isdecimal() and row.keys() <= set(self._columns) for row in rows):

@@ -1,31 +1,26 @@
-"""Calls with a time limit."""
+"""Calls that may take only so long."""
 
-import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import Any
 
 
 def within(seconds: float, call: Callable[[], Any]) -> Any:
-    """Run `call` in a daemon thread and return its result; after the time limit the thread is abandoned.
+    """Return what `call` returns or raises, or go on without it: it is left behind in a thread of its own.
 
     Raises:
-        TimeoutError: The call took longer than `seconds`.
-        Exception: The error that `call` raised.
+        TimeoutError: `call` takes longer than `seconds`.
     """
-    outcome: queue.SimpleQueue = queue.SimpleQueue()
+    future: Future = Future()
 
     def work() -> None:
         try:
-            outcome.put((call(), None))
+            future.set_result(call())
         except BaseException as error:
-            outcome.put((None, error))
+            future.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()
-    try:
-        result, error = outcome.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError(f"no answer in {seconds:g} s") from None
-    if error is not None:
-        raise error
-    return result
+    if not wait([future], seconds).done:
+        raise TimeoutError(f"no answer in {seconds:g} s")
+    return future.result()

@@ -1,4 +1,4 @@
-"""Weights & Biases logger: offline unless a key exists or online mode is requested; env steps are the x axis."""
+"""Weights & Biases: offline unless a key is there or it is asked for; env steps are the axis of every metric."""
 
 import math
 import netrc
@@ -19,20 +19,17 @@ from qtrl.files.untrusted import read_regular
 from qtrl.keys import ENV_STEPS
 from qtrl.loggers.time_limit import within
 
-HOST = "api.wandb.ai"
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-LONGEST_RUN_ID = 200
-"""Maximum size in bytes of the file that holds it."""
 START_SECONDS = 20
-"""Time limit for the server's answer at the start of a run."""
+"""How long the server may take to answer at the start of a run."""
 CONNECT_SECONDS = 40
-"""Time limit of the whole start: online, and offline after that failed."""
+"""How long the start may take in all: online, and offline after that failed."""
 CALL_SECONDS = 3
-"""Time limit for W&B's service to accept a row, and to end a run that was stopped."""
+"""How long W&B's service may take to accept a row, and to end a run that was stopped."""
 FINISH_SECONDS = 15
-"""Time limit of the upload at the end of a complete training."""
+"""How long the end of a complete training waits for the upload."""
 RETRY_SECONDS = (10, 60, 600)
-"""Back-off before each retry after a failure of W&B; after the last one W&B is given up."""
+"""Pauses before W&B is tried again after it failed; after the last of these tries it is left alone."""
 
 
 def has_key() -> bool:
@@ -40,49 +37,46 @@ def has_key() -> bool:
     if os.environ.get("WANDB_API_KEY"):
         return True
     try:
-        return netrc.netrc().authenticators(HOST) is not None
+        return netrc.netrc().authenticators("api.wandb.ai") is not None
     except (OSError, netrc.NetrcParseError):
         return False
 
 
 def read_run_id(path: Path) -> str:
-    """Read the W&B id of a run; empty if it has none yet.
+    """Read the id under which W&B keeps a run; empty if there is none yet.
 
     Raises:
-        RunFolderError: The file is not a regular one, or does not hold an id.
+        RunFolderError: It is no regular file, or holds no such id.
     """
     try:
-        run_id = read_regular(path, limit=LONGEST_RUN_ID).decode().strip()
+        run_id = read_regular(path, limit=200).decode(errors="replace").strip()
     except FileNotFoundError:
         return ""
-    except UnicodeDecodeError:
-        run_id = ""
     if not RUN_ID.fullmatch(run_id):
         raise RunFolderError(f"{path} does not hold the id of a W&B run: remove it")
     return run_id
 
 
 class WandbRun(Logger):
-    """One W&B run, created at the first row.
+    """One W&B run, made at the first row.
 
     Lightning's own W&B logger makes `trainer/global_step` the axis, which here counts the steps of three optimizers.
-    No failure of W&B ends or stalls a training: without an answer from the server at the start the run is kept offline,
-    and a service that dies or hangs is restarted a few times. The run folder has all data in any case.
+    No failure of W&B ends a training or makes it wait long: a server that does not answer at the start makes the run
+    an offline one, and a service that dies or hangs is started again a few times. The run folder has everything.
 
     Args:
         save_dir: The run folder; W&B writes into its `wandb/`.
-        project: The W&B project.
-        run_name: The run's display name.
         entity: The W&B user or team; None for the account's default.
-        group: Runs to be compared share it.
-        tags: Labels to filter by.
+        group: Runs to be compared share a group.
         offline: None decides by `WANDB_MODE`, then by whether a key is there.
         config: Stored with the run.
-        job_type: Kind of run, if not a training.
+        job_type: What kind of run it is, where that is no training.
 
     Raises:
-        RunFolderError: `wandb/run_id.txt` in the run folder does not hold a W&B id.
+        RunFolderError: The run folder does not hold the id of a W&B run where it should.
     """
+
+    name = "wandb"
 
     def __init__(
         self,
@@ -98,44 +92,27 @@ class WandbRun(Logger):
         job_type: str | None = None,
     ) -> None:
         super().__init__()
+        self.mode: Any = "offline" if offline else "online"
         if offline is None:
-            self.mode: Any = os.environ.get("WANDB_MODE") or ("online" if has_key() else "offline")
-        else:
-            self.mode = "offline" if offline else "online"
-        self._folder, self._id = save_dir / "wandb", read_run_id(save_dir / "wandb" / "run_id.txt")
-        self._run: Any = None
-        self._failures, self._not_before = 0, -math.inf
+            self.mode = os.environ.get("WANDB_MODE") or ("online" if has_key() else "offline")
+        self._folder, self._run = save_dir / "wandb", None
+        self._id = read_run_id(self._folder / "run_id.txt")
+        self.failures, self._not_before = 0, -math.inf
+        """Calls of W&B that failed."""
         self.finish_seconds = FINISH_SECONDS
-        """Time limit of the upload at the end of a complete run."""
-        self._init: dict[str, Any] = {
-            "project": project,
-            "name": run_name,
-            "entity": entity,
-            "group": group,
-            "tags": list(tags),
-            "job_type": job_type,
-            "config": dict(config or {}),
-        }
-
-    @property
-    def name(self) -> str:
-        """The logger's name."""
-        return "wandb"
+        """How long the end of a complete run waits for the upload."""
+        self._init: dict[str, Any] = {"project": project, "name": run_name, "entity": entity, "group": group}
+        self._init |= {"tags": list(tags), "job_type": job_type, "config": dict(config or {})}
 
     @property
     def version(self) -> str:
-        """The run's W&B id, which a resumed run keeps."""
+        """The id under which W&B keeps the run, also over a resume; empty before it is made."""
         return self._id
-
-    @property
-    def failed(self) -> bool:
-        """Whether any call to W&B failed."""
-        return self._failures > 0
 
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """The W&B run, created on first use; None after a failure."""
+        """The W&B run, made on first use; None while W&B fails."""
         if self._run is None:
             self._try(self._connect, CONNECT_SECONDS)
         return self._run
@@ -174,23 +151,23 @@ class WandbRun(Logger):
         return wandb.init(dir=str(self._folder.parent), **options, **self._init)
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing; the config is given when the run is created."""
+        """Do nothing: the config is given when the run is made."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log one row; `metrics` includes `env_steps`, and `step` is ignored."""
+        """Log one row; `metrics` holds `env_steps`, and `step` is not used."""
         self.attempt(lambda run: run.log(dict(metrics)), CALL_SECONDS)
 
     def log_summary(self, summary: Mapping[str, Any]) -> None:
-        """Store the final result with the run."""
+        """Store the end result with the run."""
         self.attempt(lambda run: run.summary.update(dict(summary)), CALL_SECONDS)
 
     def attempt(self, call: Callable[[Any], Any], seconds: float) -> None:
-        """Call with the W&B run, if there is one; a failure or timeout warns and never raises."""
+        """Call with the W&B run, unless W&B fails; a call that fails, or takes longer, is given up with a warning."""
         if (run := self.experiment) is not None:
             self._try(lambda: call(run), seconds)
 
     def finalize(self, status: str) -> None:
-        """Finish the run."""
+        """Close the run, so that the next one of this process is another."""
         if (run := self._run) is not None:
             complete = status == "success"
             seconds = self.finish_seconds if complete else CALL_SECONDS  # a stopped process is soon killed
@@ -198,23 +175,19 @@ class WandbRun(Logger):
             self._run = None
 
     def _try(self, call: Callable[[], Any], seconds: float) -> None:
+        """Call, but not soon after a failure; the first failure is told, and each clears away what is left of W&B."""
         if time.monotonic() < self._not_before:
             return
         try:
             within(seconds, call)
         except Exception as error:  # W&B's service may die in many ways; none of them may end a training
-            self._lose(error)
-
-    def _lose(self, error: Exception) -> None:
-        """Say so at the first time, clear away what is left of W&B, and set when to try again."""
-        first, self._run = not self._failures, None
-        pause = RETRY_SECONDS[self._failures] if self._failures < len(RETRY_SECONDS) else math.inf
-        self._failures, self._not_before = self._failures + 1, time.monotonic() + pause
-        with suppress(Exception):
-            within(CALL_SECONDS, teardown)  # else the next start, and the end of the process, meet the dead one
-        if first:
-            kept = f"all goes on without it, {self._folder.parent} has everything"
-            warnings.warn(f"W&B failed ({error_line(error)}); {kept}", stacklevel=5)
+            pause = RETRY_SECONDS[self.failures] if self.failures < len(RETRY_SECONDS) else math.inf
+            self._run, self.failures, self._not_before = None, self.failures + 1, time.monotonic() + pause
+            with suppress(Exception):
+                within(CALL_SECONDS, teardown)  # else the next start, and the end of the process, meet the dead one
+            if self.failures == 1:
+                kept = f"all goes on without it, {self._folder.parent} has everything"
+                warnings.warn(f"W&B failed ({error_line(error)}); {kept}", stacklevel=4)
 
 
 def teardown() -> None:
@@ -234,5 +207,4 @@ def teardown() -> None:
 
 def error_line(error: Exception) -> str:
     """Return the first line of what an error says, or its type where it says nothing."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

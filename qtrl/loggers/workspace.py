@@ -1,11 +1,8 @@
-"""A W&B workspace (dashboard) as code: its sections and panels."""
-
-from __future__ import annotations
+"""A W&B workspace as code: what its panels show, and over what."""
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qtrl.errors import WandbError
 from qtrl.keys import ENV_STEPS, PURPOSES
@@ -14,30 +11,21 @@ from qtrl.loggers.time_limit import within
 from qtrl.loggers.wandb import CALL_SECONDS, error_line, has_key, teardown
 
 if TYPE_CHECKING:
-    from wandb_workspaces.workspaces import Section, Workspace
+    from wandb_workspaces.workspaces import Workspace
 
-NAME = "qtrl"
 LABEL = "label"
-"""Config key by which runs are grouped: the seeds of one variant share it."""
+"""Key of the config by which runs are grouped: the seeds of one block have it in common."""
 COLUMNS = 3
 MOST_RUNS = 200
-"""Maximum number of runs in a panel; W&B's default is 10, fewer than two variants of a study have."""
+"""Runs that a panel draws; W&B's own limit is 10, fewer than two blocks of a study have."""
 SUMMARIES = ("status", "return_mean", "last_ten_return_mean", "best_return_mean", "env_steps_per_second")
-"""Keys of `summary.json` shown as columns in the list of runs."""
+"""Keys of `summary.json` that the list of runs shows."""
 SAVE_SECONDS = 40
-"""Time limit for the server; W&B itself gives up on one call after 19 s."""
+"""How long the server may take; W&B itself gives up on one call after 19."""
 
 
-@dataclass(frozen=True)
-class Plot:
-    """One panel of curves over env steps.
-
-    Attributes:
-        title: Its title.
-        metrics: The metrics, each drawn as one curve per label.
-        unit: Unit of the vertical axis.
-        log_scale: Whether the vertical axis is logarithmic.
-    """
+class Plot(NamedTuple):
+    """One panel over env steps with a curve of each metric for each label, all in one unit."""
 
     title: str
     metrics: tuple[str, ...]
@@ -98,17 +86,13 @@ SECTIONS = {
         Plot("Besides learning", ("time/test", "time/probe", "time/save"), "s"),
     ),
 }
-"""Panels by section, in order of appearance."""
+"""Panels of curves by section, in the order in which they appear."""
 
 
-def workspace(entity: str, project: str) -> Workspace:
-    """Define the workspace of a project, without contacting W&B.
+def workspace(entity: str, project: str) -> "Workspace":
+    """Define the workspace of a project of a W&B user or team; nothing is read or sent.
 
-    Curves are means over the runs of one label, in a band from the minimum to the maximum.
-
-    Args:
-        entity: The W&B user or team.
-        project: The project whose runs it shows.
+    Curves are means over the runs of one label, within a band from the lowest run to the highest.
 
     Raises:
         WandbError: The package `wandb-workspaces` is missing.
@@ -118,20 +102,22 @@ def workspace(entity: str, project: str) -> Workspace:
         from wandb_workspaces import workspaces as ws
     except ImportError as error:
         raise WandbError("a workspace needs wandb-workspaces: pip install 'qtrl[dashboard]'") from error
+    from wandb_workspaces.reports import v2 as panels
+
     sections = [_section(name, [_curves(plot) for plot in plots]) for name, plots in SECTIONS.items()]
+    videos = panels.MediaBrowser(title="Test episodes", media_keys=[VIDEO], num_columns=COLUMNS)
+    pinned = [f"summary:{key}" for key in SUMMARIES]
     return ws.Workspace(
         entity=entity,
         project=project,
-        name=NAME,
-        sections=[*sections, _section("Videos", [_videos()])],
+        name="qtrl",
+        sections=[*sections, _section("Videos", [videos])],
         settings=ws.WorkspaceSettings(x_axis=ENV_STEPS, max_runs=MOST_RUNS),
-        runset_settings=ws.RunsetSettings(
-            groupby=[expr.Config(LABEL)], pinned_columns=[f"summary:{key}" for key in SUMMARIES]
-        ),
+        runset_settings=ws.RunsetSettings(groupby=[expr.Config(LABEL)], pinned_columns=pinned),
     )
 
 
-def _section(name: str, panels: list[Any]) -> Section:
+def _section(name: str, panels: list[Any]) -> Any:
     from wandb_workspaces import workspaces as ws
 
     return ws.Section(
@@ -160,25 +146,16 @@ def _curves(plot: Plot) -> Any:
     )
 
 
-def _videos() -> Any:
-    from wandb_workspaces.reports import v2 as panels
-
-    return panels.MediaBrowser(title="Test episodes", media_keys=[VIDEO], num_columns=COLUMNS)
-
-
-def definition(workspace: Workspace) -> str:
-    """Return the workspace as the JSON that W&B stores; the ids of its panels are random."""
+def definition(workspace: "Workspace") -> str:
+    """Return the workspace as the JSON that W&B keeps; the ids of its panels are drawn anew each time it is made."""
     return workspace._to_model().spec.model_dump_json(by_alias=True, exclude_none=True, indent=2)
 
 
-def save(workspace: Workspace) -> str:
-    """Save the workspace as a new view of its project.
-
-    Returns:
-        Its address.
+def save(workspace: "Workspace") -> str:
+    """Save it as a new view of its project, and return its address.
 
     Raises:
-        WandbError: This machine is not logged in, or W&B does not answer or refuses.
+        WandbError: This machine is not logged in, W&B does not answer, or it refuses.
     """
     if not has_key():  # W&B would ask for one, and wait, on a terminal
         raise WandbError("not logged in to W&B: run `wandb login`, or set WANDB_API_KEY; save=false needs neither")
