@@ -1,4 +1,4 @@
-"""Counters of a run: seconds by section; circuits, shots and circuit seconds by purpose."""
+"""What is counted while a run goes on: seconds by section; circuits, shots and seconds in them by purpose."""
 
 import time
 from collections import Counter, defaultdict
@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 OF_RANK_0 = frozenset({"probe", "test"})
-"""Purposes for which only rank 0 executes circuits."""
+"""Purposes that rank 0 alone runs circuits for."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of one call of a block on a quantum computer.
+    """Circuits that one call of a block executes, one for each set of angles, and shots over all of them.
 
-    Attributes:
-        circuits: Circuits executed, one per set of angles.
-        shots: Measurements over all of them; 0 for an exact simulator that reads probabilities.
+    Shots are 0 where an exact simulator reads probabilities.
     """
 
     circuits: int = 0
@@ -28,7 +26,7 @@ class Cost:
 
 
 class Timed(Protocol):
-    """An object that accumulates its own run time."""
+    """What adds up its own seconds."""
 
     @property
     def seconds(self) -> float:
@@ -39,11 +37,8 @@ class Timed(Protocol):
 class Ledger:
     """Circuits, shots and seconds in circuits so far, by purpose (one of `qtrl.keys.PURPOSES`).
 
-    Attributes:
-        circuits: Circuits executed.
-        shots: Measurements taken.
-        seconds: Wall-clock time of circuits and gradients through them alone.
-        parameter_shift_circuits: Circuits that the updates so far would have executed with parameter-shift gradients.
+    Seconds are the wall-clock time of circuits and gradients through them, nothing around them included;
+    `parameter_shift_circuits` is what the updates so far would have executed with gradients by parameter shift.
     """
 
     circuits: Counter[str] = field(default_factory=Counter)
@@ -52,13 +47,13 @@ class Ledger:
     parameter_shift_circuits: int = 0
 
     def add(self, purpose: str, cost: Cost) -> None:
-        """Add the circuits and shots of one call."""
+        """Book the circuits and shots of one call."""
         self.circuits[purpose] += cost.circuits
         self.shots[purpose] += cost.shots
 
     @contextmanager
     def timed(self, purpose: str, source: Timed) -> Iterator[None]:
-        """Add the seconds that `source` counts in the `with` block."""
+        """Book the seconds that `source` counts in the `with` block."""
         start = source.seconds
         try:
             yield
@@ -66,9 +61,9 @@ class Ledger:
             self.seconds[purpose] += source.seconds - start
 
     def over_ranks(self, world_size: int) -> "Ledger":
-        """Return the sum over ranks: every rank collects and learns alike, only rank 0 tests and probes.
+        """Return the books of all ranks together: every rank collects and learns alike, only rank 0 tests and probes.
 
-        Seconds stay this rank's own, since ranks run at the same time.
+        Seconds stay this rank's own: ranks run side by side, so a sum would be no time that passed.
         """
         circuits, shots = (
             Counter({purpose: n * (1 if purpose in OF_RANK_0 else world_size) for purpose, n in counts.items()})
@@ -81,16 +76,12 @@ class Ledger:
         return Cost(self.circuits.total(), self.shots.total())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the counters as plain data."""
-        return {
-            "circuits": dict(self.circuits),
-            "shots": dict(self.shots),
-            "seconds": dict(self.seconds),
-            "parameter_shift_circuits": self.parameter_shift_circuits,
-        }
+        """Return the books as plain data."""
+        books = {name: dict(getattr(self, name)) for name in ("circuits", "shots", "seconds")}
+        return books | {"parameter_shift_circuits": self.parameter_shift_circuits}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Take back what `state_dict` returned."""
         self.circuits, self.shots = (
             Counter({purpose: int(n) for purpose, n in state[name].items()}) for name in ("circuits", "shots")
         )
@@ -99,9 +90,9 @@ class Ledger:
 
 
 class Stopwatch:
-    """Wall-clock seconds by section, from a monotonic clock.
+    """Wall-clock seconds by section, from a clock that never jumps.
 
-    On an accelerator this is the time to launch kernels, since nothing synchronizes here.
+    On an accelerator the time of a section is the time to launch its kernels, since nothing waits for them here.
     """
 
     def __init__(self) -> None:
@@ -121,25 +112,20 @@ class Stopwatch:
         return dict(self.seconds)
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Restore what `state_dict` returned."""
+        """Take back what `state_dict` returned."""
         self.seconds = defaultdict(float, {name: float(n) for name, n in state.items()})
 
 
 @dataclass
 class RunMeters:
-    """The counters that all parts of a run share.
-
-    Attributes:
-        stopwatch: Seconds by section.
-        ledger: Circuits, shots and seconds in circuits, by purpose.
-        longest_save: Seconds of the longest save of a checkpoint with its replay, in this session.
-    """
+    """The stopwatch and the ledger that all parts of a run share."""
 
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     ledger: Ledger = field(default_factory=Ledger)
     longest_save: float = 0.0
+    """Seconds of the longest save of a checkpoint with its replay, in this session."""
 
     def wall_seconds(self) -> float:
-        """Return the seconds of all phases: warm-up, learning, tests and probes."""
+        """Sum up the phases of a run: warm-up, learning, and the tests and probes in between."""
         seconds = self.stopwatch.seconds
         return sum(seconds[phase] for phase in ("warmup", "learning", "test", "probe"))

@@ -1,4 +1,4 @@
-"""Independent random streams for each purpose and rank, derived from the run's one seed."""
+"""One seed in, an independent random stream out for each purpose and rank."""
 
 import hashlib
 import random
@@ -11,11 +11,11 @@ from qtrl.errors import CheckpointError
 
 
 def seed_for(seed: int, purpose: str, rank: int = 0) -> int:
-    """Derive the seed of one random stream; an extra draw in one stream never shifts another.
+    """Derive the seed of one random stream from a run's, so that no two purposes share or shift each other's draws.
 
     Args:
         seed: The run's seed.
-        purpose: Name of the stream, for example `shots` or `target_noise`.
+        purpose: What is drawn, for example `shots` or `target_noise`.
         rank: The process's rank, for streams that must differ between processes.
 
     Returns:
@@ -26,12 +26,7 @@ def seed_for(seed: int, purpose: str, rank: int = 0) -> int:
 
 
 class Generators:
-    """Random generators by purpose, each created on first use on the device given then.
-
-    Args:
-        seed: The run's seed.
-        rank: The process's rank.
-    """
+    """Random generators of a run's process by purpose, each made on the device where it is first used."""
 
     def __init__(self, seed: int, rank: int = 0) -> None:
         self._seed, self._rank = seed, rank
@@ -42,7 +37,7 @@ class Generators:
         """Return the generator of one purpose.
 
         Raises:
-            CheckpointError: The state restored for it is invalid.
+            CheckpointError: The state that it goes on from is not one of its kind.
         """
         if purpose not in self._made:
             generator = torch.Generator(device).manual_seed(seed_for(self._seed, purpose, self._rank))
@@ -52,15 +47,14 @@ class Generators:
         return self._made[purpose]
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        """Return the state of each generator by purpose."""
+        """Return the random states by purpose."""
         return self._restored | {purpose: generator.get_state() for purpose, generator in self._made.items()}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Restore what `state_dict` returned; a generator that does not exist yet is restored on creation."""
+        """Take back what `state_dict` returned; a generator not made yet takes its state when it is."""
         self._restored = dict(state)
-        for purpose in list(self._made):
-            if purpose in self._restored:
-                _set_state(purpose, self._made[purpose], self._restored.pop(purpose))
+        for purpose in self._made.keys() & state.keys():
+            _set_state(purpose, self._made[purpose], self._restored.pop(purpose))
 
 
 def _set_state(purpose: str, generator: torch.Generator, state: object) -> None:
@@ -82,7 +76,7 @@ def random_states() -> dict[str, Any]:
 
 
 def set_random_states(states: dict[str, Any]) -> None:
-    """Restore what `random_states` returned; states of absent GPUs are ignored."""
+    """Take back what `random_states` returned; states of GPUs that are not there are left out."""
     random.setstate(states["python"])
     name, keys, *rest = states["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
