@@ -20,7 +20,7 @@ from qtrl.errors import ConfigError, QtrlError
 from qtrl.run.resolve import chosen_experiment
 
 OWN = ("trials", "seeds", "timeout", "folder", "space", "seed")
-"""Keys of the command line that are not passed on to the trainings."""
+"""Keys that are not passed on to the trainings."""
 SET_BY_SEARCH = ("run_dir", "resume", "resume_force", "seed", "experiment", "label", "optimized_metric")
 """Keys that no space may vary."""
 
@@ -33,7 +33,7 @@ class Search:
         folder: Holds the study, and a folder for each trial.
         overrides: Arguments of `qtrl.train` for all trials.
         space: What differs between trials.
-        groups: The config groups.
+        groups: Names of the config groups.
         seeds: Of the trainings of each trial.
         metric: What is maximised.
     """
@@ -41,19 +41,16 @@ class Search:
     folder: Path
     overrides: list[str]
     space: Space
-    groups: Mapping[str, Any]
+    groups: list[str]
     seeds: list[int]
     metric: str
 
 
 def read_search(cfg: DictConfig) -> Search:
-    """Check everything that can be before the first training.
-
-    Args:
-        cfg: The config as composed from the command line.
+    """Read the composed config, and check everything that can be checked before the first training.
 
     Raises:
-        ConfigError: What is wrong.
+        ConfigError: The experiment, an option, an override or the space is not allowed.
     """
     hydra = HydraConfig.get()
     experiment = chosen_experiment()
@@ -69,12 +66,11 @@ def read_search(cfg: DictConfig) -> Search:
         if key.partition(".")[0].partition("@")[0] not in OWN:
             overrides.append(override)
     space = read_space(OmegaConf.to_container(cfg.space, resolve=True) if cfg.get("space") is not None else None)
-    folder = str(cfg.folder or Path(cfg.paths.runs, "tune", experiment))
     search = Search(
-        folder=Path(folder).expanduser().absolute(),
+        folder=Path(str(cfg.folder or Path(cfg.paths.runs, "tune", experiment))).expanduser().absolute(),
         overrides=overrides,
         space=space,
-        groups={key: choice for key, choice in hydra.runtime.choices.items() if not key.startswith("hydra/")},
+        groups=[group for group in hydra.runtime.choices if not group.startswith("hydra/")],
         seeds=_seeds(cfg),
         metric=cfg.optimized_metric,
     )
@@ -84,7 +80,7 @@ def read_search(cfg: DictConfig) -> Search:
 
 def _seeds(cfg: DictConfig) -> list[int]:
     seeds = [cfg.seed] if cfg.seeds is None else cfg.seeds
-    if not isinstance(seeds, list | ListConfig) or len(seeds) == 0:
+    if not isinstance(seeds, list | ListConfig) or not seeds:
         raise ConfigError(f"seeds={seeds} is not allowed: expected a list, as in seeds=[0,1,2]")
     for seed in seeds:
         NUMBERS["seed"].check("seeds", seed)
@@ -94,8 +90,8 @@ def _seeds(cfg: DictConfig) -> list[int]:
 
 
 def _check_settings(search: Search) -> None:
-    """Compose the config at the limits of the space, so that what is not allowed is told before anything runs."""
-    base: Any = OmegaConf.to_container(_composed(search, {}), resolve=False)
+    """Check the config composed at the limits of the space."""
+    base = OmegaConf.to_container(_composed(search, {}), resolve=False)
     check_keys(search.space, [key for key, _ in leaves(base)], search.groups, SET_BY_SEARCH)
     for setting in corners(search.space):
         try:

@@ -2,15 +2,13 @@
 
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from qtrl.config.limits import Number
 from qtrl.config.nested import shown
 from qtrl.errors import ConfigError
 
-FIELDS = {"float": ("low", "high", "log"), "int": ("low", "high", "log"), "categorical": ("choices",)}
-"""What an entry of each type may have beside `type`."""
 LARGEST = 1e100
 WORD = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w/]*", re.IGNORECASE)
 """Text that Hydra reads as itself without quotes."""
@@ -23,77 +21,68 @@ def read_space(node: Any) -> Space:
     """Check the entries of a search space, which may be nested as the config is, or have dotted keys.
 
     Args:
-        node: Plain mappings that end in entries with a `type`.
+        node: Plain mappings that end in entries of a `type`, `float`, `int` or `categorical`, with the arguments of
+            Optuna's distribution of that type.
 
     Raises:
         ConfigError: There is no entry, or the first that is malformed.
     """
-    space = dict(_entries(node, "")) if node is not None else {}
+    space = dict(_entries(node, "space")) if node is not None else {}
     if not space:
         raise ConfigError("space is empty: nothing to search for")
-    for key, entry in space.items():
-        _check_entry(f"space.{key}", entry)
+    distributions(space)
     return space
 
 
-def _entries(node: Any, key: str) -> Any:
+def _entries(node: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if not isinstance(node, dict):
-        raise ConfigError(f"{_joined('space', key)}={shown(node)} is not allowed: expected {{type: ..., ...}}")
+        raise ConfigError(f"{key}={shown(node)} is not allowed: expected {{type: ..., ...}}")
     if "type" in node:
-        yield key, {"log": False} | node if node["type"] in ("float", "int") else node
+        yield key.removeprefix("space."), node
         return
     for name, inner in node.items():
-        yield from _entries(inner, _joined(key, str(name)))
+        yield from _entries(inner, f"{key}.{name}")
 
 
-def _joined(key: str, name: str) -> str:
-    return ".".join(part for part in (key, name) if part)
+def distributions(space: Space) -> dict[str, Any]:
+    """Return the space as Optuna's distributions."""
+    return {key: _distribution(f"space.{key}", entry) for key, entry in space.items()}
 
 
-def _check_entry(key: str, entry: dict[str, Any]) -> None:
+def _distribution(key: str, entry: dict[str, Any]) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    kinds: Any = {"float": FloatDistribution, "int": IntDistribution, "categorical": CategoricalDistribution}
     kind = entry["type"]
-    if kind not in FIELDS:
-        raise ConfigError(f"{key}.type={shown(kind)} is unknown: choices are {', '.join(FIELDS)}")
-    wrong = sorted(str(name) for name in set(entry) ^ {"type", *FIELDS[kind]})
-    if wrong:
-        expected = ", ".join(("type", *FIELDS[kind]))
-        raise ConfigError(f"{key}: {wrong[0]} is {'unknown' if wrong[0] in entry else 'missing'}; expected {expected}")
-    if kind == "categorical":
+    if kind not in list(kinds):
+        raise ConfigError(f"{key}.type={shown(kind)} is unknown: choices are {', '.join(kinds)}")
+    for name in ("low", "high", "step"):
+        if name in entry:
+            Number(-LARGEST, LARGEST, whole=kind == "int").check(f"{key}.{name}", entry[name])
+    if not isinstance(entry.get("log", False), bool):
+        raise ConfigError(f"{key}.log={shown(entry['log'])} is not allowed: expected true or false")
+    if "choices" in entry:
         _check_choices(key, entry["choices"])
-    else:
-        _check_range(key, entry)
-
-
-def _check_range(key: str, entry: dict[str, Any]) -> None:
-    low, high, log = entry["low"], entry["high"], entry["log"]
-    whole = entry["type"] == "int"
-    for name, limit in (("low", low), ("high", high)):
-        Number(-LARGEST, LARGEST, whole=whole).check(f"{key}.{name}", limit)
-    if not isinstance(log, bool):
-        raise ConfigError(f"{key}.log={shown(log)} is not allowed: expected true or false")
-    if low >= high:
-        raise ConfigError(f"{key}.low={low} is not allowed: expected less than high={high}")
-    if log and low <= 0:
-        raise ConfigError(f"{key}.low={low} is not allowed: expected more than 0 where log=true")
+    try:
+        return kinds[kind](**{name: value for name, value in entry.items() if name != "type"})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{key} is not allowed: {error}") from error
 
 
 def _check_choices(key: str, choices: Any) -> None:
     plain = isinstance(choices, list) and all(isinstance(value, str | int | float | None) for value in choices)
-    if not plain or len(choices) < 2 or len(choices) != len({(type(value), value) for value in choices}):
+    if not plain or not 2 <= len(choices) == len({(type(value), value) for value in choices}):
         raise ConfigError(f"{key}.choices={shown(choices)} is not allowed: expected two or more words or numbers")
 
 
 def check_keys(space: Space, keys: Collection[str], groups: Collection[str], refused: Collection[str]) -> None:
-    """Refuse keys that the config does not have, or that a search sets itself.
+    """Refuse keys that the config does not have, and those `refused`, which a search sets itself.
 
     Args:
         space: The search space.
         keys: Dotted keys of all values of the config.
         groups: Names of the config groups.
         refused: Keys that may not vary.
-
-    Raises:
-        ConfigError: The first such key, with the one that was meant perhaps.
     """
     for key in space:
         if key in refused:
@@ -109,17 +98,6 @@ def corners(space: Space) -> list[dict[str, Any]]:
     values = {key: entry.get("choices") or [entry["low"], entry["high"]] for key, entry in space.items()}
     count = max(len(options) for options in values.values())
     return [{key: options[min(i, len(options) - 1)] for key, options in values.items()} for i in range(count)]
-
-
-def distributions(space: Space) -> dict[str, Any]:
-    """Return the space as Optuna's distributions."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    kinds = {"float": FloatDistribution, "int": IntDistribution, "categorical": CategoricalDistribution}
-    return {
-        key: kinds[entry["type"]](**{name: entry[name] for name in FIELDS[entry["type"]]})
-        for key, entry in space.items()
-    }
 
 
 def as_overrides(setting: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""One training of a search in a process of its own, which gets the signals that come meanwhile."""
+"""One training of a search in a process of its own, to which the search passes on its signals."""
 
 import os
 import signal
@@ -7,13 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from qtrl.errors import RunFolderError
 from qtrl.process.stopping import SHUTDOWN_SIGNALS, Interruption
 
-ENDED_BY_WISH = {128 + number: number for number in SHUTDOWN_SIGNALS} | {-number: number for number in SHUTDOWN_SIGNALS}
-"""Statuses of a training that was asked to end, as its own exit and as the signal's work while it starts."""
+STOPPED = {128 + number: number for number in SHUTDOWN_SIGNALS} | {-number: number for number in SHUTDOWN_SIGNALS}
+"""Signal by exit status of a training that it ended: by the training's own shutdown, or while it started."""
 
 
 class Training:
@@ -28,15 +27,14 @@ class Training:
     """
 
     def __init__(self, overrides: Sequence[str], log: Path) -> None:
-        self._command = [sys.executable, *_safely(), "-m", "qtrl.train", *overrides]
-        self._log, self._process = log, None
+        safe_path = [] if str(Path.cwd()) in sys.path else ["-P"]  # no modules of the current folder
+        self._command = [sys.executable, *safe_path, "-m", "qtrl.train", *overrides]
+        self._log = log
+        self._process: subprocess.Popen | None = None
         self._received: list[int] = []
 
     def __call__(self) -> str | None:
-        """Run it.
-
-        Returns:
-            None where it came to its end, or the reason why it did not.
+        """Run it; return None where it came to its end, or the reason why it did not.
 
         Raises:
             Interruption: It was asked to end, or this process was.
@@ -44,13 +42,13 @@ class Training:
         """
         before = {number: signal.signal(number, self._pass_on) for number in SHUTDOWN_SIGNALS}
         try:
-            status, said = self._run()
+            status, printed = self._run()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        if self._received or status in ENDED_BY_WISH:
-            raise Interruption(self._received[0] if self._received else ENDED_BY_WISH[status])
-        return None if status == 0 else _reason(status, said)
+        if self._received or status in STOPPED:
+            raise Interruption(self._received[0] if self._received else STOPPED[status])
+        return None if status == 0 else _reason(status, printed)
 
     def _run(self) -> tuple[int, str]:
         try:
@@ -59,11 +57,10 @@ class Training:
             raise RunFolderError(f"{self._log} cannot be written: {error.strerror}") from error
         with os.fdopen(descriptor, "rb+") as log:
             start = log.seek(0, os.SEEK_END)
-            process: Any = subprocess.Popen(
+            self._process = process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-            self._process = process
-            for number in self._received:  # that came before there was a process
+            for number in self._received:  # before there was a process
                 process.send_signal(number)
             status = process.wait()
             log.seek(start)
@@ -75,16 +72,11 @@ class Training:
             self._process.send_signal(number)
 
 
-def _safely() -> list[str]:
-    """Keep the current folder from the modules of the training where it is none of this process's."""
-    return [] if str(Path.cwd()) in sys.path else ["-P"]
-
-
-def _reason(status: int, said: str) -> str:
-    """Return the line that says why a training failed."""
+def _reason(status: int, printed: str) -> str:
+    """Return the line that says why a training failed: qtrl's last, or else the last, which ends a traceback."""
     if status < 0:
         return f"ended by {signal.Signals(-status).name}"
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in printed.splitlines() if line.strip()] or [f"status {status}"]
     own = [line.removeprefix("qtrl: ") for line in lines if line.startswith("qtrl: ")]
-    last = own[-1:] if status == 2 else lines[-1:]  # else a traceback, which ends in its error
-    return "".join(c for c in (last or lines[-1:] or [f"status {status}"])[0] if c.isprintable())
+    last = own[-1] if status == 2 and own else lines[-1]
+    return "".join(c for c in last if c.isprintable())

@@ -1,18 +1,20 @@
 """The record of a search: which settings were tried, and what they gave, in its folder."""
 
+import csv
+import io
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
+import numpy as np
 from omegaconf import OmegaConf
 
 from qtrl.commands.tuning.space import Space, distributions
 from qtrl.config.nested import shown
 from qtrl.errors import ConfigError, RunFolderError
-from qtrl.files.atomic import write_csv, write_text
+from qtrl.files.atomic import write_text
 
 if TYPE_CHECKING:
     import optuna
@@ -20,22 +22,8 @@ if TYPE_CHECKING:
 NAME, DATABASE, REASON = "qtrl", "study.db", "reason"
 
 
-def check_optuna() -> None:
-    """Raise a ConfigError where Optuna is not installed."""
-    try:
-        import optuna  # noqa: F401
-    except ImportError as error:
-        raise ConfigError("a search needs Optuna: pip install 'qtrl[tune]'") from error
-
-
 class SearchStudy:
-    """An Optuna study whose suggestions depend on its seed and on the trials before alone, not on interruptions.
-
-    Args:
-        study: The study.
-        space: What it varies.
-        seed: That of the suggestions.
-    """
+    """An Optuna study whose suggestions depend on `seed` and on the trials before alone, not on interruptions."""
 
     def __init__(self, study: "optuna.Study", space: Space, seed: int) -> None:
         self._study, self._space, self._seed = study, distributions(space), seed
@@ -47,25 +35,31 @@ class SearchStudy:
 
     @property
     def ended(self) -> int:
-        """How many trials gave a value or failed."""
+        """Number of trials that gave a value or failed."""
         return sum(trial.state.is_finished() for trial in self.trials)
 
     @property
-    def best(self) -> "optuna.trial.FrozenTrial | None":
-        """The first trial with the highest value."""
-        complete = [trial for trial in self.trials if trial.value is not None]
-        return max(complete, key=lambda trial: trial.value or 0.0, default=None)
+    def best(self) -> "tuple[optuna.trial.FrozenTrial, float]":
+        """The first trial with the highest value, and that value.
+
+        Raises:
+            ConfigError: No trial gave a value.
+        """
+        complete = [(trial, trial.value) for trial in self.trials if trial.value is not None]
+        if not complete:
+            reason = self._study.user_attrs.get(f"{REASON}{self.ended - 1}")
+            raise ConfigError(f"no trial of {self.ended} gave a value" + (f"; the last: {reason}" if reason else ""))
+        return max(complete, key=lambda found: found[1])
 
     def next(self) -> tuple[int, dict[str, Any]]:
         """Return number and setting of the trial that was interrupted, or else of a new one."""
+        from optuna.samplers import TPESampler
+
         for trial in self.trials:
             if not trial.state.is_finished():
                 if trial.params.keys() == self._space.keys():
                     return trial.number, trial.params
                 self.fail(trial.number, "ended before its setting was complete")
-        import numpy as np
-        from optuna.samplers import TPESampler
-
         # A sampler's random state is not kept; one seed for all calls would draw the same settings again.
         seed = np.random.SeedSequence([self._seed, len(self.trials)]).generate_state(1)[0]
         self._study.sampler = TPESampler(seed=int(seed))
@@ -83,19 +77,17 @@ class SearchStudy:
         self._study.set_user_attr(f"{REASON}{number}", reason)
         self._study.tell(number, state=TrialState.FAIL)
 
-    def reason(self, number: int) -> str:
-        """Return why a trial failed, or nothing."""
-        return str(self._study.user_attrs.get(f"{REASON}{number}", ""))
-
     def write(self, folder: Path) -> None:
         """Write `trials.csv`, a row for each trial."""
-        rows: list[list[Any]] = [["trial", "state", "value", *self._space, REASON]]
-        attributes = self._study.user_attrs
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["trial", "state", "value", *self._space, REASON])
+        reasons = self._study.user_attrs
         for trial in self.trials:
             setting = [trial.params.get(key) for key in self._space]
-            reason = attributes.get(f"{REASON}{trial.number}")
-            rows.append([trial.number, trial.state.name.lower(), trial.value, *setting, reason])
-        write_csv(folder / "trials.csv", rows)
+            reason = reasons.get(f"{REASON}{trial.number}")
+            writer.writerow([trial.number, trial.state.name.lower(), trial.value, *setting, reason])
+        write_text(folder / "trials.csv", text.getvalue())
 
 
 @contextmanager
@@ -106,7 +98,7 @@ def search_study(folder: Path, definition: Mapping[str, Any], space: Space, seed
         folder: The folder of the search.
         definition: What may not change from one call to the next, as plain data.
         space: What is varied.
-        seed: That of the suggestions.
+        seed: Seed of the suggestions.
 
     Raises:
         RunFolderError: The study cannot be read or written, or is another search.
@@ -144,19 +136,18 @@ def _check_definition(study: "optuna.Study", definition: Mapping[str, Any], fold
             )
 
 
-def write_best(setting: Mapping[str, Any], groups: Mapping[str, Any], path: Path, comment: str) -> None:
+def write_best(setting: Mapping[str, Any], groups: Collection[str], path: Path, comment: str) -> None:
     """Write a setting as a config that can be laid over an experiment.
 
     Args:
-        setting: Key or group to value.
-        groups: Those keys of it that are config groups are among these.
+        setting: Value by key or group.
+        groups: The config groups.
         path: The file.
         comment: One line about where it comes from.
     """
     chosen = [{f"override /{key}": value} for key, value in setting.items() if key in groups]
-    values = OmegaConf.create()
+    values = OmegaConf.create({"defaults": chosen} if chosen else {})
     for key, value in setting.items():
         if key not in groups:
             OmegaConf.update(values, key, value)
-    plain: Any = ({"defaults": chosen} if chosen else {}) | dict(OmegaConf.to_container(values))  # type: ignore[arg-type]
-    write_text(path, f"# @package _global_\n# {comment}\n{yaml.safe_dump(plain, sort_keys=False)}")
+    write_text(path, f"# @package _global_\n# {comment}\n{OmegaConf.to_yaml(values)}")

@@ -5,7 +5,6 @@ import shlex
 import statistics
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -13,7 +12,7 @@ from omegaconf import DictConfig
 from qtrl.commands.tuning.search import Search, read_search
 from qtrl.commands.tuning.space import as_overrides
 from qtrl.commands.tuning.trial_process import Training
-from qtrl.commands.tuning.trials import DATABASE, SearchStudy, check_optuna, search_study, write_best
+from qtrl.commands.tuning.trials import DATABASE, SearchStudy, search_study, write_best
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError, RunFolderError
 from qtrl.process.stopping import Interruption
@@ -22,23 +21,23 @@ from qtrl.run.result import finished_metric
 
 
 def run_tuning(cfg: DictConfig) -> float:
-    """Search as `cfg` says, or go on with the search that `folder` holds.
-
-    Args:
-        cfg: The config as composed from the command line.
+    """Search as the composed config says, or go on with the search that `folder` holds.
 
     Returns:
         The value of the best trial.
 
     Raises:
-        QtrlError: The space or an option is unusable, or no trial gave a value.
+        QtrlError: Optuna is missing, the space or an option is unusable, or no trial gave a value.
     """
     refuse_secrets(cfg)
-    check_optuna()
+    try:
+        import optuna  # noqa: F401
+    except ImportError as error:
+        raise ConfigError("a search needs Optuna: pip install 'qtrl[tune]'") from error
     search = read_search(cfg)
     deadline = time.monotonic() + (math.inf if cfg.timeout is None else cfg.timeout)
     definition = {name: getattr(search, name) for name in ("overrides", "space", "seeds", "metric")}
-    _make_folder(search.folder)
+    _make_folder(search)
     with locked(search.folder, "folder"), search_study(search.folder, definition, search.space, cfg.seed) as study:
         _say(f"search in {search.folder}, {study.ended} of {cfg.trials} trials done")
         while study.ended < cfg.trials and time.monotonic() < deadline:
@@ -46,7 +45,8 @@ def run_tuning(cfg: DictConfig) -> float:
         return _conclude(search, study)
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(search: Search) -> None:
+    folder = search.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()) and not (folder / DATABASE).is_file():
@@ -56,7 +56,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _try_next(search: Search, study: SearchStudy, trials: int) -> None:
-    """Train with the next setting, and record what that gave."""
+    """Train with the next setting, and record the result."""
     number, setting = study.next()
     study.write(search.folder)
     _say(f"trial {number}, {study.ended + 1} of {trials}: {' '.join(as_overrides(setting))}")
@@ -70,9 +70,8 @@ def _try_next(search: Search, study: SearchStudy, trials: int) -> None:
         _say(f"trial {number} failed: {value}")
     else:
         study.succeed(number, value)
-        best = study.best
-        assert best is not None
-        _say(f"trial {number}: {search.metric} {value:.1f}; best {best.value:.1f} of trial {best.number}")
+        best, best_value = study.best
+        _say(f"trial {number}: {search.metric} {value:.1f}; best {best_value:.1f} of trial {best.number}")
     study.write(search.folder)
 
 
@@ -99,15 +98,12 @@ def _value(search: Search, number: int, setting: Mapping[str, Any]) -> float | s
 
 def _conclude(search: Search, study: SearchStudy) -> float:
     """Say which trial is the best, and how to train with its setting."""
-    best = study.best
-    if best is None or best.value is None:
-        last = f"; the last: {study.reason(study.ended - 1)}" if study.ended else ""
-        raise ConfigError(f"no trial of {study.ended} gave a value{last}")
-    found = f"trial {best.number} of {study.ended}, {search.metric} {best.value:.1f}"
+    best, value = study.best
+    found = f"trial {best.number} of {study.ended}, {search.metric} {value:.1f}"
     write_best(best.params, search.groups, search.folder / "best.yaml", found)
     _say(f"best: {found}; {search.folder / 'best.yaml'}")
     _say(f"train with it: {shlex.join(['python', '-m', 'qtrl.train', *search.overrides, *as_overrides(best.params)])}")
-    return best.value
+    return value
 
 
 def _say(line: str) -> None:
