@@ -19,8 +19,8 @@ from qtrl.run.start_from import StartingPoint
 from qtrl.tasks import RL, RunContext
 
 CHECKPOINTS = ("last", "best")
-OF_THE_BLOCK = {"engine": "block.engine", "shots": "block.shots", "readout_error": "block.readout_error"}
-"""Options of the command line, and the keys of the run's config that they change."""
+OF_THE_BLOCK = ("engine", "shots", "readout_error")
+"""Options of the command line that change the keys of their name of the run's block."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Agent:
     """What a test needs of a finished run.
 
     Attributes:
-        run_dir: Its folder.
-        cfg: Its config, with the command line's options put in.
-        task: Made from that.
-        module: Its networks, with the checkpoint's weights.
-        checkpoint: What the file held.
+        run_dir: The run's folder.
+        cfg: The run's config, changed by the command line's options.
+        task: Made from `cfg`.
+        module: The networks, with the checkpoint's weights.
+        checkpoint: Content of the checkpoint.
     """
 
     run_dir: Path
@@ -46,11 +46,9 @@ class Agent:
         return self.task.play(self.module, episodes=options.episodes, seed=options.seed, render_first=render_first)
 
     def facts(self, options: DictConfig) -> dict[str, Any]:
-        """Return what was tested, and by what."""
+        """Return what is tested, and with which versions, as plain data."""
         return {
-            "episodes": options.episodes,
-            "seed": options.seed,
-            "checkpoint": options.checkpoint,
+            **{name: options[name] for name in ("episodes", "seed", "checkpoint")},
             "env_steps": self.checkpoint["env_steps"],
             "label": self.cfg.label,
             **self.task.facts(),
@@ -59,11 +57,7 @@ class Agent:
 
 
 def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
-    """Check the command line's options for a test.
-
-    Raises:
-        ConfigError: The first that is not allowed.
-    """
+    """Raise a ConfigError for the first of the command line's options that is not allowed."""
     if options.checkpoint not in CHECKPOINTS:
         raise ConfigError(f"checkpoint={options.checkpoint} is unknown: choices are {', '.join(CHECKPOINTS)}")
     Number(fewest_episodes, NUMBERS["callbacks.test_episodes"].high).check("episodes", options.episodes)
@@ -75,10 +69,7 @@ def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
 
 
 def load_agent(options: DictConfig) -> Agent:
-    """Make the agent that the command line names.
-
-    Args:
-        options: The config as composed from the command line, checked.
+    """Make the agent that the checked options of the command line name.
 
     Raises:
         QtrlError: The run folder or the checkpoint is unusable, or an option does not fit the run.
@@ -87,7 +78,9 @@ def load_agent(options: DictConfig) -> Agent:
     checkpoint, path = read_newest(run_dir / "checkpoints" / f"{options.checkpoint}.ckpt")
     check_counters(checkpoint, path)
     with blamed(run_dir / "config.yaml"):
-        cfg = _with_options(load_config(run_dir, trusted(options)), options)
+        cfg = load_config(run_dir, trusted(options))
+        for name in OF_THE_BLOCK:
+            _change(cfg, name, options.get(name))
         check_config(cfg)
         task = construct_task(cfg)
         if not isinstance(task, RL):
@@ -97,13 +90,9 @@ def load_agent(options: DictConfig) -> Agent:
     return Agent(run_dir, cfg, task, module, checkpoint)
 
 
-def _with_options(cfg: DictConfig, options: DictConfig) -> DictConfig:
-    """Put the command line's options into the run's config."""
-    for option, key in OF_THE_BLOCK.items():
-        value = OmegaConf.select(options, option)
-        if value is None:
-            continue
-        if OmegaConf.select(cfg, key) is None:
-            raise ConfigError(f"{option}: this run's block has no circuit")
-        OmegaConf.update(cfg, key, value, merge=False)
-    return cfg
+def _change(cfg: DictConfig, name: str, value: object) -> None:
+    if value is None:
+        return
+    if OmegaConf.select(cfg, f"block.{name}") is None:
+        raise ConfigError(f"{name}: this run's block has no circuit")
+    OmegaConf.update(cfg, f"block.{name}", value, merge=False)

@@ -14,22 +14,16 @@ from qtrl.errors import QtrlError
 from qtrl.process.openmp import spin_count
 
 TRACEBACKS = "HYDRA_FULL_ERROR"
-"""Set this variable to 1 to see tracebacks."""
-EXIT_STATUS = 2
+"""Environment variable; 1 shows tracebacks."""
+EXIT_STATUS, INTERRUPTED_STATUS = 2, 130
 NO_PICKLES, PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 """With the first, no `torch.load` of any library runs code from a file; with the second, all do that do not refuse."""
-INTERRUPTED_STATUS = 130
 GROUP_IS_NULL = "Config group override must be"
-"""So begins the bare ValueError that Hydra raises for `group=null`."""
+"""Start of the bare ValueError that Hydra raises for `group=null`."""
 
 
 def run_command(task: Callable, config_name: str) -> None:
-    """Compose the config from the command line, call `task` with it, and exit with 2 after an error.
-
-    Args:
-        task: Receives the composed config.
-        config_name: The primary config.
-    """
+    """Compose the primary config `config_name`, call `task` with it, and exit with 2 after an error."""
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -47,7 +41,7 @@ def run_command(task: Callable, config_name: str) -> None:
             refuse_secret_arguments()
             refuse_renamed(sys.argv[1:], config_name)
             # With tracebacks Hydra raises its errors instead of printing them and exiting.
-            with _variable(TRACEBACKS, "1"), _variable(PICKLES, None), _variable(NO_PICKLES, "1"):
+            with _environment({TRACEBACKS: "1", PICKLES: None, NO_PICKLES: "1"}):
                 hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(keeping)()
             if failures:
                 raise failures[0]
@@ -57,21 +51,19 @@ def run_command(task: Callable, config_name: str) -> None:
         except (QtrlError, HydraException, OmegaConfBaseException, ValueError) as error:
             if asked == "1" or (type(error) is ValueError and GROUP_IS_NULL not in str(error)):
                 raise
-            _tell(error, told_failures(failed_jobs))
+            _print_error(error, told_failures(failed_jobs))
             sys.exit(EXIT_STATUS)
 
 
-def _tell(error: Exception, failed_jobs: Sequence[tuple[str, str]]) -> None:
-    """Print one line: what is wrong; of several jobs that failed, one for each, and what to do."""
-    if len(failed_jobs) < 2:
-        print(f"qtrl: {printable(describe(error))}", file=sys.stderr)
-        return
-    for folder, reason in failed_jobs:
-        print(f"qtrl: {printable(folder)}: {printable(reason)}", file=sys.stderr)
-    others = (
-        "the others ended; with resume=auto, as in studies, the same command tries these again and leaves the others"
-    )
-    print(f"qtrl: {len(failed_jobs)} jobs failed, {others}", file=sys.stderr)
+def _print_error(error: Exception, failed_jobs: Sequence[tuple[str, str]]) -> None:
+    """Print one line; of several jobs that failed, one for each, and what to do."""
+    lines = [describe(error)]
+    if len(failed_jobs) > 1:
+        hint = "with resume=auto, as in studies, the same command tries these again and leaves the others"
+        lines = [f"{folder}: {reason}" for folder, reason in failed_jobs]
+        lines.append(f"{len(failed_jobs)} jobs failed, the others ended; {hint}")
+    for line in lines:
+        print(f"qtrl: {printable(line)}", file=sys.stderr)
 
 
 def printable(message: str) -> str:
@@ -80,21 +72,22 @@ def printable(message: str) -> str:
 
 
 @contextmanager
-def _variable(name: str, value: str | None) -> Iterator[None]:
-    """Set an environment variable, or with None remove it, and take that back."""
-    before = os.environ.get(name)
-    _set(name, value)
+def _environment(changes: dict[str, str | None]) -> Iterator[None]:
+    """Set environment variables, or with None remove them, and restore them afterwards."""
+    before = {name: os.environ.get(name) for name in changes}
+    _set(changes)
     try:
         yield
     finally:
-        _set(name, before)
+        _set(before)
 
 
-def _set(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
+def _set(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _keeping(task: Callable, failures: list[Exception], *, tracebacks: str) -> Callable:
@@ -111,7 +104,7 @@ def _keeping(task: Callable, failures: list[Exception], *, tracebacks: str) -> C
 
         end_with_command()
         try:
-            with _variable(TRACEBACKS, tracebacks):
+            with _environment({TRACEBACKS: tracebacks}):
                 return task(cfg)
         except (QtrlError, OmegaConfBaseException) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -132,18 +125,14 @@ def describe(error: Exception) -> str:
             return _unknown_key(str(cause.full_key or cause.key), cause.parent_node)
         cause = cause.__cause__
     override = getattr(error, "override", None)  # one that Hydra cannot parse
-    return (f"{override}: " if override else "") + _group_choices(str(error))
+    # Hydra lists options one a line.
+    lines = [line.strip() for line in str(error).splitlines()]
+    message = " ".join(line for line in lines if line and not line.startswith(("Config search path", "provider=")))
+    return f"{override}: {message}" if override else message
 
 
-def _unknown_key(full_key: str, parent: object) -> str:
-    choices = [str(key) for key in parent] if parent is not None else []  # type: ignore[attr-defined]
-    key = full_key.rpartition(".")[2]
-    close = difflib.get_close_matches(key, choices, n=1)
+def _unknown_key(full_key: str, parent: Any) -> str:
+    choices = sorted(str(key) for key in parent or ())
+    close = difflib.get_close_matches(full_key.rpartition(".")[2], choices, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    return f"unknown key {full_key!r}: {hint}choices are {', '.join(sorted(choices))}"
-
-
-def _group_choices(message: str) -> str:
-    """Fold Hydra's lists of options into one line."""
-    lines = [line.strip() for line in message.splitlines()]
-    return " ".join(line for line in lines if line and not line.startswith(("Config search path", "provider=")))
+    return f"unknown key {full_key!r}: {hint}choices are {', '.join(choices)}"

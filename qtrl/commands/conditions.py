@@ -1,4 +1,4 @@
-"""The conditions of an ablation, as its config lists them: what each puts in the place of a trained agent's block."""
+"""The conditions of an ablation, as its config lists them: what each puts in place of a trained agent's block."""
 
 import copy
 import inspect
@@ -15,7 +15,7 @@ from qtrl.errors import ConfigError, QtrlError
 from qtrl.nn import Block
 from qtrl.nn.gradients.circuit import is_exact
 from qtrl.nn.stand_ins import Trained
-from qtrl.quantum import READOUTS, n_shots
+from qtrl.quantum import n_shots
 
 OWN = "own"
 """The condition that every other one is compared with: the run as it is."""
@@ -48,7 +48,7 @@ class Condition:
 
         Raises:
             UnfitConditionError: The condition does not apply to this agent.
-            ConfigError: It is none that could be made; named.
+            ConfigError: The block cannot be made; names the condition.
         """
         try:
             block = self._stand_in(trained) if self.stand_in is not None else self._changed(agent, trained.block)
@@ -78,9 +78,8 @@ class Condition:
         if "_target_" in self.block:
             cfg.block = {**self.block, "_partial_": True}
         else:
-            _check_keys(self.block, cfg.block, own)
+            _check_fits(self.block, cfg.block, own)
             cfg.block = OmegaConf.merge(cfg.block, self.block)
-            _check_exact(cfg.block.get("readout"), own)
         check_config(cfg)
         block: Block = build(cfg.block)(own.n_in, own.n_out)
         weights, expected = ({name: value.shape for name, value in b.state_dict().items()} for b in (own, block))
@@ -90,28 +89,21 @@ class Condition:
         return block
 
 
-def _check_exact(readout: object, own: Block) -> None:
-    """Leave out an exact readout where the engine can only sample."""
-    executable = own.executable
-    if executable is not None and not is_exact(executable) and readout in READOUTS and n_shots(str(readout), 1) == 0:
-        raise UnfitConditionError(f"readout {readout} needs exact values, which engine {executable.engine} has not")
-
-
-def _check_keys(changes: dict[str, Any], node: DictConfig, own: Block) -> None:
-    """Refuse keys that the run's block does not have: of a block without a circuit, the condition does not apply."""
+def _check_fits(changes: dict[str, Any], node: DictConfig, own: Block) -> None:
+    """Refuse keys that the run's block does not have, and exact readouts where the engine can only sample."""
     known = {*map(str, node), *inspect.signature(get_class(node._target_)).parameters} - FIXED
-    absent = [key for key in changes if key not in known]
-    if absent and own.executable is None:
+    absent, executable = [key for key in changes if key not in known], own.executable
+    if absent and executable is None:
         raise UnfitConditionError(f"this run's block, {type(own).__name__}, has no {absent[0]}")
     if absent:
         raise ConfigError(f"the block has no key {absent[0]!r}: choices are {', '.join(sorted(known))}")
+    readout = str(changes.get("readout", node.get("readout")))
+    if executable is not None and not is_exact(executable) and n_shots(readout, 1) == 0:
+        raise UnfitConditionError(f"readout {readout} needs exact values, which engine {executable.engine} has not")
 
 
 def read_conditions(ablation: DictConfig) -> list[Condition]:
-    """Read the conditions of an ablation, in their order.
-
-    Args:
-        ablation: The node `ablation` of the command's config.
+    """Read the conditions of the config node `ablation`, in their order.
 
     Raises:
         ConfigError: There are none, or one has unknown keys or values of another kind.

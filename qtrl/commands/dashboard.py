@@ -14,32 +14,21 @@ OWNERS = {"entity": "the W&B user or team", "project": "the W&B project that hol
 
 
 def make_dashboard(cfg: DictConfig) -> None:
-    """Save the workspace and print its address, or print its definition.
-
-    Args:
-        cfg: The config as composed from the command line.
+    """Save the workspace that the composed config describes and print its address, or print its definition.
 
     Raises:
-        ConfigError: `entity` or `project` is missing or no name, or `save` is neither true nor false.
+        ConfigError: `entity` or `project` is missing or not a name, or `save` is neither true nor false.
         WandbError: W&B does not take it.
     """
     refuse_secrets(cfg)
-    entity, project = (_name(cfg, key) for key in OWNERS)
+    for key, meaning in OWNERS.items():
+        if cfg[key] is None:
+            raise ConfigError(f"which {key}? give {meaning}, as in {key}=NAME")
+        name = str(cfg[key])
+        if not (NAME.fullmatch(name) and name.isprintable()):
+            expected = "a name of at most 128 characters, none of them / \\ # ? % :"
+            raise ConfigError(f"{key}={name!r} is not allowed: expected {expected}")
     if not isinstance(cfg.save, bool):
         raise ConfigError(f"save={cfg.save} is not allowed: expected true or false")
-    made = workspace(entity, project)
-    if cfg.save:
-        print(f"qtrl: workspace {save(made)}")
-    else:
-        print(definition(made))
-
-
-def _name(cfg: DictConfig, key: str) -> str:
-    if cfg[key] is None:
-        raise ConfigError(f"which {key}? give {OWNERS[key]}, as in {key}=NAME")
-    name = str(cfg[key])
-    if not (NAME.fullmatch(name) and name.isprintable()):
-        raise ConfigError(
-            f"{key}={name!r} is not allowed: expected a name of at most 128 characters, none of them / \\ # ? % :"
-        )
-    return name
+    made = workspace(str(cfg.entity), str(cfg.project))
+    print(f"qtrl: workspace {save(made)}" if cfg.save else definition(made))

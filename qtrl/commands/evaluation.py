@@ -17,13 +17,9 @@ from qtrl.nn import QuantumLayers, quantum_layers
 
 
 def run_evaluation(cfg: DictConfig) -> float:
-    """Test an agent as `cfg` says; write `eval/<time>.json` and, if asked, a video of the first episode.
+    """Test an agent as the composed config says, and return the mean return.
 
-    Args:
-        cfg: The config as composed from the command line.
-
-    Returns:
-        The mean return.
+    Writes `eval/<time>.json` and, if asked, a video of the first episode.
     """
     refuse_secrets(cfg)
     check_options(cfg)
@@ -31,13 +27,12 @@ def run_evaluation(cfg: DictConfig) -> float:
     wandb_run = own_wandb_run(agent.cfg, agent.run_dir) if cfg.log else None
     episodes = agent.play(cfg, render_first=cfg.video)
     result = outcome(episodes, quantum_layers(agent.module.actor)) | agent.facts(cfg)
-    stamp = new_stamp()
-    path = eval_dir(agent.run_dir) / f"{stamp}.json"
+    path = new_result(agent.run_dir, ".json")
     write_json(path, result)
     returns = f"return {result['return_mean']:.1f} ± {result['return_std']:.1f}"
     print(f"qtrl: {returns} over {result['episodes']} episodes at {result['env_steps']:,} env steps: {path}")
     if cfg.video:
-        video = write_video(agent.run_dir / "videos" / f"{stamp}.mp4", episodes.frames, episodes.fps)
+        video = write_video(agent.run_dir / "videos" / f"{path.stem}.mp4", episodes.frames, episodes.fps)
         print(f"qtrl: {video}")
         if wandb_run is not None:
             send_video(wandb_run, video, env_steps=result["env_steps"])
@@ -60,20 +55,11 @@ def outcome(episodes: Episodes, layers: QuantumLayers) -> dict[str, Any]:
     }
 
 
-def new_stamp() -> str:
-    """Return the time, by which files of a test are named."""
-    return time.strftime("%Y%m%d-%H%M%S")
-
-
-def eval_dir(run_dir: Path) -> Path:
-    """Return the folder of a run's tests, made where there is none.
-
-    Raises:
-        RunFolderError: It cannot be made.
-    """
+def new_result(run_dir: Path, ending: str) -> Path:
+    """Return `eval/<time><ending>` in a run's folder, the file of a test that ends now."""
     folder = run_dir / "eval"
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"{folder} cannot be written: {error.strerror}") from error
-    return folder
+    return folder / (time.strftime("%Y%m%d-%H%M%S") + ending)

@@ -15,7 +15,7 @@ from qtrl.analysis.drawing.frozen_policy import draw_frozen_policy, note, print_
 from qtrl.analysis.statistics.paired import PairedComparison, compare_paired, verdict
 from qtrl.commands.agent import Agent, check_options, load_agent
 from qtrl.commands.conditions import OWN, Condition, UnfitConditionError, read_conditions
-from qtrl.commands.evaluation import eval_dir, new_stamp, outcome
+from qtrl.commands.evaluation import new_result, outcome
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
 from qtrl.files.atomic import write_json
@@ -31,9 +31,6 @@ def run_ablation(cfg: DictConfig) -> float:
     """Test an agent under the conditions of `cfg.ablation`; write `eval/<time>-<name>.{json,csv,png}`, print the table.
 
     The JSON is written anew after each condition, so that an ablation that is stopped keeps what it has.
-
-    Args:
-        cfg: The config as composed from the command line.
 
     Returns:
         The mean return of the run as it is.
@@ -51,10 +48,10 @@ def run_ablation(cfg: DictConfig) -> float:
 
 
 class Ablation:
-    """The conditions tested so far, and where they are written.
+    """The conditions tested so far, and the files with their results.
 
     Args:
-        agent: Is tested; the blocks of its actor's quantum layers are exchanged.
+        agent: The agent; the blocks of its actor's quantum layers are exchanged.
         options: The command line's config.
         name: Names the files.
 
@@ -72,7 +69,7 @@ class Ablation:
         if not self._layers:
             kind = type(agent.module.actor).__name__
             raise ConfigError(f"{kind} has no quantum layer, so there is nothing to put in the place of its block")
-        self._path = eval_dir(agent.run_dir) / f"{new_stamp()}-{name}.json"
+        self._path = new_result(agent.run_dir, f"-{name}.json")
         self._facts = agent.facts(options)
         self._outcomes: list[dict[str, Any]] = []
         self._left_out: dict[str, str] = {}
@@ -80,24 +77,22 @@ class Ablation:
 
     def run(self, conditions: list[Condition]) -> None:
         """Test the run as it is, then under each condition that applies."""
-        blocks = {name: layer.block for name, layer in self._layers.items()}
-        fit = self._fitting(conditions, self._trained({name: torch.zeros(1, blocks[name].n_out) for name in blocks}))
+        layers = list(self._layers.values())
+        unplayed = [Trained(layer.block, layer.estimator, torch.zeros(1, layer.block.n_out)) for layer in layers]
+        fit = self._fitting(conditions, unplayed)
         with ExitStack() as recording:
-            q_out = {name: recording.enter_context(recorded(block)) for name, block in blocks.items()}
+            q_out = [recording.enter_context(recorded(layer.block)) for layer in layers]
             self._test(Condition(OWN), of=1 + len(fit))
-        trained = self._trained({name: torch.cat(kept) for name, kept in q_out.items()})
+        trained = [Trained(had.block, had.estimator, torch.cat(q)) for had, q in zip(unplayed, q_out, strict=True)]
         for condition in fit:
-            for name, layer in self._layers.items():
-                layer.block = condition.make(self._agent, trained[name])
+            for layer, parts in zip(layers, trained, strict=True):
+                layer.block = condition.make(self._agent, parts)
             self._test(condition, of=1 + len(fit))
-        for name, layer in self._layers.items():
-            layer.block = blocks[name]
-
-    def _trained(self, q_out: dict[str, Tensor]) -> dict[str, Trained]:
-        return {name: Trained(layer.block, layer.estimator, q_out[name]) for name, layer in self._layers.items()}
+        for layer, parts in zip(layers, trained, strict=True):
+            layer.block = parts.block
 
     def finish(self) -> None:
-        """Write the whole of it, and print it."""
+        """Write and print the table, the verdict and the picture."""
         found = verdict(self.tested[0], self.tested[1:], seed=self._seed)
         self._write("complete", verdict=found, note=note(self._options.episodes))
         title = f"{self._agent.run_dir.name}: {self._options.checkpoint}.ckpt, {self._facts['env_steps']:,} env steps"
@@ -110,12 +105,12 @@ class Ablation:
         draw_frozen_policy(self.tested, picture, title=title)
         print(f"qtrl: {self._path}, {csv.name}, {picture.name}")
 
-    def _fitting(self, conditions: list[Condition], trained: dict[str, Trained]) -> list[Condition]:
+    def _fitting(self, conditions: list[Condition], trained: list[Trained]) -> list[Condition]:
         """Make every condition's block once, so that a mistake is told before anything is played."""
         fit = []
         for condition in conditions:
             try:
-                for parts in trained.values():
+                for parts in trained:
                     condition.make(self._agent, parts)
             except UnfitConditionError as error:
                 self._left_out[condition.name] = str(error)

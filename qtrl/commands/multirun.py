@@ -25,10 +25,9 @@ SHUTDOWN_SECONDS = 12.0
 @contextmanager
 def failures_of_jobs() -> Iterator[Path]:
     """Give a file for the failures of jobs that are started in the body, in this process or in others."""
-    before = os.environ.get(COMMAND)
+    before, own = os.environ.get(COMMAND), psutil.Process()
     with tempfile.TemporaryDirectory(prefix="qtrl-") as folder:
         path = Path(folder, "failures.jsonl")
-        own = psutil.Process()
         os.environ[COMMAND] = json.dumps({"pid": own.pid, "started": own.create_time(), "failures": str(path)})
         try:
             yield path

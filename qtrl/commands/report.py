@@ -1,7 +1,7 @@
 """A report about finished runs, from their folders alone."""
 
 import shlex
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,7 @@ LONGEST = 200
 
 
 def run_report(cfg: DictConfig) -> list[Path]:
-    """Compare runs as `cfg` says; print the table, and write the report.
-
-    Args:
-        cfg: The config as composed from the command line.
-
-    Returns:
-        The files written.
-    """
+    """Compare runs as the composed config says, print the table, write the report and return its files."""
     refuse_secrets(cfg)
     folders = _folders(cfg.runs)
     _check_texts(cfg)
@@ -43,7 +36,7 @@ def run_report(cfg: DictConfig) -> list[Path]:
 
     study = read_study(folders, read_config=config_of)
     _tell(study)
-    send = _upload(out, next(iter(study.runs.values()))[0].path, trust) if cfg.log else None
+    wandb_run = report_wandb_run(out, next(iter(study.runs.values()))[0].path, trust) if cfg.log else None
     rows = table(study, reference=cfg.reference, primary=cfg.primary)
     title = cfg.title or f"Comparison of blocks on {study.facts.get('env_id', 'one environment')}"
     command = shlex.join(["python", "-m", "qtrl.report", *HydraConfig.get().overrides.task])
@@ -51,15 +44,9 @@ def run_report(cfg: DictConfig) -> list[Path]:
     print(format_table(rows, reference=cfg.reference))
     for path in files:
         print(f"qtrl: {path}")
-    if send is not None:
-        send(files)
+    if wandb_run is not None:
+        send_report(wandb_run, files)
     return files
-
-
-def _upload(out: Path, run_dir: Path, trust: Collection[str]) -> Callable[[Sequence[Path]], None]:
-    """Return what sends the files to W&B; checks before anything is written whether it can."""
-    wandb_run = report_wandb_run(out, run_dir, trust)
-    return lambda files: send_report(wandb_run, files)
 
 
 def _folders(runs: Any) -> list[Path]:
@@ -94,11 +81,7 @@ def _out(out: object, first: Path) -> Path:
 
 
 def _tell(study: Study) -> None:
-    """Say what is left out and what to beware of; without any run that is the end.
-
-    Raises:
-        RunFolderError: No run can be used.
-    """
+    """Print what is left out and the warnings; without any run raise a RunFolderError."""
     if not study.runs:
         first = f"; the first: {study.skipped[0].path}: {study.skipped[0].reason}" if study.skipped else ""
         raise RunFolderError(f"no complete run found, {len(study.skipped)} folders left out{first}")
