@@ -29,7 +29,6 @@ from qtrl.nn import (
     replaced,
 )
 from qtrl.nn.fidelity import agreement, explained_share, relative_change
-from qtrl.nn.gradients.circuit import is_exact
 from qtrl.process.threads import one_thread
 from qtrl.quantum import Executable, make_engine
 from qtrl.quantum.gradients import exact_expectations
@@ -218,12 +217,12 @@ class Probe(Callback):
         executable = layer.block.executable
         assert executable is not None
         with torch.no_grad():
-            measured = layer_metrics(executable, q_in) if is_exact(executable) else {}
+            measured = layer_metrics(executable, q_in) if executable.capabilities.exact else {}
             measured |= action_metrics(module.actor, layer, observation, q_out, generator=generator)
             logits = layer.estimator.logits(q_in)
-            if logits is not None and is_exact(executable):
+            if logits is not None and executable.capabilities.exact:
                 measured |= surrogate_metrics(logits, layer.block.mean(q_in))
-        if layer.block.returns_readout and is_exact(executable):
+        if layer.block.returns_readout and executable.capabilities.exact:
             exact = _differentiable(executable)
             measured |= gradient_metrics(
                 module.actor, layer, module.critic, observation, executable=exact, generator=generator

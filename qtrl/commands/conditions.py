@@ -13,9 +13,8 @@ from qtrl.config.instantiate import build
 from qtrl.config.limits import check_config
 from qtrl.errors import ConfigError, QtrlError
 from qtrl.nn import Block
-from qtrl.nn.gradients.circuit import is_exact
 from qtrl.nn.stand_ins import Trained
-from qtrl.quantum import n_shots
+from qtrl.quantum import READOUTS, readout_needs_exact
 
 OWN = "own"
 """The condition that every other one is compared with: the run as it is."""
@@ -98,8 +97,9 @@ def _check_fits(changes: dict[str, Any], node: DictConfig, own: Block) -> None:
     if absent:
         raise ConfigError(f"the block has no key {absent[0]!r}: choices are {', '.join(sorted(known))}")
     readout = str(changes.get("readout", node.get("readout")))
-    if executable is not None and not is_exact(executable) and n_shots(readout, 1) == 0:
-        raise UnfitConditionError(f"readout {readout} needs exact values, which engine {executable.engine} has not")
+    samples_only = executable is not None and not executable.capabilities.exact
+    if samples_only and readout in READOUTS and readout_needs_exact(readout):
+        raise UnfitConditionError(f"readout {readout} needs exact values, which its engine does not compute")
 
 
 def read_conditions(ablation: DictConfig) -> list[Condition]:

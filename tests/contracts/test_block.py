@@ -150,9 +150,9 @@ def test_pqc_acts_on_an_engine_that_can_only_sample_and_refuses_exact_readouts()
     block = PQC(N_IN, N_OUT, circuit=circuit, engine=SamplingEngine(shots_per_job=30), readout="mean", shots=4000)
     mean = build_pqc(readout="expectation")(angles())
     assert (block(angles(), seeded()) - mean).abs().max() < 5 * 0.5 / 4000**0.5  # five standard errors of a fair bit
-    block = PQC(N_IN, N_OUT, circuit=circuit, engine=SamplingEngine(), readout="expectation")
-    with pytest.raises(EngineError, match="readout expectation: engine 'sampling' can only sample"):
-        block(angles())
+    for readout in ("expectation", "most_probable"):
+        with pytest.raises(EngineError, match=f"readout {readout}: engine 'sampling' can only sample"):
+            PQC(N_IN, N_OUT, circuit=circuit, engine=SamplingEngine(), readout=readout)
 
 
 def test_pqc_refuses_a_circuit_of_another_size_and_names_both() -> None:

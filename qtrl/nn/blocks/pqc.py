@@ -7,7 +7,17 @@ from qtrl.errors import CircuitError, ConfigError
 from qtrl.meters import Cost
 from qtrl.nn.blocks.base import Block
 from qtrl.nn.sizes import check_sizes
-from qtrl.quantum import READOUTS, Circuit, Engine, Executable, check_readout_error, mean_readout, n_shots
+from qtrl.quantum import (
+    READOUTS,
+    Circuit,
+    Engine,
+    Executable,
+    check_exact,
+    check_readout_error,
+    mean_readout,
+    n_shots,
+    readout_needs_exact,
+)
 
 
 class PQC(Block):
@@ -28,6 +38,7 @@ class PQC(Block):
     Raises:
         CircuitError: The circuit does not have `n_in` angles and `n_out` qubits.
         ConfigError: `readout` is unknown, or a number is out of range.
+        EngineError: The engine cannot run the circuit, or can only sample where the readout needs exact values.
     """
 
     executable: Executable
@@ -53,6 +64,8 @@ class PQC(Block):
             has = f"the circuit has {circuit.n_angles} angles and {circuit.n_qubits} qubits"
             raise CircuitError(f"PQC: {has}, but the block has n_in={n_in} and n_out={n_out}; they must be equal")
         self.executable = engine.prepare(circuit)
+        if readout_needs_exact(readout):
+            check_exact(self.executable, f"readout {readout}")
         self.readout = readout
         self.shots = shots
         self.readout_error = readout_error

@@ -1,6 +1,6 @@
 """The circuit of a block, for estimators that run it themselves."""
 
-from qtrl.errors import ConfigError, EngineError
+from qtrl.errors import ConfigError
 from qtrl.nn.blocks import Block
 from qtrl.quantum import Executable
 
@@ -23,21 +23,3 @@ def executable_of(block: Block, owner: str) -> Executable:
             "set block=pqc, gradient=qtdnn or gradient=zero"
         )
     return block.executable
-
-
-def is_exact(executable: Executable) -> bool:
-    """Return whether the engine computes exact probabilities, as simulators do and quantum computers do not."""
-    return getattr(executable.capabilities, "exact", True)
-
-
-def check_exact(executable: Executable, owner: str) -> None:
-    """Refuse an engine that can only sample, before exact probabilities are asked for.
-
-    Raises:
-        EngineError: Names the engine, the estimator `owner`, and what works with it.
-    """
-    if not is_exact(executable):
-        raise EngineError(
-            f"{owner}: engine {executable.engine!r} can only sample and computes no exact probabilities; "
-            "set gradient.shots, gradient=qtdnn, or another engine"
-        )

@@ -9,8 +9,9 @@ from torch import Tensor
 from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
 from qtrl.nn.gradients.base import GradientEstimator
-from qtrl.nn.gradients.circuit import check_exact, executable_of
+from qtrl.nn.gradients.circuit import executable_of
 from qtrl.nn.sizes import check_sizes
+from qtrl.quantum import check_exact
 from qtrl.quantum.gradients import attach_gradient, measure, parameter_shift, parameter_shift_circuits
 
 

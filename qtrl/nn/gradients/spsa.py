@@ -10,8 +10,9 @@ from qtrl.errors import ConfigError
 from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
 from qtrl.nn.gradients.base import GradientEstimator
-from qtrl.nn.gradients.circuit import check_exact, executable_of
+from qtrl.nn.gradients.circuit import executable_of
 from qtrl.nn.sizes import check_sizes
+from qtrl.quantum import check_exact
 from qtrl.quantum.gradients import attach_gradient, check_spsa, measure, spsa, spsa_circuits
 
 

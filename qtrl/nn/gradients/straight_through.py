@@ -6,7 +6,8 @@ from torch import Tensor
 from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
 from qtrl.nn.gradients.base import GradientEstimator
-from qtrl.nn.gradients.circuit import check_exact, executable_of
+from qtrl.nn.gradients.circuit import executable_of
+from qtrl.quantum import check_exact
 from qtrl.quantum.gradients import check_differentiable, straight_through
 
 
