@@ -1,7 +1,7 @@
 """Parametrized quantum circuits: what they are, engines that run them, and ways to read them out."""
 
 from qtrl.quantum.ansatz import ENTANGLEMENTS, data_reuploading, efficient_su2, fix_angles, fixed_angles
-from qtrl.quantum.capabilities import Capabilities
+from qtrl.quantum.checks import Capabilities
 from qtrl.quantum.circuit import Circuit, Gate
 from qtrl.quantum.conversion import from_qiskit, from_torchquantum, to_qiskit, to_torchquantum
 from qtrl.quantum.drawing import draw

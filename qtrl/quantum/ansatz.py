@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from qtrl.errors import CircuitError
-from qtrl.quantum.circuit import Circuit, Gate
+from qtrl.quantum.circuit import Circuit, Gate, places_of
 from qtrl.quantum.gates import GATES
 from qtrl.seeding import seed_for
 
@@ -63,14 +63,13 @@ def efficient_su2(
     Raises:
         CircuitError: If a size is out of range, or a rotation or the entanglement is unknown.
 
-    Source:
-        The name and the shape are Qiskit's; hardware-efficient circuits were proposed in arXiv:1704.05018.
+    Source: the name and the shape are Qiskit's; hardware-efficient circuits were proposed in arXiv:1704.05018.
     """
     _check_sizes("efficient_su2", n_qubits, reps, rotations, entanglement)
     width = n_qubits * len(rotations)
     gates = _rotations(n_qubits, rotations, 0)
     for rep in range(reps):
-        gates += _entanglers(n_qubits, rep, entanglement)
+        gates += [Gate("cx", pair) for pair in ENTANGLEMENTS[entanglement](n_qubits, rep)]
         gates += _rotations(n_qubits, rotations, (rep + 1) * width)
     return Circuit(n_qubits, tuple(gates))
 
@@ -85,24 +84,16 @@ def data_reuploading(
     first the `n_qubits * len(rotations)` data angles, which all uploads share, then those of the rotations of each
     layer. As a function of one data angle, expectations are Fourier series up to the frequency `reps`.
 
-    Args:
-        n_qubits: At least 1.
-        reps: Number of layers, at least 1.
-        rotations: Gates of one qubit and one angle, in the order in which they act.
-        entanglement: Key of `ENTANGLEMENTS`.
+    Args and Raises: see `efficient_su2`; at least 1 repetition, which is a layer here.
 
-    Raises:
-        CircuitError: If a size is out of range, or a rotation or the entanglement is unknown.
-
-    Source:
-        Re-uploading, with own angles beside the data in each layer: arXiv:1907.02085.
+    Source: re-uploading, with own angles beside the data in each layer: arXiv:1907.02085.
     """
     _check_sizes("data_reuploading", n_qubits, reps, rotations, entanglement, fewest_reps=1)
     width = n_qubits * len(rotations)
     gates: list[Gate] = []
     for rep in range(reps):
         gates += _rotations(n_qubits, rotations, 0)
-        gates += _entanglers(n_qubits, rep, entanglement)
+        gates += [Gate("cx", pair) for pair in ENTANGLEMENTS[entanglement](n_qubits, rep)]
         gates += _rotations(n_qubits, rotations, (rep + 1) * width)
     return Circuit(n_qubits, tuple(gates))
 
@@ -120,7 +111,7 @@ def fix_angles(circuit: Circuit, seed: int) -> Circuit:
     generator = torch.Generator().manual_seed(seed_for(seed, "frozen angles"))  # another name would draw other angles
     drawn = torch.rand(circuit.n_angles, generator=generator, dtype=torch.float64) * (2 * math.pi) - math.pi
     values = (*drawn.tolist(), *circuit.constants)
-    read = sorted({place for gate in circuit.gates for place in gate.angles})
+    read = sorted(places_of(circuit.gates))
     moved = {place: circuit.n_angles + position for position, place in enumerate(read)}
     gates = tuple(Gate(gate.name, gate.qubits, tuple(moved[place] for place in gate.angles)) for gate in circuit.gates)
     constants = tuple(values[place] for place in read)
@@ -128,23 +119,13 @@ def fix_angles(circuit: Circuit, seed: int) -> Circuit:
 
 
 def fixed_angles(family: Callable[..., Circuit], *, seed: int, **sizes: Any) -> Circuit:
-    """Make a circuit of a family and apply `fix_angles` to it, as one call for configs.
-
-    Args:
-        family: What makes the circuit, such as `efficient_su2`.
-        seed: As for `fix_angles`.
-        sizes: Arguments of `family`.
-    """
+    """Make a circuit of a family such as `efficient_su2`, and apply `fix_angles` to it: one call for configs."""
     return fix_angles(family(**sizes), seed)
 
 
 def _rotations(n_qubits: int, rotations: Sequence[str], first_angle: int) -> list[Gate]:
     placed = enumerate((name, qubit) for name in rotations for qubit in range(n_qubits))
     return [Gate(name, (qubit,), (first_angle + position,)) for position, (name, qubit) in placed]
-
-
-def _entanglers(n_qubits: int, rep: int, entanglement: str) -> list[Gate]:
-    return [Gate("cx", pair) for pair in ENTANGLEMENTS[entanglement](n_qubits, rep)]
 
 
 def _check_sizes(

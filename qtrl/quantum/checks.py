@@ -1,22 +1,53 @@
-"""Checks of the arguments of an executable."""
+"""What an engine can do, declared before anything runs, and checks of what it is asked for."""
 
 import math
 import os
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from qtrl.errors import CircuitError
-from qtrl.quantum.capabilities import Capabilities, byte_size
+from qtrl.errors import CircuitError, EngineError
 from qtrl.quantum.circuit import Circuit
 
 
-def check_angles(angles: Tensor, circuit: Circuit, capabilities: Capabilities, engine: str) -> None:
-    """Refuse angles that are not a floating-point (B, P) matrix on a device of the engine.
+@dataclass(frozen=True)
+class Capabilities:
+    """What an engine can do.
 
-    Raises:
-        CircuitError: With what came and what was expected.
+    Attributes:
+        gates: Names of the gates that it runs.
+        max_qubits: The largest circuit that it accepts.
+        differentiable: Whether autograd reaches the angles through probabilities and expectations.
+        double_precision: Whether float64 angles are computed with in double precision.
+        devices: Types of torch devices that it computes on.
+        exact: Whether it computes exact probabilities and expectations; False for hardware and samplers, which only
+            draw bit strings.
     """
+
+    gates: frozenset[str]
+    max_qubits: int
+    differentiable: bool
+    double_precision: bool
+    devices: frozenset[str] = frozenset({"cpu", "cuda"})
+    exact: bool = True
+
+    def shortfall(self, circuit: Circuit) -> str | None:
+        """Say in a few words why `circuit` cannot run, or return None if it can."""
+        if circuit.n_qubits > self.max_qubits:
+            needed, limit = (_byte_size(16 * 2**n) for n in (circuit.n_qubits, self.max_qubits))
+            return (
+                f"holds at most {self.max_qubits} qubits, the circuit has {circuit.n_qubits}: "
+                f"a state of it takes {needed}, the limit is {limit}"
+            )
+        missing = sorted({gate.name for gate in circuit.gates} - self.gates)
+        return f"has no gate {', '.join(missing)}" if missing else None
+
+
+def check_angles(angles: Tensor, circuit: Circuit, capabilities: Capabilities, engine: str) -> None:
+    """Refuse, by a `CircuitError`, angles that are not a floating-point (B, P) matrix on a device of the engine."""
     if angles.ndim != 2 or angles.shape[1] != circuit.n_angles:
         expected = f"expected (B, {circuit.n_angles}), B samples of {circuit.n_angles} angles"
         raise CircuitError(f"angles of shape {tuple(angles.shape)} do not fit the circuit: {expected}")
@@ -45,13 +76,28 @@ def check_finite(angles: Tensor) -> None:
 
 
 def check_memory(count: int, device: torch.device) -> None:
-    """Refuse a result of `count` bytes that the machine's memory cannot hold; on an accelerator torch raises itself.
-
-    Raises:
-        CircuitError: With the memory needed and the memory that there is.
-    """
+    """Refuse a result of `count` bytes that the machine's memory cannot hold; on an accelerator torch raises itself."""
     if count < 2**30 or device.type != "cpu":
         return
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if count > memory:
-        raise CircuitError(f"the result takes {byte_size(count)}, this machine has {byte_size(memory)}: cut the batch")
+        raise CircuitError(
+            f"the result takes {_byte_size(count)}, this machine has {_byte_size(memory)}: cut the batch"
+        )
+
+
+def _byte_size(count: int) -> str:
+    power = min(6, max(0, count.bit_length() - 1) // 10)
+    return f"{count // 1024**power:,} {('B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB')[power]}"
+
+
+def import_package(name: str, owner: str, package: str) -> ModuleType:
+    """Import the module `name` of an optional package for `owner`.
+
+    Raises:
+        EngineError: It cannot be imported; names the command that installs `package`.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise EngineError(f"{owner} cannot import {name} ({error}): pip install {package}") from error

@@ -27,6 +27,11 @@ class Gate:
     angles: tuple[int, ...] = ()
 
 
+def places_of(gates: Iterable[Gate]) -> set[int]:
+    """Return the places that gates read."""
+    return {place for gate in gates for place in gate.angles}
+
+
 @dataclass(frozen=True)
 class Circuit:
     """A circuit of gates from the gate table, with its angles left open.
@@ -57,10 +62,7 @@ class Circuit:
             _check_gate(gate, self.n_qubits, f"gate {position} ({gate.name} on qubits {gate.qubits})")
         if not all(math.isfinite(constant) for constant in self.constants):
             raise CircuitError(f"the constants {self.constants} are not all finite")
-        self._check_places()
-
-    def _check_places(self) -> None:
-        read = {place for gate in self.gates for place in gate.angles}
+        read = places_of(self.gates)
         idle = set(range(self.n_places)) - read - set(self.unused)
         if idle:
             raise CircuitError(f"angle {min(idle)} is used by no gate: number the angles 0 to P-1 without a gap")
@@ -98,7 +100,33 @@ class Circuit:
     @cached_property
     def n_places(self) -> int:
         """Length of the vector that gates read their angles from: angles, then constants."""
-        return 1 + max((*self.unused, *(place for gate in self.gates for place in gate.angles)), default=-1)
+        return 1 + max(places_of(self.gates).union(self.unused), default=-1)
+
+
+def unshare(circuit: Circuit) -> tuple[Circuit, tuple[int, ...]]:
+    """Give every occurrence of an angle a place of its own, as shift rules need it; constants stay shared.
+
+    Returns:
+        The circuit with P' >= P angles, of which the first P are where they were, and for each of the P' the angle
+        that it takes its value from. A circuit that shares no angle comes back equal.
+    """
+    n_angles = circuit.n_angles
+    occurrences = [place for gate in circuit.gates for place in gate.angles if place < n_angles]
+    n_more = len(occurrences) - len(set(occurrences))
+    sources = list(range(n_angles))
+    met: set[int] = set()
+
+    def own(place: int) -> int:
+        if place >= n_angles:
+            return place + n_more
+        if place not in met:
+            met.add(place)
+            return place
+        sources.append(place)
+        return len(sources) - 1
+
+    gates = tuple(Gate(gate.name, gate.qubits, tuple(map(own, gate.angles))) for gate in circuit.gates)
+    return Circuit(circuit.n_qubits, gates, circuit.constants, circuit.unused), tuple(sources)
 
 
 def _check_gate(gate: Gate, n_qubits: int, label: str) -> None:

@@ -8,12 +8,9 @@ from torch import Tensor
 
 
 class Clock:
-    """Sums the wall-clock seconds of runs and of their gradients, by a monotonic clock.
+    """Sums, in `seconds`, the wall-clock time of runs and of their gradients, by a monotonic clock.
 
     On an accelerator this is the time to launch the kernels, since the device is not synchronized.
-
-    Attributes:
-        seconds: The sum so far.
     """
 
     def __init__(self) -> None:

@@ -3,15 +3,14 @@
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from qtrl.errors import CircuitError
+from qtrl.quantum.checks import import_package
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.conversion import to_qiskit
-from qtrl.quantum.optional import import_package
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FOLDS = {"text": 100, "mpl": 25}
-"""Output to its default fold."""
 
 
 @overload
@@ -23,9 +22,7 @@ def draw(circuit: Circuit, output: Literal["mpl"], *, fold: int | None = None) -
 
 
 def draw(circuit: Circuit, output: str = "text", *, fold: int | None = None) -> Any:
-    """Draw a circuit, the qubits from top to bottom and gates as far to the left as they can stand.
-
-    The angles of a run are written as `θ` and their column, constants as numbers.
+    """Draw a circuit; the angles of a run are written as `θ` and their column, constants as numbers.
 
     Args:
         circuit: What to draw.
@@ -42,9 +39,9 @@ def draw(circuit: Circuit, output: str = "text", *, fold: int | None = None) -> 
     fold = _FOLDS[output] if fold is None else fold
     if fold < 1:
         raise CircuitError(f"fold is {fold}, expected at least 1")
+    qiskit = import_package("qiskit.circuit", "draw", "qiskit")
     drawn = to_qiskit(circuit)
     drawn.global_phase = 0  # where `to_qiskit` puts the unused angles
-    qiskit = import_package("qiskit.circuit", "draw", "qiskit")
     drawn = drawn.assign_parameters({angle: qiskit.Parameter(f"θ{angle.index}") for angle in drawn.parameters})
     if output == "text":
         return "\n".join(drawn.draw("text", fold=fold).lines())

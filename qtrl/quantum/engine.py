@@ -13,11 +13,9 @@ import torch
 from torch import Tensor
 
 from qtrl.errors import CircuitError, EngineError
-from qtrl.quantum.capabilities import Capabilities
-from qtrl.quantum.checks import check_angles, check_finite, check_memory
-from qtrl.quantum.circuit import Circuit
+from qtrl.quantum.checks import Capabilities, check_angles, check_finite, check_memory
+from qtrl.quantum.circuit import Circuit, unshare
 from qtrl.quantum.clock import Clock
-from qtrl.quantum.unshare import unshare
 
 
 def bits_of(indices: Tensor, n_qubits: int) -> Tensor:

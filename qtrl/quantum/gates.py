@@ -10,7 +10,6 @@ import cmath
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from types import MappingProxyType
 
 import torch
@@ -25,11 +24,8 @@ Rows = Sequence[Sequence[complex]]
 class GateSpec:
     """One gate of the table.
 
-    Attributes:
-        n_qubits: Qubits that the gate acts on.
-        n_angles: Angles that it takes.
-        matrix: Maps angles (..., k) to unitary matrices (..., d, d), complex64 for float32 angles and complex128 for
-            float64 angles, on the angles' device and differentiable in them.
+    `matrix` maps angles (..., k) to unitary matrices (..., d, d), complex64 for float32 angles and complex128 for
+    float64 angles, on the angles' device and differentiable in them.
     """
 
     n_qubits: int
@@ -57,7 +53,9 @@ def _fixed(*rows: Sequence[complex]) -> MatrixOf:
 
 def _rotation(word: str) -> MatrixOf:
     """Return exp(-i angle/2 P) = cos(angle/2) I - i sin(angle/2) P, P the Kronecker product of the word's Paulis."""
-    pauli = reduce(_kronecker, (_PAULIS[letter] for letter in word))
+    pauli: Rows = [[1]]
+    for letter in word:
+        pauli = [[a * b for a in upper for b in lower] for upper in pauli for lower in _PAULIS[letter]]
 
     def matrix(angles: Tensor) -> Tensor:
         half = angles[..., 0, None, None] / 2
@@ -65,10 +63,6 @@ def _rotation(word: str) -> MatrixOf:
         return torch.cos(half) * identity + torch.sin(half) * (-1j * _constant(pauli, angles))
 
     return matrix
-
-
-def _kronecker(first: Rows, second: Rows) -> Rows:
-    return [[a * b for a in upper for b in lower] for upper in first for lower in second]
 
 
 def _controlled(target: MatrixOf) -> MatrixOf:

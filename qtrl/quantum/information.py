@@ -17,29 +17,19 @@ def binary_entropy(probability: Tensor) -> Tensor:
 
 
 def state_entropy(probabilities: Tensor) -> Tensor:
-    """Return the joint entropy of all qubits when they are measured.
+    """Return the joint entropy (B,) of all qubits when they are measured, in bits, for probabilities (B, 2**n).
 
-    Args:
-        probabilities: Of each bit string, (B, 2**n).
-
-    Returns:
-        (B,) in bits, from 0 for a single bit string to n for equally probable ones. A random state of many qubits has
-        n - 0.61.
+    From 0 for a single bit string to n for equally probable ones. A random state of many qubits has n - 0.61.
     """
     return torch.special.entr(probabilities).sum(dim=1) / math.log(2)
 
 
 def total_correlation(probabilities: Tensor) -> Tensor:
-    """Return the total correlation (multi-information): the sum of the qubits' entropies minus their joint entropy.
+    """Return the sum of the qubits' entropies minus their joint entropy, also called multi-information.
 
-    Args:
-        probabilities: Of each bit string, (B, 2**n).
+    (B,) in bits for probabilities (B, 2**n): 0 where the qubits are independent, at most n - 1.
 
-    Returns:
-        (B,) in bits, 0 where the qubits are independent, at most n - 1.
-
-    Source:
-        S. Watanabe, IBM Journal of Research and Development 4 (1960) 66-82, doi:10.1147/rd.41.0066.
+    Source: S. Watanabe, IBM Journal of Research and Development 4 (1960) 66-82, doi:10.1147/rd.41.0066.
     """
     length = probabilities.shape[1]
     bits = bits_of(torch.arange(length, device=probabilities.device), length.bit_length() - 1)

@@ -7,7 +7,7 @@ import torch
 from engines_on_cpu import ON_CPU
 from omegaconf import OmegaConf
 
-from qtrl.config.instantiate import build, construct_task
+from qtrl.config.instantiate import build
 from qtrl.config.limits import check_config
 from qtrl.config.location import config_dir
 from qtrl.quantum import ENTANGLEMENTS, draw, from_qiskit, from_torchquantum, make_engine, to_qiskit, to_torchquantum
@@ -64,8 +64,8 @@ def test_every_engine_runs_every_circuit(name, engine, make):
 def test_experiments_take_every_circuit(name, experiment, configs):
     cfg = configs[experiment, name].copy()  # Hydra resolves what it makes objects of in place
     check_config(cfg)
-    task = construct_task(cfg)
-    block = task.block(task.circuit.n_angles, task.circuit.n_qubits)
+    circuit = build(cfg.circuit)
+    block = build(cfg.block)(circuit.n_angles, circuit.n_qubits)
     assert (block.n_in, block.n_out) == SIZES[experiment]
     out = block(torch.zeros(1, block.n_in), torch.Generator().manual_seed(0))
     assert out.shape == (1, block.n_out)

@@ -11,7 +11,7 @@ from qtrl.quantum import (
     make_engine,
     to_torchquantum,
 )
-from qtrl.quantum.conversion import torchquantum as conversion
+from qtrl.quantum.conversion import TORCHQUANTUM_NAMES
 
 
 @pytest.fixture(params=CONVERTED)
@@ -67,9 +67,9 @@ def test_lists_of_their_library_are_read():
         assert torch.allclose(ours(circuit, angles), theirs(encoder, angles, circuit.n_qubits), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", conversion._OUR_NAMES)
+@pytest.mark.parametrize("name", TORCHQUANTUM_NAMES)
 def test_their_other_names_mean_the_same_gate(name):
-    spec = GATES[conversion._OUR_NAMES[name]]
+    spec = GATES[TORCHQUANTUM_NAMES[name]]
     mixing = [{"input_idx": [wire], "func": "ry", "wires": [wire]} for wire in (0, 1)]
     places = [2, 3, 4][: spec.n_angles]
     gate = {"input_idx": places, "func": name, "wires": [1, 0][: spec.n_qubits]}

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from qtrl.quantum import Circuit, Gate, efficient_su2, make_engine
-from qtrl.quantum.unshare import unshare
+from qtrl.quantum.circuit import unshare
 
 SHARED = Circuit(
     2,

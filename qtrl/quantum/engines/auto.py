@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from qtrl.errors import EngineError
-from qtrl.quantum.capabilities import Capabilities
+from qtrl.quantum.checks import Capabilities
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engine import Engine, Executable, check_exact
 from qtrl.quantum.engines.numba import NumbaEngine

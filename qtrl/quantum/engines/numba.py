@@ -10,13 +10,11 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from qtrl.quantum.capabilities import Capabilities
-from qtrl.quantum.checks import check_finite
+from qtrl.quantum.checks import Capabilities, check_finite, import_package
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.engines.cpu.threads import in_parts
 from qtrl.quantum.gates import GATES
-from qtrl.quantum.optional import import_package
 
 _PART = 2**18
 """Amplitudes times layers in one thread's unit of work: about a third of a millisecond."""

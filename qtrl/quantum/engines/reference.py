@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from qtrl.quantum.capabilities import Capabilities
+from qtrl.quantum.checks import Capabilities
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.gates import GATES

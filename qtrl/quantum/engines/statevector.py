@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from qtrl.quantum.capabilities import Capabilities
+from qtrl.quantum.checks import Capabilities
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.engines.fusion import Column, Depth, Permutation, Phases, Plan, Single, make_plan

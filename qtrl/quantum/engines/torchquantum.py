@@ -3,11 +3,10 @@
 import torch
 from torch import Tensor
 
-from qtrl.quantum.capabilities import Capabilities
+from qtrl.quantum.checks import Capabilities, import_package
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.gates import GATES
-from qtrl.quantum.optional import import_package
 
 
 class TorchQuantumExecutable(Executable):

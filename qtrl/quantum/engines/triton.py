@@ -8,12 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qtrl.quantum.capabilities import Capabilities
+from qtrl.quantum.checks import Capabilities, import_package
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.engines.gpu.program import Program, make_program
 from qtrl.quantum.gates import GATES
-from qtrl.quantum.optional import import_package
 
 _AMPLITUDES_PER_THREAD = 8
 

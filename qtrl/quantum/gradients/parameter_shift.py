@@ -10,10 +10,9 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from qtrl.quantum.circuit import Circuit
+from qtrl.quantum.circuit import Circuit, unshare
 from qtrl.quantum.engine import Executable
 from qtrl.quantum.gradients.vjp import check_vjp, measure
-from qtrl.quantum.unshare import unshare
 
 Rule = tuple[tuple[float, float], ...]
 
