@@ -28,8 +28,12 @@ class Executable:
     """A circuit made ready by an engine.
 
     It holds plain data only: it is no `nn.Module`, keeps nothing of a call but its time, and can be copied, pickled and
-    sent to other processes. The device of a computation is that of the angles. Angles are checked to be finite on a CPU
-    only, since the check would synchronize with an accelerator. There, rows of angles that are not finite give NaN.
+    sent to other processes.
+
+    Its methods take angles (B, P) in radians, float32 or float64, finite, and return values in the dtype and on the
+    device of the angles. Angles are checked to be finite on a CPU only, since the check would synchronize with an
+    accelerator. There, rows of angles that are not finite give NaN. `shots` are independent measurements for each row,
+    at least 1, drawn from a generator on the device of the angles. A `CircuitError` says what does not fit.
 
     Subclasses implement one hook: `_probabilities`, or `_sample` where the engine can only sample (its capabilities
     then say `exact=False`). They override the other hooks where there is a faster way. Hooks get checked rows, at least
@@ -83,51 +87,25 @@ class Executable:
     def probabilities(self, angles: Tensor) -> Tensor:
         """Compute the exact probability of every bit string.
 
-        Args:
-            angles: (B, P) in radians, float32 or float64, finite.
-
         Returns:
-            (B, 2**n) in the dtype of the angles, by basis index, qubit 0 being the most significant bit. Autograd
-            reaches the angles where the engine is differentiable.
+            (B, 2**n) by basis index, qubit 0 being the most significant bit. Autograd reaches the angles where the
+            engine is differentiable.
 
         Raises:
-            CircuitError: If the angles do not fit as said above, or the result would not fit into memory.
+            CircuitError: If the angles do not fit, or the result would not fit into memory.
             EngineError: If the engine can only sample.
         """
         check_exact(self, "probabilities")
         return self._exact(self._probabilities, angles, 2**self.circuit.n_qubits)
 
     def expectations(self, angles: Tensor) -> Tensor:
-        """Compute the exact probability of reading 1, qubit by qubit.
-
-        Args:
-            angles: (B, P) in radians, float32 or float64, finite.
-
-        Returns:
-            (B, n) in [0, 1] and in the dtype of the angles; differentiable as `probabilities` are.
-
-        Raises:
-            CircuitError: If the angles do not fit as said above.
-            EngineError: If the engine can only sample.
-        """
+        """Compute the exact probability of reading 1 on each qubit, (B, n) in [0, 1], as `probabilities` does."""
         check_exact(self, "expectations")
         return self._exact(self._expectations, angles, self.circuit.n_qubits)
 
     @torch.no_grad()
     def sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
-        """Draw bit strings, as measuring every qubit does.
-
-        Args:
-            angles: (B, P) in radians, float32 or float64, finite.
-            shots: Independent measurements for each row of angles, at least 1.
-            generator: Source of the randomness, on the device of the angles.
-
-        Returns:
-            (B, shots, n) of 0 and 1 in the dtype of the angles, detached.
-
-        Raises:
-            CircuitError: If an argument does not fit as said above.
-        """
+        """Measure every qubit: draw bit strings (B, shots, n) of 0 and 1, detached."""
         self._check_shots(angles, shots, generator)
         if len(angles) == 0:
             return angles.new_zeros(0, shots, self.circuit.n_qubits)
@@ -136,21 +114,9 @@ class Executable:
 
     @torch.no_grad()
     def marginals(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
-        """Draw bit strings and return the fraction of them that reads 1, qubit by qubit.
+        """Return the mean over the shots of `sample` with an equal generator: (B, n) in [0, 1], detached.
 
-        Equal to the mean over the shots of `sample` with an equal generator, computed without storing the bits
-        (B, shots, n) where the engine supports it.
-
-        Args:
-            angles: (B, P) in radians, float32 or float64, finite.
-            shots: Independent measurements for each row of angles, at least 1.
-            generator: Source of the randomness, on the device of the angles.
-
-        Returns:
-            (B, n) in [0, 1] in the dtype of the angles, detached.
-
-        Raises:
-            CircuitError: If an argument does not fit as said above.
+        The bits (B, shots, n) themselves are not stored where the engine supports it.
         """
         self._check_shots(angles, shots, generator)
         if len(angles) == 0:
@@ -237,12 +203,8 @@ class Engine(ABC):
 def check_exact(executable: Executable, owner: str) -> None:
     """Refuse an engine that can only sample, before exact probabilities are asked for.
 
-    Args:
-        executable: The circuit on the engine.
-        owner: What needs exact values, as the error names it.
-
     Raises:
-        EngineError: Names the engine and what works with it.
+        EngineError: Names the engine, what works with it, and the `owner`, which needs exact values.
     """
     if not executable.capabilities.exact:
         raise EngineError(

@@ -12,29 +12,29 @@ from types import MappingProxyType
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from qtrl.errors import CircuitError, ConfigError
 from qtrl.quantum.engine import Executable, bits_of, check_exact
 
 
 class Readout(Protocol):
-    """The signature that all readouts share; those that are exact ignore `shots` and `generator`."""
+    """The signature that all readouts share."""
 
     def __call__(
         self,
         executable: Executable,
         angles: Tensor,
         shots: int,
-        generator: torch.Generator | None,
+        generator: Generator | None,
         readout_error: float = 0.0,
     ) -> Tensor:
-        """Map angles (B, P) to (B, n) values in [0, 1], detached."""
+        """Map angles (B, P) to (B, n) values in [0, 1], detached; exact ones ignore `shots` and `generator`."""
 
 
 @torch.no_grad()
 def sample(
-    executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None, readout_error: float = 0.0
+    executable: Executable, angles: Tensor, shots: int, generator: Generator | None, readout_error: float = 0.0
 ) -> Tensor:
     """Read the bits of one shot, whatever `shots` says."""
     return mean(executable, angles, 1, generator, readout_error)
@@ -42,7 +42,7 @@ def sample(
 
 @torch.no_grad()
 def mean(
-    executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None, readout_error: float = 0.0
+    executable: Executable, angles: Tensor, shots: int, generator: Generator | None, readout_error: float = 0.0
 ) -> Tensor:
     """Average the bits over the shots: the empirical marginals."""
     check_readout_error(readout_error)
@@ -54,7 +54,7 @@ def mean(
 
 @torch.no_grad()
 def majority(
-    executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None, readout_error: float = 0.0
+    executable: Executable, angles: Tensor, shots: int, generator: Generator | None, readout_error: float = 0.0
 ) -> Tensor:
     """Vote over the shots on each qubit; a tie reads 0."""
     return (mean(executable, angles, shots, generator, readout_error) > 0.5).to(angles.dtype)
@@ -62,7 +62,7 @@ def majority(
 
 @torch.no_grad()
 def most_probable(
-    executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None, readout_error: float = 0.0
+    executable: Executable, angles: Tensor, shots: int, generator: Generator | None, readout_error: float = 0.0
 ) -> Tensor:
     """Read the most probable bit string, found exactly; which one of equally probable strings is not specified."""
     check_exact(executable, "readout most_probable")
@@ -76,7 +76,7 @@ def most_probable(
 
 @torch.no_grad()
 def expectation(
-    executable: Executable, angles: Tensor, shots: int, generator: torch.Generator | None, readout_error: float = 0.0
+    executable: Executable, angles: Tensor, shots: int, generator: Generator | None, readout_error: float = 0.0
 ) -> Tensor:
     """Read the exact probability of 1 on each qubit."""
     check_exact(executable, "readout expectation")
@@ -84,21 +84,13 @@ def expectation(
 
 
 def misread(ones: Tensor, readout_error: float) -> Tensor:
-    """Turn probabilities of measuring 1 into those of reading 1 with a readout error, elementwise; differentiable.
-
-    Raises:
-        ConfigError: If `readout_error` is out of range.
-    """
+    """Turn probabilities of measuring 1 into those of reading 1 with a readout error, elementwise; differentiable."""
     check_readout_error(readout_error)
     return torch.lerp(ones, 1 - ones, readout_error) if readout_error else ones
 
 
 def check_readout_error(readout_error: float) -> None:
-    """Refuse a readout error that is not a probability from 0 to 0.5.
-
-    Raises:
-        ConfigError: With what came.
-    """
+    """Refuse, by a `ConfigError`, a readout error that is not a probability from 0 to 0.5."""
     if not 0 <= readout_error <= 0.5:
         raise ConfigError(f"readout_error is {readout_error}, expected a probability from 0 to 0.5")
 
@@ -132,9 +124,7 @@ READOUTS: Mapping[str, Readout] = MappingProxyType(
 
 
 def n_shots(name: str, shots: int) -> int:
-    """Count the measurements that a readout takes for one set of angles when it is given `shots`.
-
-    Exact readouts take none.
+    """Count the measurements that a readout takes for one set of angles when given `shots`: none if it is exact.
 
     Raises:
         ConfigError: If there is no such readout.
@@ -145,31 +135,16 @@ def n_shots(name: str, shots: int) -> int:
 
 
 def readout_needs_exact(name: str) -> bool:
-    """Return whether a readout needs an engine that computes exact probabilities (`Capabilities.exact`).
-
-    Raises:
-        ConfigError: If there is no such readout.
-    """
+    """Return whether a readout needs an engine that computes exact probabilities (`Capabilities.exact`)."""
     return n_shots(name, 1) == 0
 
 
 @torch.no_grad()
 def mean_readout(name: str, executable: Executable, angles: Tensor, shots: int, readout_error: float = 0.0) -> Tensor:
-    """Compute exactly what a readout returns on average over its random draws.
-
-    Args:
-        name: Key of `READOUTS`.
-        executable: The circuit on an engine that computes exact probabilities.
-        angles: (B, P) in radians.
-        shots: As for the readout.
-        readout_error: As for the readout.
-
-    Returns:
-        (B, n) in [0, 1], detached.
+    """Compute exactly what the readout `name` returns on average over its random draws: (B, n) in [0, 1], detached.
 
     Raises:
         ConfigError: If there is no such readout.
-        CircuitError: If the angles do not fit the circuit.
         EngineError: If the engine can only sample.
     """
     exact = name if readout_needs_exact(name) else "expectation"

@@ -9,7 +9,7 @@ VALUES = ("surrogate", "block")
 
 
 def bridge(q_in: Tensor, net: nn.Module, value: str = "surrogate", block_out: Tensor | None = None) -> Tensor:
-    """Return a value in [0, 1] whose gradient to `q_in` is that of `sigmoid(net(q_in))`.
+    """Return a value (B, n_out) in [0, 1] whose gradient to `q_in` is that of `sigmoid(net(q_in))`.
 
     Freeze `net` with `requires_grad_(False)` where its parameters must not receive a gradient.
 
@@ -18,9 +18,6 @@ def bridge(q_in: Tensor, net: nn.Module, value: str = "surrogate", block_out: Te
         net: Returns logits (B, n_out).
         value: One of `VALUES`. With `block` the result equals `block_out` exactly.
         block_out: What the block itself returned for `q_in`, shape (B, n_out); read with `block` only, and detached.
-
-    Returns:
-        Shape (B, n_out).
 
     Raises:
         ConfigError: `value` is unknown, or `block` was asked for without `block_out`.

@@ -10,25 +10,12 @@ from torch import Tensor
 def bce_floor(means: Tensor) -> Tensor:
     """Return the smallest mean binary cross-entropy that any surrogate can have on the block's outputs.
 
-    What is above it is the mean Kullback-Leibler divergence from the block to the surrogate.
-
-    Args:
-        means: Mean outputs of the block, (B, n) in [0, 1]. Outputs are bits with these means, or averages of such bits.
-
-    Returns:
-        A scalar in nats, from 0 for certain bits to ln 2 for fair ones.
+    A scalar in nats, from 0 for certain bits to ln 2 for fair ones. What is above it is the mean Kullback-Leibler
+    divergence from the block to the surrogate. Outputs are bits with the `means` (B, n) in [0, 1], or averages of them.
     """
     return (torch.special.entr(means) + torch.special.entr(1 - means)).mean()
 
 
 def calibration_error(logits: Tensor, means: Tensor) -> Tensor:
-    """Return the mean distance between the surrogate's probability and the block's mean, for each output.
-
-    Args:
-        logits: Of the surrogate, (B, n).
-        means: Mean outputs of the block, (B, n) in [0, 1].
-
-    Returns:
-        (n,) in [0, 1].
-    """
+    """Return the mean distance (n,) in [0, 1] between the probabilities of logits (B, n) and the block's means (B, n)."""
     return (logits.sigmoid() - means).abs().mean(dim=0)

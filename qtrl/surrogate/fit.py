@@ -15,11 +15,8 @@ from qtrl.errors import ConfigError, ShapeError
 class FitResult:
     """Losses of one call of `fit`, as detached scalars on the pairs' device; reading them waits for the device.
 
-    Attributes:
-        loss_before: Mean binary cross-entropy, in nats, at the first step, before that step moved the parameters.
-        loss_after: The same at the last step, also before that step moved them: it is free, and equals
-            `loss_before` where there was one step only.
-        steps: Optimizer steps taken.
+    They are mean binary cross-entropies, in nats, at the first and at the last of the optimizer's `steps`, each before
+    that step moved the parameters; equal where there was one step only.
     """
 
     loss_before: Tensor
@@ -47,8 +44,7 @@ def fit(
         net: Returns logits (B, n_out) for inputs (B, n_in).
         optimizer: Holds the parameters of `net` and nothing else, since it is stepped here.
         q_in: Inputs of the block, shape (B, n_in). No gradient reaches whatever made them.
-        q_out: Outputs of the block, shape (B, n_out): bits, or probabilities in [0, 1] as soft targets. The range is
-            not checked.
+        q_out: Outputs of the block, shape (B, n_out): bits, or probabilities in [0, 1], which is not checked.
         batches: Parts of each epoch, from 1 to B.
         epochs: Passes over the pairs.
         generator: Source of the shuffles, on the pairs' device; torch's global one where it is left out.
@@ -64,18 +60,15 @@ def fit(
     backward = backward or torch.Tensor.backward
     losses = []
     for inputs, targets in _parts(q_in.detach(), q_out.detach(), batches, epochs, generator):
-        loss = _loss(net(inputs), targets)
+        logits = net(inputs)
+        if logits.shape != targets.shape:
+            raise ShapeError(f"fit: the net returns {tuple(logits.shape)} for q_out of shape {tuple(targets.shape)}")
+        loss = F.binary_cross_entropy_with_logits(logits, targets)
         optimizer.zero_grad(set_to_none=True)
         backward(loss)
         optimizer.step()
         losses.append(loss.detach())
     return FitResult(loss_before=losses[0], loss_after=losses[-1], steps=len(losses))
-
-
-def _loss(logits: Tensor, targets: Tensor) -> Tensor:
-    if logits.shape != targets.shape:
-        raise ShapeError(f"fit: the net returns {tuple(logits.shape)} for q_out of shape {tuple(targets.shape)}")
-    return F.binary_cross_entropy_with_logits(logits, targets)
 
 
 def _parts(

@@ -4,8 +4,6 @@ from torch import Tensor, nn
 
 from qtrl.errors import ConfigError, ShapeError
 
-LEAKY_SLOPE = 0.01
-
 
 def default_hidden(n_out: int) -> int:
     """Return the width of a qtDNN's hidden layer for a block with `n_out` outputs: the paper's 2048 for 10."""
@@ -18,13 +16,7 @@ class QtDNN(nn.Module):
     It is a tangent of the block, good around the last fitted angles, and not a model of it everywhere; overfitting
     a minibatch is wanted. Take `sigmoid` of the logits, or `bridge`, for probabilities.
 
-    Args:
-        n_in: Angles of the block, 220 in the paper.
-        hidden: Width of the hidden layer, 2048 in the paper.
-        n_out: Outputs of the block, 10 in the paper.
-
-    Raises:
-        ConfigError: A size is below 1.
+    The paper has `n_in` 220 angles, `hidden` 2048 units and `n_out` 10 outputs. A size below 1 is a `ConfigError`.
     """
 
     def __init__(self, n_in: int, hidden: int, n_out: int) -> None:
@@ -32,17 +24,12 @@ class QtDNN(nn.Module):
         for name, size in (("n_in", n_in), ("hidden", hidden), ("n_out", n_out)):
             if not isinstance(size, int) or size < 1:
                 raise ConfigError(f"QtDNN: {name} is {size}, expected a whole number of at least 1")
-        self.n_in = n_in
-        self.n_out = n_out
-        activation = nn.LeakyReLU(LEAKY_SLOPE, inplace=True)
+        self.n_in, self.n_out = n_in, n_out
+        activation = nn.LeakyReLU(0.01, inplace=True)
         self.layers = nn.Sequential(nn.Linear(n_in, hidden), activation, nn.Linear(hidden, n_out))
 
     def forward(self, q_in: Tensor) -> Tensor:
-        """Return logits (B, n_out) for angles (B, n_in).
-
-        Raises:
-            ShapeError: The last axis is not n_in long.
-        """
+        """Return logits (B, n_out) for angles (B, n_in); a last axis of another length is a `ShapeError`."""
         if q_in.shape[-1] != self.n_in:
             raise ShapeError(f"QtDNN: q_in has shape {tuple(q_in.shape)}, expected (B, {self.n_in})")
         return self.layers(q_in)

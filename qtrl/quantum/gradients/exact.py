@@ -23,20 +23,28 @@ def check_differentiable(executable: Executable) -> None:
 
 
 def exact_expectations(executable: Executable, angles: Tensor, readout_error: float = 0.0) -> Tensor:
-    """Compute the probability of reading 1 on each qubit, with the engine's exact gradient.
-
-    Args:
-        executable: The circuit on a differentiable engine.
-        angles: (B, P) in radians, float32 or float64, finite.
-        readout_error: Probability with which a bit is read as the other one, from 0 to 0.5.
-
-    Returns:
-        (B, n) in [0, 1].
+    """Compute the probability of reading 1 on each qubit (B, n), with the exact gradient of a differentiable engine.
 
     Raises:
-        CircuitError: If the angles do not fit the circuit.
-        ConfigError: If `readout_error` is out of range.
         EngineError: If the engine is not differentiable.
     """
     check_differentiable(executable)
     return misread(executable.expectations(angles), readout_error)
+
+
+def straight_through(executable: Executable, angles: Tensor, value: Tensor, readout_error: float = 0.0) -> Tensor:
+    """Return `value` with the exact gradient of the expectations.
+
+    Args:
+        executable: The circuit on a differentiable engine, which may be another one than measured the value.
+        angles: (B, P).
+        value: (B, n), what was read at these angles: bits, their mean, or anything else. Detached.
+        readout_error: See `qtrl.quantum.gradients`.
+
+    Raises:
+        EngineError: If the engine is not differentiable.
+
+    Source: straight-through estimators: arXiv:1308.3432, there with the identity in place of the expectation.
+    """
+    expectations = exact_expectations(executable, angles, readout_error)
+    return value.detach() + (expectations - expectations.detach())

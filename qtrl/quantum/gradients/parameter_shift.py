@@ -18,12 +18,7 @@ Rule = tuple[tuple[float, float], ...]
 
 _TWO_TERMS: Rule = ((math.pi / 2, 0.5), (-math.pi / 2, -0.5))
 _NEAR, _FAR = ((math.sqrt(2) + sign) / (4 * math.sqrt(2)) for sign in (1, -1))
-_FOUR_TERMS: Rule = (
-    (math.pi / 2, _NEAR),
-    (-math.pi / 2, -_NEAR),
-    (3 * math.pi / 2, -_FAR),
-    (-3 * math.pi / 2, _FAR),
-)
+_FOUR_TERMS: Rule = ((math.pi / 2, _NEAR), (-math.pi / 2, -_NEAR), (1.5 * math.pi, -_FAR), (-1.5 * math.pi, _FAR))
 
 SHIFT_RULES: Mapping[str, Rule] = MappingProxyType(
     dict.fromkeys(("rx", "ry", "rz", "p", "u3", "rxx", "ryy", "rzz"), _TWO_TERMS)
@@ -60,25 +55,12 @@ def parameter_shift(
     Every occurrence of an angle is shifted separately and the derivatives are summed, so that gates may share angles.
     Constants are not shifted, and unused angles get 0.
 
-    Args:
-        executable: The circuit.
-        angles: (B, P) in radians, float32 or float64, finite.
-        grad_out: (B, n), the derivative of some number in the expectations.
-        shots: Measurements of each shifted circuit, at least 1; None reads exact expectations.
-        generator: Source of the shots, on the device of the angles.
-        readout_error: Probability with which a bit is read as the other one, from 0 to 0.5.
-        max_rows: Shifted circuits run at once, at least 1; by default as many as a few tens of megabytes hold.
+    At most `max_rows` shifted circuits run at once; by default as many as a few tens of megabytes hold.
 
     Returns:
-        (B, P), the derivative of that number in the angles: exact where `shots` is None, else without bias.
+        (B, P), the derivative in the angles: exact where `shots` is None, else without bias.
 
-    Raises:
-        EngineError: If `shots` is None and the engine can only sample.
-        CircuitError: If a tensor or `shots` does not fit as said above.
-        ConfigError: If `readout_error` is out of range.
-
-    Source:
-        Two terms: arXiv:1803.00745 and arXiv:1811.11184; four terms: arXiv:2104.05695, appendix F;
+    Source: two terms: arXiv:1803.00745 and arXiv:1811.11184; four terms: arXiv:2104.05695, appendix F;
         both as cases of one rule: arXiv:2107.12390.
     """
     check_vjp(executable, angles, grad_out)

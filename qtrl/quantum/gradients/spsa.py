@@ -14,11 +14,7 @@ def spsa_circuits(repetitions: int) -> int:
 
 
 def check_spsa(step: float, repetitions: int) -> None:
-    """Refuse a step or a number of repetitions that is out of range.
-
-    Raises:
-        ConfigError: With what came and what was expected.
-    """
+    """Refuse, by a `ConfigError`, a step or a number of repetitions that is out of range."""
     if not 0 < step < float("inf"):
         raise ConfigError(f"spsa: step is {step}, expected radians above 0")
     if not isinstance(repetitions, int) or repetitions < 1:
@@ -37,33 +33,14 @@ def spsa(
     shots: int | None = None,
     readout_error: float = 0.0,
 ) -> Tensor:
-    """Estimate the derivative in the angles by simultaneous perturbation (SPSA).
+    """Estimate the derivative in the angles (B, P) by simultaneous perturbation (SPSA).
 
-    Each repetition draws a direction of +1 and -1 for each sample, reads the circuit one step ahead and one step back,
-    and takes the slope between them along that direction. In the mean over directions this is the gradient, but for a
-    bias that vanishes with the square of the step. Its variance grows with the number of angles, and with shots as
-    1 / (shots * step**2). Unused angles get 0.
+    Each repetition (at least 1) draws a direction of +1 and -1 for each sample, reads the circuit one step (radians in
+    each angle, above 0) ahead and one back, and takes the slope between them along that direction. In the mean over
+    directions this is the gradient, but for a bias that vanishes with the square of the step. Its variance grows with
+    the number of angles, and with shots as 1 / (shots * step**2). Unused angles get 0.
 
-    Args:
-        executable: The circuit.
-        angles: (B, P) in radians, float32 or float64, finite.
-        grad_out: (B, n), the derivative of some number in the expectations.
-        generator: Source of the directions and the shots, on the device of the angles.
-        step: Distance in each angle, in radians, above 0.
-        repetitions: Directions to average over, at least 1.
-        shots: Measurements of each circuit, at least 1; None reads exact expectations.
-        readout_error: Probability with which a bit is read as the other one, from 0 to 0.5.
-
-    Returns:
-        (B, P), the estimate.
-
-    Raises:
-        CircuitError: If a tensor or `shots` does not fit as said above.
-        ConfigError: If any other number is out of range.
-        EngineError: If `shots` is None and the engine can only sample.
-
-    Source:
-        J. C. Spall, IEEE Transactions on Automatic Control 37 (1992) 332-341, doi:10.1109/9.119632, with a constant
+    Source: J. C. Spall, IEEE Transactions on Automatic Control 37 (1992) 332-341, doi:10.1109/9.119632, with a constant
         step.
     """
     check_spsa(step, repetitions)

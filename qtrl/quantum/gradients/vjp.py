@@ -24,23 +24,7 @@ def measure(
     generator: torch.Generator | None = None,
     readout_error: float = 0.0,
 ) -> Tensor:
-    """Read the probability of 1 on each qubit, exactly or from shots.
-
-    Args:
-        executable: The circuit.
-        angles: (B, P) in radians, float32 or float64, finite.
-        shots: Measurements to average over, at least 1; None reads the exact expectations.
-        generator: Source of the shots, on the device of the angles.
-        readout_error: Probability with which a bit is read as the other one, from 0 to 0.5.
-
-    Returns:
-        (B, n) in [0, 1], detached.
-
-    Raises:
-        CircuitError: If the angles or `shots` do not fit as said above, or shots were asked for without a generator.
-        ConfigError: If `readout_error` is out of range.
-        EngineError: If `shots` is None and the engine can only sample.
-    """
+    """Read the probability of 1 on each qubit, exactly or as the mean of shots: (B, n) in [0, 1], detached."""
     if shots is None:
         check_exact(executable, "a measurement with shots=None")
         return expectation(executable, angles, 0, None, readout_error)
@@ -48,11 +32,7 @@ def measure(
 
 
 def check_vjp(executable: Executable, angles: Tensor, grad_out: Tensor) -> None:
-    """Refuse angles, or a derivative in the values, that do not fit the circuit.
-
-    Raises:
-        CircuitError: With what came and what was expected.
-    """
+    """Refuse angles, or a derivative in the values, that do not fit the circuit."""
     check_angles(angles, executable.circuit, executable.capabilities, executable.engine)
     check_finite(angles)
     expected = (len(angles), executable.circuit.n_qubits)
@@ -61,15 +41,9 @@ def check_vjp(executable: Executable, angles: Tensor, grad_out: Tensor) -> None:
 
 
 def attach_gradient(angles: Tensor, value: Tensor, vjp: VJP) -> Tensor:
-    """Return `value`, with a gradient to `angles` that `vjp` computes when, and only when, it is asked for.
+    """Return `value` (B, n), detached, with a gradient to `angles` (B, P) that `vjp` computes when it is asked for.
 
-    Args:
-        angles: (B, P).
-        value: (B, n), taken as it is, detached.
-        vjp: Called once for each backward pass. A second derivative does not go through it: torch raises.
-
-    Returns:
-        (B, n), equal to `value`.
+    Each backward pass calls `vjp` once. A second derivative does not go through it: torch raises.
     """
     return _Attached.apply(angles, value.detach(), vjp)
 
