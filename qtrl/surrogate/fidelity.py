@@ -17,5 +17,5 @@ def bce_floor(means: Tensor) -> Tensor:
 
 
 def calibration_error(logits: Tensor, means: Tensor) -> Tensor:
-    """Return the mean distance (n,) in [0, 1] between the probabilities of logits (B, n) and the block's means (B, n)."""
+    """Return the mean distance (n,), in [0, 1], of the probabilities by logits (B, n) from the block's means (B, n)."""
     return (logits.sigmoid() - means).abs().mean(dim=0)

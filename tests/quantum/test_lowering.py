@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from qtrl.quantum import GATES, Circuit, Gate, efficient_su2, make_engine
-from qtrl.quantum.engines.lowering import LOWERED, Flip, lower
+from qtrl.quantum.engines.lowering import lower
+from qtrl.quantum.engines.steps import LOWERED, Flip
 
 
 def run(circuit, angles):

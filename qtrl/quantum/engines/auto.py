@@ -16,12 +16,8 @@ from qtrl.quantum.engines.statevector import StatevectorEngine
 from qtrl.quantum.engines.torchquantum import TorchQuantumEngine
 from qtrl.quantum.engines.triton import TritonEngine
 
-CANDIDATES: Mapping[str, type[Engine]] = MappingProxyType(
-    {
-        engine.name: engine
-        for engine in (NumbaEngine, ReferenceEngine, StatevectorEngine, TorchQuantumEngine, TritonEngine)
-    }
-)
+_ALL = (NumbaEngine, ReferenceEngine, StatevectorEngine, TorchQuantumEngine, TritonEngine)
+CANDIDATES: Mapping[str, type[Engine]] = MappingProxyType({engine.name: engine for engine in _ALL})
 """Name to class of the engines that `auto` can use."""
 
 FASTEST_FIRST = ("numba", "statevector", "torchquantum", "reference")
@@ -55,7 +51,7 @@ class AutoExecutable(Executable):
         self.engine = self.engine_on(torch.device("cpu"))
 
     def engine_on(self, device: torch.device) -> str:
-        """Return the name of the engine that runs float32 angles on a device."""
+        """See `Executable`."""
         return self._pick(device, torch.float32).engine
 
     def _check_finite(self, angles: Tensor) -> None:
@@ -80,12 +76,12 @@ class AutoExecutable(Executable):
 
     def _pick_for(self, angles: Tensor, *, exact: bool = False) -> Executable:
         gradient = angles.requires_grad and torch.is_grad_enabled()
-        executable = self._pick(angles.device, angles.dtype, gradient=gradient, exact=exact)
+        executable = self._pick(angles.device, angles.dtype, gradient, exact)
         executable._check_finite(angles)
         return executable
 
     def _pick(
-        self, device: torch.device, dtype: torch.dtype, *, gradient: bool = False, exact: bool = False
+        self, device: torch.device, dtype: torch.dtype, gradient: bool = False, exact: bool = False
     ) -> Executable:
         """Return the executable for such angles; exact, differentiable and precise engines go first where needed."""
         able = [engine for engine in self._able if device.type in engine.capabilities.devices]
@@ -123,11 +119,7 @@ class AutoEngine(Engine):
         self.capabilities = _joined(self._candidates)
 
     def prepare(self, circuit: Circuit) -> Executable:
-        """Make a circuit ready to run on those candidates that can run it.
-
-        Raises:
-            EngineError: If none can, with the reason of each.
-        """
+        """Make a circuit ready to run on those candidates that can; if none can, the error has the reason of each."""
         reasons = {engine.name: engine.capabilities.shortfall(circuit) for engine in self._candidates}
         if all(reasons.values()):
             tried = "; ".join(f"{name!r} {reason}" for name, reason in reasons.items())

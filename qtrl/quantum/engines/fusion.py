@@ -14,28 +14,19 @@ from torch import Tensor
 
 from qtrl.quantum.circuit import Circuit, Gate
 from qtrl.quantum.engine import bits_of
-from qtrl.quantum.engines.lowering import LOWERED, Affine, Phase
+from qtrl.quantum.engines.steps import Flip, Phase, steps_of
 
-MAX_GROUP = 5
-"""Most qubits in a group: a 32x32 matrix is quick to multiply with and still quick to make."""
-
-MAX_PHASED = 14
-"""Most qubits at which phases are joined: their weights take 2**n numbers for each angle."""
+MAX_GROUP = 5  # most qubits in a group: a 32x32 matrix is quick to multiply with and still quick to make
+MAX_PHASED = 14  # most qubits at which phases are joined: their weights take 2**n numbers for each angle
 
 
 @dataclass(frozen=True)
 class Column:
-    """Gates of one qubit that act together.
+    """Gates of one qubit that act together."""
 
-    Attributes:
-        gates: For each qubit, its gates in the order in which they act.
-        index: Position among the columns of the circuit.
-        active: Groups of which at least one qubit has a gate.
-    """
-
-    gates: tuple[tuple[Gate, ...], ...]
-    index: int
-    active: tuple[int, ...]
+    gates: tuple[tuple[Gate, ...], ...]  # for each qubit, in the order in which they act
+    index: int  # among the columns of the circuit
+    active: tuple[int, ...]  # groups of which at least one qubit has a gate
 
 
 @dataclass(frozen=True)
@@ -47,17 +38,11 @@ class Permutation:
 
 @dataclass(frozen=True)
 class Phases:
-    """Phases of basis states: basis state x is multiplied by exp(i (offsets[x] + angles @ weights[:, x])).
+    """Phases of basis states: basis state x is multiplied by exp(i (offsets[x] + angles @ weights[:, x]))."""
 
-    Attributes:
-        angles: (K) places of the angles in the angle vector.
-        weights: (K, 2**n) in double precision.
-        offsets: (2**n) in double precision.
-    """
-
-    angles: Tensor
-    weights: Tensor
-    offsets: Tensor
+    angles: Tensor  # (K) their places in the angle vector
+    weights: Tensor  # (K, 2**n) in double precision
+    offsets: Tensor  # (2**n) in double precision
 
 
 @dataclass(frozen=True)
@@ -83,12 +68,10 @@ class Family:
 
 @dataclass(frozen=True)
 class Depth:
-    """The d-th gates of every qubit of every column.
+    """The d-th gates of every qubit of every column, by name.
 
-    Attributes:
-        families: The gates by name.
-        slots: For each qubit of each group of each column, the place of its matrix in the families joined and
-            followed by the identity; None where that would be 0, 1, 2, ...
+    For each qubit of each group of each column, `slots` has the place of its matrix in the families joined and followed
+    by the identity; None where that would be 0, 1, 2, ...
     """
 
     families: tuple[Family, ...]
@@ -97,21 +80,13 @@ class Depth:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the engine executes.
+    """What the engine executes."""
 
-    Attributes:
-        groups: First qubit and number of qubits of each group.
-        width: Qubits in the widest group; narrower ones are padded in front.
-        n_columns: Number of columns.
-        depths: What the 2x2 matrices of all columns are made of, in the order in which they multiply.
-        steps: What acts on the state, in order.
-    """
-
-    groups: tuple[tuple[int, int], ...]
-    width: int
+    groups: tuple[tuple[int, int], ...]  # first qubit and number of qubits of each
+    width: int  # qubits in the widest group; narrower ones are padded in front
     n_columns: int
-    depths: tuple[Depth, ...]
-    steps: tuple[Step, ...]
+    depths: tuple[Depth, ...]  # what the 2x2 matrices of all columns are made of, in the order in which they multiply
+    steps: tuple[Step, ...]  # what acts on the state, in order
 
 
 def make_plan(circuit: Circuit, device: torch.device) -> Plan:
@@ -131,12 +106,11 @@ def _split(n_qubits: int) -> tuple[tuple[int, int], ...]:
     return tuple((low, high - low) for low, high in pairwise(bounds))
 
 
+_KINDS = {"cx": "permutation", "swap": "permutation", "cz": "phases", "crz": "phases", "rzz": "phases"}
+
+
 def _kind(gate: Gate) -> str:
-    if len(gate.qubits) == 1:
-        return "column"
-    return {"cx": "permutation", "swap": "permutation", "cz": "phases", "crz": "phases", "rzz": "phases"}.get(
-        gate.name, "single"
-    )
+    return "column" if len(gate.qubits) == 1 else _KINDS.get(gate.name, "single")
 
 
 def _steps(circuit: Circuit, groups: tuple[tuple[int, int], ...], device: torch.device) -> Iterator[Step]:
@@ -161,16 +135,13 @@ def _steps(circuit: Circuit, groups: tuple[tuple[int, int], ...], device: torch.
 def _sources(gates: Iterable[Gate], n_qubits: int) -> Tensor:
     basis = torch.arange(2**n_qubits)
     sources = basis
-    for gate in gates:
-        a, b = (n_qubits - 1 - qubit for qubit in gate.qubits)
-        flips = [(a, b)] if gate.name == "cx" else [(a, b), (b, a), (a, b)]
-        for control, target in flips:
-            sources = sources[basis ^ (((basis >> control) & 1) << target)]
+    for flip in (step for gate in gates for step in steps_of(gate, n_qubits) if isinstance(step, Flip)):  # all of them
+        sources = sources[basis ^ (((basis >> flip.control) & 1) << flip.target)]
     return sources
 
 
 def _phases(gates: Iterable[Gate], n_qubits: int, device: torch.device) -> Phases:
-    lowered = [step for gate in gates for step in _lowered(gate, n_qubits)]
+    lowered = [step for gate in gates for step in steps_of(gate, n_qubits) if isinstance(step, Phase)]  # all of them
     angles = sorted({place for step in lowered for place, _ in step.angle.terms})
     offsets = torch.zeros(2**n_qubits, dtype=torch.float64)
     weights = torch.zeros(len(angles), 2**n_qubits, dtype=torch.float64)
@@ -184,21 +155,14 @@ def _phases(gates: Iterable[Gate], n_qubits: int, device: torch.device) -> Phase
     return Phases(torch.tensor(angles, dtype=torch.long, device=device), weights.to(device), offsets.to(device))
 
 
-def _lowered(gate: Gate, n_qubits: int) -> list[Phase]:
-    bits = (n_qubits - 1 - qubit for qubit in gate.qubits)
-    steps = LOWERED[gate.name](*bits, *(Affine(0.0, ((place, 1.0),)) for place in gate.angles))
-    return [step for step in steps if isinstance(step, Phase)]  # all of them, for the gates that come here
-
-
 def _depth(
     columns: list[Column], depth: int, groups: tuple[tuple[int, int], ...], width: int, device: torch.device
 ) -> Depth:
     placed = _placed(columns, depth, groups, width)
-    names = sorted({gate.name for gate in placed if gate})
-    ordered = [(slot, gate) for name in names for slot, gate in enumerate(placed) if gate and gate.name == name]
+    ordered = sorted([(slot, gate) for slot, gate in enumerate(placed) if gate], key=lambda member: member[1].name)
     families = []
-    for name in names:
-        members = [gate for _, gate in ordered if gate.name == name]
+    for name, run in groupby(ordered, lambda member: member[1].name):
+        members = [gate for _, gate in run]
         angles = [index for gate in members for index in gate.angles]
         families.append(Family(name, len(members), torch.tensor(angles, dtype=torch.long, device=device)))
     slots = [len(ordered)] * len(placed)  # the identity, where no gate says otherwise

@@ -1,78 +1,24 @@
-"""Brings every circuit to three kinds of steps: linear maps of the bits, columns of RY, and phases of parities.
+"""Brings every circuit to few layers of steps (see `steps`), and numbers what the layers consist of."""
 
-Bit b of a basis index belongs to qubit n - 1 - b. A *map* sends basis state x to A x over GF(2): all that CX and SWAP
-do. A *turn* is an RY on one bit. A *phase* on a mask w multiplies basis state x by exp(-i angle/2 (-1)^(w·x)), so RZ
-is a phase on one bit and RZZ one on two. Every gate of the table is a product of these up to a global phase, so
-engines that know the three know all gates.
-
-The angle of a step is affine in the circuit's angles.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import pi
-from types import MappingProxyType
+from itertools import accumulate, chain
+from typing import NamedTuple
 
 from qtrl.quantum.circuit import Circuit
+from qtrl.quantum.engines.steps import Affine, Flip, Phase, Step, Turn, steps_of
 
 Matrix = tuple[int, ...]
 """A square matrix over GF(2): entry b is the image of bit b, as a mask."""
 
 
-@dataclass(frozen=True)
-class Affine:
-    """An angle `offset + sum(factor * angles[place])`, its terms being (place, factor)."""
-
-    offset: float = 0.0
-    terms: tuple[tuple[int, float], ...] = ()
-
-    def __add__(self, other: "Affine") -> "Affine":
-        return Affine(self.offset + other.offset, self.terms + other.terms)
-
-    def __mul__(self, factor: float) -> "Affine":
-        return Affine(self.offset * factor, tuple((place, value * factor) for place, value in self.terms))
-
-
-@dataclass(frozen=True)
-class Turn:
-    """An RY on one bit."""
-
-    bit: int
-    angle: Affine
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A phase on the parity of the bits in a mask."""
-
-    mask: int
-    angle: Affine
-
-
-@dataclass(frozen=True)
-class Flip:
-    """A CX on bits."""
-
-    control: int
-    target: int
-
-
-Step = Turn | Phase | Flip
-
-
 @dataclass
 class Layer:
-    """A map, then turns, then phases; each part may be empty.
+    """A map, then turns, then phases; each part may be empty."""
 
-    Attributes:
-        flips: What the map is made of, in order.
-        turns: Angle of each turned bit.
-        phases: Angle of each mask.
-    """
-
-    flips: list[Flip] = field(default_factory=list)
-    turns: dict[int, Affine] = field(default_factory=dict)
-    phases: dict[int, Affine] = field(default_factory=dict)
+    flips: list[Flip] = field(default_factory=list)  # what the map is made of, in order
+    turns: dict[int, Affine] = field(default_factory=dict)  # angle of each turned bit
+    phases: dict[int, Affine] = field(default_factory=dict)  # angle of each mask
 
     def matrix(self, n_bits: int) -> Matrix:
         """Return the map as a matrix."""
@@ -80,6 +26,46 @@ class Layer:
         for flip in self.flips:
             columns = [column ^ ((column >> flip.control & 1) << flip.target) for column in columns]
         return tuple(columns)
+
+
+class Tables(NamedTuple):
+    """Layers by number, with *slots* for the angles of their steps: what the programs of kernels are made of."""
+
+    angles: list[Affine]  # of each slot
+    maps: list[int]  # for each layer the index of its map, -1 for none
+    matrices: list[Matrix]  # the different maps
+    turns: list[list[int]]  # for each layer the slot of the turn of each bit
+    phases: list[list[int]]  # for each layer the slot of the phase of each single bit
+    parity_starts: list[int]  # where the parities of several bits of each layer begin, and where the last ones end
+    parity_masks: list[int]
+    parity_slots: list[int]
+
+
+def tabulate(layers: list[Layer], n_bits: int, idle: Sequence[Affine] = ()) -> Tables:
+    """Number the maps and angles of layers; where a bit has no turn or phase stands the last slot of `idle`, or -1."""
+    angles = list(idle)
+
+    def slot(angle: Affine | None) -> int:
+        if angle is None:
+            return len(idle) - 1
+        angles.append(angle)
+        return len(angles) - 1
+
+    matrices = [layer.matrix(n_bits) if layer.flips else None for layer in layers]
+    distinct = list(dict.fromkeys(matrix for matrix in matrices if matrix))
+    parities = [[mask for mask in layer.phases if mask.bit_count() > 1] for layer in layers]
+    return Tables(
+        angles=angles,
+        maps=[distinct.index(matrix) if matrix else -1 for matrix in matrices],
+        matrices=distinct,
+        turns=[[slot(layer.turns.get(bit)) for bit in range(n_bits)] for layer in layers],
+        phases=[[slot(layer.phases.get(1 << bit)) for bit in range(n_bits)] for layer in layers],
+        parity_starts=list(accumulate(map(len, parities), initial=0)),
+        parity_masks=list(chain.from_iterable(parities)),
+        parity_slots=[
+            slot(layer.phases[mask]) for layer, masks in zip(layers, parities, strict=True) for mask in masks
+        ],
+    )
 
 
 def lower(circuit: Circuit) -> list[Layer]:
@@ -90,9 +76,7 @@ def lower(circuit: Circuit) -> list[Layer]:
     """
     layers: list[Layer] = []
     for gate in circuit.gates:
-        bits = tuple(circuit.n_qubits - 1 - qubit for qubit in gate.qubits)
-        angles = tuple(Affine(0.0, ((place, 1.0),)) for place in gate.angles)
-        for step in LOWERED[gate.name](*bits, *angles):
+        for step in steps_of(gate, circuit.n_qubits):
             _slide(layers, step)
     while layers and not layers[0].turns:
         del layers[0]
@@ -108,37 +92,32 @@ def lower(circuit: Circuit) -> list[Layer]:
 def _slide(layers: list[Layer], step: Step) -> None:
     """Join a step to the earliest layer that it can slide to, or make a new last one."""
     found: tuple[Layer, Step] | None = None
-    moved: Step | None = step
     for layer in reversed(layers):
-        assert moved is not None
-        if isinstance(moved, Phase):
-            found = layer, moved
-        elif not _passes_phases(moved, layer.phases):
+        if isinstance(step, Phase):
+            found = layer, step
+        elif any(mask >> (step.bit if isinstance(step, Turn) else step.target) & 1 for mask in layer.phases):
             break
-        if isinstance(moved, Turn):
-            found = layer, moved
-        elif not _passes_turns(moved, layer.turns):
+        if isinstance(step, Turn):
+            found = layer, step
+        elif any(_mask(step) >> bit & 1 for bit in layer.turns):
             break
-        if isinstance(moved, Flip):
-            found = layer, moved
-        moved = _before_flips(moved, layer.flips)
-        if moved is None:
+        if isinstance(step, Flip):
+            found = layer, step
+        before = _before_flips(step, layer.flips)
+        if before is None:
             break
+        step = before
     if found is None:
         layers.append(Layer())
         found = layers[-1], step
     _join(*found)
 
 
-def _passes_phases(step: Step, phases: dict[int, Affine]) -> bool:
-    bit = step.bit if isinstance(step, Turn) else step.target if isinstance(step, Flip) else None
-    return bit is None or not any(mask >> bit & 1 for mask in phases)
-
-
-def _passes_turns(step: Step, turns: dict[int, Affine]) -> bool:
+def _mask(step: Step) -> int:
+    """Return the bits that a step acts on."""
     if isinstance(step, Phase):
-        return not any(step.mask >> bit & 1 for bit in turns)
-    return isinstance(step, Turn) or not {step.control, step.target} & set(turns)
+        return step.mask
+    return 1 << step.bit if isinstance(step, Turn) else 1 << step.control | 1 << step.target
 
 
 def _before_flips(step: Step, flips: list[Flip]) -> Step | None:
@@ -148,9 +127,7 @@ def _before_flips(step: Step, flips: list[Flip]) -> Step | None:
         for flip in reversed(flips):
             mask ^= (mask >> flip.target & 1) << flip.control
         return Phase(mask, step.angle) if mask.bit_count() <= step.mask.bit_count() else None
-    bits = {step.bit} if isinstance(step, Turn) else {step.control, step.target}
-    touched = {bit for flip in flips for bit in (flip.control, flip.target)}
-    return None if bits & touched else step
+    return None if any(_mask(step) & _mask(flip) for flip in flips) else step
 
 
 def _join(layer: Layer, step: Step) -> None:
@@ -160,75 +137,3 @@ def _join(layer: Layer, step: Step) -> None:
         layer.turns[step.bit] = layer.turns.get(step.bit, Affine()) + step.angle
     else:
         layer.phases[step.mask] = layer.phases.get(step.mask, Affine()) + step.angle
-
-
-def _turn(bit: int, angle: Affine | float) -> Turn:
-    return Turn(bit, angle if isinstance(angle, Affine) else Affine(angle))
-
-
-def _phase(bits: tuple[int, ...], angle: Affine | float) -> Phase:
-    return Phase(sum(1 << bit for bit in bits), angle if isinstance(angle, Affine) else Affine(angle))
-
-
-def _rz(b: int, angle: Affine | float) -> list[Step]:
-    return [_phase((b,), angle)]
-
-
-def _rx(b: int, angle: Affine) -> list[Step]:
-    return [_phase((b,), pi / 2), _turn(b, angle), _phase((b,), -pi / 2)]
-
-
-def _swap(a: int, b: int) -> list[Step]:
-    return [Flip(a, b), Flip(b, a), Flip(a, b)]
-
-
-def _cz(a: int, b: int) -> list[Step]:
-    return [_phase((a,), pi / 2), _phase((b,), pi / 2), _phase((a, b), -pi / 2)]
-
-
-def _crz(c: int, t: int, angle: Affine) -> list[Step]:
-    return [_phase((t,), angle * 0.5), _phase((c, t), angle * -0.5)]
-
-
-def _crx(c: int, t: int, angle: Affine) -> list[Step]:
-    return [_turn(t, -pi / 2), *_crz(c, t, angle), _turn(t, pi / 2)]
-
-
-def _rxx(a: int, b: int, angle: Affine) -> list[Step]:
-    into, out = ([_turn(bit, sign * pi / 2) for bit in (a, b)] for sign in (-1, 1))
-    return [*into, _phase((a, b), angle), *out]
-
-
-def _x_to_y(bits: tuple[int, ...], steps: list[Step]) -> list[Step]:
-    """Turn the X axis of some bits into the Y axis for the steps."""
-    return [*(_phase((b,), -pi / 2) for b in bits), *steps, *(_phase((b,), pi / 2) for b in bits)]
-
-
-LOWERED: Mapping[str, Callable[..., list[Step]]] = MappingProxyType(
-    {
-        "rx": _rx,
-        "ry": lambda b, angle: [_turn(b, angle)],
-        "rz": _rz,
-        "p": _rz,
-        "u3": lambda b, theta, phi, lam: [_phase((b,), lam), _turn(b, theta), _phase((b,), phi)],
-        "h": lambda b: [_phase((b,), pi), _turn(b, pi / 2)],
-        "x": lambda b: [_phase((b,), pi), _turn(b, pi)],
-        "y": lambda b: [_turn(b, pi)],
-        "z": lambda b: _rz(b, pi),
-        "s": lambda b: _rz(b, pi / 2),
-        "sdg": lambda b: _rz(b, -pi / 2),
-        "t": lambda b: _rz(b, pi / 4),
-        "tdg": lambda b: _rz(b, -pi / 4),
-        "cx": lambda c, t: [Flip(c, t)],
-        "cy": lambda c, t: _x_to_y((t,), [Flip(c, t)]),
-        "cz": _cz,
-        "swap": _swap,
-        "crx": _crx,
-        "cry": lambda c, t, angle: _x_to_y((t,), _crx(c, t, angle)),
-        "crz": _crz,
-        "rxx": _rxx,
-        "ryy": lambda a, b, angle: _x_to_y((a, b), _rxx(a, b, angle)),
-        "rzz": lambda a, b, angle: [_phase((a, b), angle)],
-    }
-)
-"""Gate to steps, given its bits (the control first) and its angles."""

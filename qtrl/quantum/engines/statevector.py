@@ -48,10 +48,8 @@ class StatevectorExecutable(Executable):
 class StatevectorEngine(Engine):
     """Fast for layered circuits such as `efficient_su2`, from one sample to thousands, on a CPU or an accelerator.
 
-    Gates of two qubits other than `cx`, `swap`, `cz`, `crz` and `rzz` are not fused.
-
-    It never synchronizes an accelerator. Index tensors are copied there in the first call with angles on it, so that
-    every later call can be captured into a CUDA graph.
+    Gates of two qubits other than `cx`, `swap`, `cz`, `crz` and `rzz` are not fused. An accelerator is never
+    synchronized; the first call with angles on it copies index tensors, later ones can be captured into a CUDA graph.
     """
 
     name = "statevector"
@@ -101,12 +99,10 @@ def _column_matrices(plan: Plan, angles: Tensor) -> list[list[Tensor]]:
 
 def _depth_matrices(depth: Depth, angles: Tensor) -> Tensor:
     batch = len(angles)
-    pool = [
-        GATES[family.name].matrix(
-            angles.index_select(1, family.angles).view(batch, family.count, GATES[family.name].n_angles)
-        )
-        for family in depth.families
-    ]
+    pool = []
+    for family in depth.families:
+        gate = GATES[family.name]
+        pool.append(gate.matrix(angles.index_select(1, family.angles).view(batch, family.count, gate.n_angles)))
     if depth.slots is None:
         return torch.cat(pool, dim=1) if len(pool) > 1 else pool[0]
     identity = torch.eye(2, dtype=pool[0].dtype, device=angles.device).expand(batch, 1, 2, 2)

@@ -46,28 +46,17 @@ class TritonExecutable(Executable):
 
     def _launch(self, kernel: Any, angles: Tensor, out: Tensor, *drawn: Any) -> Tensor:
         """Let a kernel fill `out` and return it."""
-        program = self._program_on(angles.device)
+        if angles.device not in self._copies:
+            self._copies[angles.device] = self._program.to(angles.device)
+        program = self._copies[angles.device]
         n_terms, n_slots = program.places.shape
         sizes = (angles.shape[1], n_slots, n_terms, len(program.maps))
         sines = angles.new_empty(len(angles), 2, n_slots, dtype=torch.float32)
         n_warps = max(1, 2**self.circuit.n_qubits // (32 * _AMPLITUDES_PER_THREAD))
         with torch.cuda.device_of(angles):  # Triton launches on the current device
-            kernel[(len(angles),)](
-                out,
-                *drawn,
-                angles.detach().contiguous(),
-                program,
-                sines,
-                *sizes,
-                QUBITS=self.circuit.n_qubits,
-                num_warps=n_warps,
-            )
+            given = (out, *drawn, angles.detach().contiguous(), program, sines, *sizes)
+            kernel[(len(angles),)](*given, QUBITS=self.circuit.n_qubits, num_warps=n_warps)
         return out
-
-    def _program_on(self, device: torch.device) -> Program:
-        if device not in self._copies:
-            self._copies[device] = self._program.to(device)
-        return self._copies[device]
 
 
 @cache
