@@ -1,84 +1,89 @@
-"""The group of environments that one worker (this thread, a pool thread or a process) steps one after the other."""
+"""What a worker does: it steps a group of environments and writes the results into a table that all workers share."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from qtrl.envs.episode import Episode, Record, Step
-from qtrl.envs.shared_memory import SharedArrays
+from qtrl.envs.episode import Array, Episode, Record
 from qtrl.envs.simulator import LOST
+from qtrl.specs import EnvSpec
 
 Starts = Sequence[tuple[int, int | None]]
 """Rows of the environments to reset, each with a seed or None."""
+RESULTS = ("observation", "reward", "terminated", "truncated", "lost")
+"""The columns that workers write; a `lost` step is no valid transition, see `VectorEnv.lost`."""
+
+
+def row_layout(spec: EnvSpec) -> np.dtype:
+    """Return the columns of the table, which has one row for each environment: its next action, then `RESULTS`."""
+    return np.dtype(
+        [
+            ("action", np.float32, (spec.action_size,)),
+            ("observation", np.float32, (spec.observation_size,)),
+            ("reward", np.float64),
+            ("terminated", np.bool_),
+            ("truncated", np.bool_),
+            ("lost", np.bool_),
+        ],
+        align=True,
+    )
 
 
 class EnvGroup:
-    """Environments that belong to one worker.
+    """The environments of one worker, stepped one after the other.
 
     Args:
+        indices: Of their rows in the table.
         make: Makes one environment; where one fails, those made before are closed.
-        rows: Their rows in the arrays.
-        arrays: The rows of all workers.
+        buffer: The memory of the table.
+        layout: See `row_layout`.
     """
 
-    def __init__(self, make: Callable[[], gym.Env], rows: Sequence[int], arrays: SharedArrays) -> None:
-        self.rows, self._arrays = rows, arrays
-        self._episodes: dict[int, Episode] = {}
+    def __init__(self, indices: Sequence[int], make: Callable[[], gym.Env], buffer: Any, layout: np.dtype) -> None:
+        table: Array = np.frombuffer(buffer, layout)
+        self._envs: dict[int, tuple[Episode, Any]] = {}
         try:
-            for row in rows:
-                self._episodes[row] = Episode(make())
+            for index in indices:
+                self._envs[index] = Episode(make()), table[index]
         except BaseException:
             self.close()
             raise
 
     def step(self) -> None:
         """Take the actions and write the results; an episode that ends leaves its true last observation."""
-        action, observation, reward, terminated, truncated, lost = self._arrays
-        for row, episode in self._episodes.items():
-            observation[row], reward[row], terminated[row], truncated[row], info = episode.step(action[row])
-            lost[row] = LOST in info
+        for episode, row in self._envs.values():
+            row["observation"], row["reward"], row["terminated"], row["truncated"], info = episode.step(row["action"])
+            row["lost"] = LOST in info
 
     def reset(self, starts: Starts) -> None:
-        """Reset those of the environments that are in this group, and write their observations."""
-        for row, seed in starts:
-            if row in self._episodes:
-                self._arrays.observation[row] = self._episodes[row].reset(seed)
+        """Begin episodes and write their observations."""
+        for index, seed in starts:
+            episode, row = self._envs[index]
+            row["observation"] = episode.reset(seed)
 
     def records(self) -> list[Record | None]:
         """Return the episodes so far; None for each that cannot be replayed."""
-        return [episode.record() for episode in self._episodes.values()]
+        return [episode.record() for episode, _ in self._envs.values()]
 
     def resume(self, records: Sequence[Record | None], step_given: bool) -> list[bool]:
-        """Resume episodes by replaying them up to the last step, whose results the arrays hold.
+        """Replay episodes up to the last step, whose results the table holds, and return which were resumed by that.
 
-        Args:
-            records: One for each environment of this group, or None where it cannot be replayed.
-            step_given: Whether the caller was given that last step. Where an episode cannot be resumed, a new one then
-                begins; otherwise the step under way truncates it.
-
-        Returns:
-            Whether each environment was resumed.
+        In place of another one a new episode begins if the caller was given that step; otherwise the step under way
+        truncates the old one.
         """
-        return [self._resume(row, record, step_given) for row, record in zip(self.rows, records, strict=True)]
-
-    def _resume(self, row: int, record: Record | None, step_given: bool) -> bool:
-        _, observation, reward, terminated, truncated, _ = self._arrays
-        newest: Step = (observation[row], reward[row], terminated[row], truncated[row], {})
-        if record is not None and self._episodes[row].resume(record, newest):
-            return True
-        if step_given:
-            self.reset([(row, None)])
-        else:
-            truncated[row] = True
-        return False
+        resumed = []
+        for (episode, row), record in zip(self._envs.values(), records, strict=True):
+            newest = (row["observation"], row["reward"], row["terminated"], row["truncated"])
+            resumed.append(record is not None and episode.resume(record, newest))
+            if not resumed[-1] and step_given:
+                row["observation"] = episode.reset()
+            elif not resumed[-1]:
+                row["truncated"] = True
+        return resumed
 
     def close(self) -> None:
         """Close the environments."""
-        for episode in self._episodes.values():
+        for episode, _ in self._envs.values():
             episode.close()
-
-
-def split_rows(num_envs: int, workers: int) -> list[list[int]]:
-    """Divide consecutive rows among at most `workers` workers as evenly as possible; the first has the most."""
-    return [part.tolist() for part in np.array_split(np.arange(num_envs), min(workers, num_envs))]

@@ -1,7 +1,4 @@
-"""One environment, and the record from which its episode can be resumed in another process.
-
-Shapes: T actions taken, A action.
-"""
+"""One environment, and the record from which its episode can be resumed in another process."""
 
 from collections import deque
 from contextlib import suppress
@@ -10,12 +7,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Record = dict[str, Any]
-"""An episode so far: the state of the `generator` and the `seed` before its reset, all `actions`, and the state of the
-generator after them (`generator_after`)."""
-Step = tuple[Array, float, bool, bool, dict[str, Any]]
+from qtrl.envs.wrappers import Array
 
+Record = dict[str, Any]
+"""An episode so far: the state of the `generator` and the `seed` before its reset, all `actions`, float32 of shape
+(T, A), and the state of the generator after them (`generator_after`)."""
 MOST_ACTIONS = 100_000
 """Maximum length of an episode that can be resumed."""
 
@@ -43,7 +39,7 @@ class Episode:
         self._actions.clear()
         return self._env.reset(seed=seed)[0]
 
-    def step(self, action: Array) -> Step:
+    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Take one env step, as the environment does; the action is float32 of shape (A,)."""
         self._actions.append(action.tobytes())
         return self._env.step(action)
@@ -61,21 +57,20 @@ class Episode:
         actions = actions.reshape(len(self._actions), self._env.action_space.shape[0])
         return {"generator": self._generator, "seed": self._seed, "actions": actions, "generator_after": after}
 
-    def resume(self, record: Record, newest: Step) -> bool:
-        """Replay a recorded episode.
+    def resume(self, record: Record, newest: tuple[Array, float, bool, bool]) -> bool:
+        """Replay a recorded episode and return whether it ended with the same results, bit for bit.
+
+        If not, the next episode is still the one that the recorded environment would have begun next, as far as the
+        generator decides.
 
         Args:
             record: What `record` returned, from any copy of the environment.
-            newest: Results of its last step; without any action only the observation, that of the reset, is compared.
-                The info is ignored.
-
-        Returns:
-            Whether the replay ended with the same results, bit for bit. If not, the next episode is still the one that
-            the recorded environment would have begun next, as far as the generator decides.
+            newest: Observation, reward, terminated and truncated of its last step; of a reset only the observation is
+                compared.
         """
         try:
             self._set_generator(record["generator"])
-            same = self._play(record, newest) and self._generator_state() == record["generator_after"]
+            same = self._replays(record, newest) and self._generator_state() == record["generator_after"]
         except Exception:  # anything that a changed environment, or another version of it, raises for these actions
             same = False
         if not same:
@@ -88,16 +83,13 @@ class Episode:
         """Close the environment."""
         self._env.close()
 
-    def _play(self, record: Record, newest: Step) -> bool:
-        observation = self.reset(record["seed"])
-        reward, terminated, truncated = newest[1:4]
-        if len(record["actions"]):
-            terminated = truncated = False
-        for action in record["actions"]:
-            if terminated or truncated:  # ended too early
+    def _replays(self, record: Record, newest: tuple[Array, float, bool, bool]) -> bool:
+        results = (self.reset(record["seed"]), *newest[1:])
+        for number, action in enumerate(record["actions"]):
+            if number and (results[2] or results[3]):  # ended too early
                 return False
-            observation, reward, terminated, truncated, _ = self.step(action)
-        return observation.tobytes() == newest[0].tobytes() and (reward, terminated, truncated) == newest[1:4]
+            results = self.step(action)[:4]
+        return results[0].tobytes() == newest[0].tobytes() and results[1:] == newest[1:]
 
     def _generator_state(self) -> dict[str, Any] | None:
         state = getattr(getattr(getattr(self._env.unwrapped, "np_random", None), "bit_generator", None), "state", None)

@@ -7,18 +7,16 @@ from types import MappingProxyType
 
 import numpy as np
 
-from qtrl.envs.base import VectorEnv, WorkerOptions
-from qtrl.envs.in_process import SerialVectorEnv, ThreadVectorEnv
 from qtrl.envs.make import env_spec, make_env
-from qtrl.envs.processes import ProcessVectorEnv
+from qtrl.envs.vector_env import VectorEnv
+from qtrl.envs.worker import ProcessWorker, ThreadWorker, Worker
+from qtrl.envs.worker_pool import WorkerPool
 from qtrl.errors import ConfigError
 
-VECTORS: Mapping[str, type[VectorEnv]] = MappingProxyType(
-    {"serial": SerialVectorEnv, "threads": ThreadVectorEnv, "processes": ProcessVectorEnv}
+VECTORS: Mapping[str, type[Worker]] = MappingProxyType(
+    {"serial": Worker, "threads": ThreadWorker, "processes": ProcessWorker}
 )
 """The choices of `env.vector`."""
-LONGEST_TIMEOUT = 86_400.0
-"""Seconds in a day."""
 
 
 def make_vector_env(
@@ -41,8 +39,8 @@ def make_vector_env(
         max_episode_steps: Time limit in env steps in place of the environment's own.
         vector: A name in `VECTORS`.
         workers: Number of threads or processes, at most one for each copy; None for the number of usable cores.
-        timeout: Seconds, above 0, that a step or reset may take before a worker process is killed and restarted; ten
-            times as many for making environments.
+        timeout: Seconds, above 0 and up to a day, that a step or reset may take before a worker process is killed and
+            restarted; ten times as many for making environments.
         max_restarts: Maximum number of restarts of worker processes within an hour; 0 or more.
 
     Raises:
@@ -52,30 +50,19 @@ def make_vector_env(
     if vector not in VECTORS:
         raise ConfigError(f"env.vector={vector!r} is unknown; choose one of {', '.join(VECTORS)}")
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
-    for name, value, least in (("num_envs", num_envs, 1), ("workers", workers, 1), ("max_restarts", max_restarts, 0)):
+    bounds = (("num_envs", num_envs, 1), ("seed", seed, 0), ("workers", workers, 1), ("max_restarts", max_restarts, 0))
+    for name, value, least in bounds:
         if value < least:
             raise ConfigError(f"{name} is {value}, expected at least {least}")
-    if not 0 < timeout <= LONGEST_TIMEOUT:
-        raise ConfigError(f"timeout is {timeout}, expected above 0 and up to {LONGEST_TIMEOUT:g} seconds")
-    seeds = start_seeds(seed, num_envs)
+    if not 0 < timeout <= 86_400:
+        raise ConfigError(f"timeout is {timeout}, expected above 0 and up to 86400 seconds")
+    kind, seeds = VECTORS[vector], start_seeds(seed, num_envs)
     make = partial(make_env, env_id, max_episode_steps=max_episode_steps)
     spec = env_spec(env_id, max_episode_steps=max_episode_steps)
-    envs = VECTORS[vector](make, num_envs, spec, WorkerOptions(workers, timeout, max_restarts))
-    # Seeds each copy's generator. A collector resets once more, so a run begins with each copy's second episode.
-    try:
-        envs.reset(seed=seeds)
-    except BaseException:
-        envs.close()
-        raise
-    return envs
+    pool = WorkerPool(kind, make, spec, seeds, workers=workers, timeout=timeout, max_restarts=max_restarts)
+    return VectorEnv(pool, spec)
 
 
 def start_seeds(seed: int, num_envs: int) -> list[int]:
-    """Return one 32-bit seed per environment, from independent streams; the first ones do not depend on `num_envs`.
-
-    Raises:
-        ConfigError: `seed` is negative.
-    """
-    if seed < 0:
-        raise ConfigError(f"seed is {seed}, expected 0 or more")
+    """Return one 32-bit seed per environment, from independent streams; the first ones do not depend on `num_envs`."""
     return [int(child.generate_state(1)[0]) for child in np.random.SeedSequence(seed).spawn(num_envs)]

@@ -1,4 +1,4 @@
-"""One worker process that steps a group of environments: its handle in the parent, and the loop that it runs."""
+"""Workers, each of which steps a group of environments: in this thread, in a thread of its own or in a process."""
 
 import ctypes
 import os
@@ -6,26 +6,24 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from multiprocessing import parent_process
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+from functools import partial
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.util import Finalize
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
-import gymnasium as gym
-
 from qtrl.envs.env_group import EnvGroup
-from qtrl.envs.shared_memory import make_arrays
 from qtrl.errors import EnvError, QtrlError
 
-STEP, RESET, RECORDS, RESUME, CLOSE = "step", "reset", "records", "resume", "close"
+SPAWN = get_context("spawn")
+"""A fork would copy locks held by other threads; TorchRL sets `spawn` as well."""
 GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Signals that terminals and batch systems send to all processes of a job; workers leave them to their parent."""
 PATIENCE_SECONDS = 5.0
 """Time limit for a worker to end, by itself or killed."""
-PR_SET_PDEATHSIG = 1
-"""Option of Linux's prctl: the signal that this process gets when the thread that started it ends."""
 
 
 class LostWorkerError(EnvError):
@@ -33,27 +31,87 @@ class LostWorkerError(EnvError):
 
 
 class Worker:
-    """The parent's handle of one worker process.
+    """Carries out commands, methods of `EnvGroup`, one at a time: this one in the thread that calls `wait`.
 
     Args:
-        context: Of `multiprocessing`.
-        name: Its name in errors.
-        rows: The rows of its environments.
-        job: How to make one environment, the layout of the arrays, and their buffers; see `_work`.
+        name: In errors.
+        indices, others: The arguments of `EnvGroup`; pickled for worker processes.
     """
 
-    def __init__(self, context: Any, name: str, rows: Sequence[int], job: tuple[Any, ...]) -> None:
-        self.name, self.rows = f"worker process {name} for the environments", rows
-        self._context, (make, *memory) = context, job
-        self._job = (make, rows, *memory)
+    steps_beside = False
+    """Whether environments are stepped while the thread that sent the command does something else."""
+
+    def __init__(self, name: str, indices: Sequence[int], *others: Any) -> None:
+        self.name, self.indices = name, indices
+        self._group = (indices, *others)
         self.start()
+
+    @staticmethod
+    def allocate(size: int) -> Any:
+        """Return a zeroed buffer of `size` bytes that the worker can access."""
+        return bytearray(size)
+
+    def start(self) -> None:
+        """Make the environments; done when `wait` returns."""
+        self._envs = EnvGroup(*self._group)
+        self._result: Callable[[], Any] = lambda: None
+
+    def send(self, command: Callable[..., Any], *arguments: Any) -> None:
+        """Send a command, whose result `wait` returns."""
+        self._result = partial(command, self._envs, *arguments)
+
+    def wait(self, deadline: float) -> Any:
+        """Return the result of the last command.
+
+        Raises:
+            EnvError: An environment failed.
+            LostWorkerError: A process died, or did not answer by the deadline (seconds on the monotonic clock).
+        """
+        return self._result()
+
+    def end(self, seconds: float) -> None:
+        """Wait this long for the worker to end after the command `EnvGroup.close`, then kill it if it is a process."""
+        self._result()
+
+
+class ThreadWorker(Worker):
+    """Works in a thread: pays where the simulator releases Python's lock, as MuJoCo does."""
+
+    steps_beside = True
+
+    def start(self) -> None:
+        """Make the environments, in this thread, and prepare another."""
+        super().start()
+        self._pool = ThreadPoolExecutor(1, "env")
+
+    def send(self, command: Callable[..., Any], *arguments: Any) -> None:
+        """Let the thread work."""
+        self._result = self._pool.submit(command, self._envs, *arguments).result
+
+    def end(self, seconds: float) -> None:
+        """Wait for the thread, without a limit."""
+        self._pool.shutdown()
+        super().end(seconds)
+
+
+class ProcessWorker(Worker):
+    """Works in a process: pays where a step takes much longer than a message's 0.1 ms.
+
+    Processes are spawned, so a script needs `if __name__ == "__main__":`, and a custom environment an id of the form
+    `module:Id-v0`. They end with this process, however it ends, and with the thread that started them.
+    """
+
+    @staticmethod
+    def allocate(size: int) -> Any:
+        """Return shared memory."""
+        return SPAWN.RawArray(ctypes.c_byte, size)
 
     def start(self) -> None:
         """Start the process; its first answer says that its environments are made."""
-        self._connection, theirs = self._context.Pipe()
+        self._connection, theirs = SPAWN.Pipe()
         self._answers = DefaultSelector()  # kept, since `Connection.poll` makes one each time
         self._answers.register(self._connection, EVENT_READ)
-        self._process = self._context.Process(target=_work, args=(theirs, *self._job), daemon=True, name=self.name)
+        self._process = SPAWN.Process(target=_work, args=(theirs, *self._group), daemon=True, name=self.name)
         # Signals are blocked in the child until it ignores them: a Ctrl-C in between would end it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)
         try:
@@ -64,21 +122,13 @@ class Worker:
         # At exit Python sends daemons SIGTERM, which a worker ignores, and joins them.
         self._finalizer = Finalize(self, self._process.kill, exitpriority=10)
 
-    def send(self, command: str, *arguments: Any) -> None:
+    def send(self, command: Callable[..., Any], *arguments: Any) -> None:
         """Send a command; a dead worker is noticed by `wait`."""
         with suppress(OSError):
             self._connection.send((command, arguments))
 
     def wait(self, deadline: float) -> Any:
-        """Wait for the answer to the last command.
-
-        Args:
-            deadline: On the monotonic clock, in seconds.
-
-        Raises:
-            EnvError: An environment failed.
-            LostWorkerError: The process died, or did not answer by the deadline.
-        """
+        """Wait for the answer."""
         try:
             if not self._answers.select(max(0.0, deadline - time.monotonic())):
                 raise LostWorkerError(f"{self.name} did not answer in the time that env.timeout allows")
@@ -101,59 +151,32 @@ class Worker:
         self._connection.close()
 
 
-def _work(
-    connection: Connection,
-    make: Callable[[], gym.Env],
-    rows: Sequence[int],
-    layout: tuple[int, int, int],
-    buffers: Sequence[Any],
-) -> None:
+def _work(connection: Connection, *group: Any) -> None:
     """Make the environments and serve commands; each is answered by a pair of an error or None, and the result."""
     for number in GROUP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     _end_with_parent()
-    remaining = iter(buffers)
-    group = None
-    try:
-        group = EnvGroup(make, rows, make_arrays(*layout, lambda size: next(remaining)))
-        connection.send((None, None))
-        _serve(connection, group)
-    except (EOFError, BrokenPipeError):
-        pass  # the parent has ended
-    except Exception as error:
-        connection.send((_failure(error), None))
-    finally:
-        if group is not None:
-            group.close()
-
-
-def _serve(connection: Connection, group: EnvGroup) -> None:
-    commands: dict[str, Callable[..., Any]] = {
-        STEP: group.step,
-        RESET: group.reset,
-        RECORDS: group.records,
-        RESUME: group.resume,
-    }
-    while (message := connection.recv())[0] != CLOSE:
-        command, arguments = message
-        connection.send((None, commands[command](*arguments)))
+    with ExitStack() as stack:
+        try:
+            envs = stack.enter_context(closing(EnvGroup(*group)))
+            connection.send((None, None))
+            while (message := connection.recv())[0] is not EnvGroup.close:
+                command, arguments = message
+                connection.send((None, command(envs, *arguments)))
+        except (EOFError, BrokenPipeError):
+            pass  # the parent has ended
+        except QtrlError as error:
+            connection.send((error, None))
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            words = f"an environment failed in its worker process: {reason}; env.vector=serial shows where"
+            connection.send((EnvError(words), None))
 
 
 def _end_with_parent() -> None:
-    """Let the kernel kill this process when the thread that started it ends, even while an environment hangs.
-
-    Only Linux has this; elsewhere the closed connection is noticed after the current command.
-    """
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    parent = parent_process()
-    if parent is not None and parent.pid != os.getppid():  # it ended before the call above
-        os._exit(1)
-
-
-def _failure(error: Exception) -> QtrlError:
-    if isinstance(error, QtrlError):
-        return error
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    return EnvError(f"an environment failed in its worker process: {reason}; env.vector=serial shows where")
+    """Let the kernel kill this process when the thread that started it ends, even while an environment hangs."""
+    if sys.platform == "linux":  # elsewhere the closed connection is noticed after the current command
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        parent = parent_process()
+        if parent is not None and parent.pid != os.getppid():  # it ended before the call above
+            os._exit(1)

@@ -5,7 +5,6 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from torchrl.envs import GymWrapper
 
 from qtrl.envs import VECTORS, make_env, make_vector_env
-from qtrl.envs.env_group import split_rows
 from qtrl.envs.vector import start_seeds
 from qtrl.errors import ConfigError, EnvError
 
@@ -132,14 +131,6 @@ def test_start_seeds_differ_and_do_not_depend_on_how_many_there_are():
 
 
 @pytest.mark.parametrize(
-    ("num_envs", "workers", "parts"),
-    [(5, 2, [[0, 1, 2], [3, 4]]), (2, 8, [[0], [1]]), (4, 1, [[0, 1, 2, 3]]), (4, 2, [[0, 1], [2, 3]])],
-)
-def test_rows_are_shared_evenly_and_no_worker_goes_without(num_envs, workers, parts):
-    assert split_rows(num_envs, workers) == parts
-
-
-@pytest.mark.parametrize(
     ("options", "complaint"),
     [
         ({"num_envs": 0}, "num_envs is 0"),
@@ -158,7 +149,7 @@ def test_bad_choices_are_refused(options, complaint):
 
 
 def test_unknown_id_is_refused(vector):
-    with pytest.raises(EnvError, match="did you mean Pendulum-v1"):
+    with pytest.raises(EnvError, match="Did you mean: `Pendulum`"):
         make_vector_env("Pendulam-v1", 2, 0, vector=vector)
 
 
@@ -167,6 +158,15 @@ def test_an_error_of_an_environment_comes_through_and_everything_can_be_closed(v
     complaint = {"reset": "a non-finite observation", "reward": "the reward inf"}[where]
     with pytest.raises(EnvError, match=f"toy_envs:Broken_{where}-v0: the environment gave {complaint}"):
         play(make_vector_env(f"toy_envs:Broken_{where}-v0", 2, 0, vector=vector), 3)
+
+
+@pytest.mark.parametrize("vector", ["serial", "threads"])
+def test_environments_are_closed_once_also_where_the_first_reset_fails(monkeypatch, vector):
+    closed = []
+    monkeypatch.setattr("toy_envs.Broken.close", lambda self: closed.append(id(self)), raising=False)
+    with pytest.raises(EnvError, match="a non-finite observation"):
+        make_vector_env("toy_envs:Broken_reset-v0", 3, 0, vector=vector, workers=2)
+    assert len(closed) == 1 + 3  # one for the sizes
 
 
 def test_torchrl_takes_every_way_for_an_environment_of_its_own(vector):

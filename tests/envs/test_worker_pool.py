@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from qtrl.envs import make_vector_env
+from qtrl.envs.worker_pool import split_rows
 from qtrl.errors import EnvError
 
 COUNTING = "toy_envs:Counting-v0"
@@ -121,7 +122,7 @@ def test_restarts_of_more_than_an_hour_ago_do_not_count(monkeypatch):
     envs = make("die", max_restarts=1)
     try:
         act(envs, FAULT)
-        monkeypatch.setattr("qtrl.envs.processes.HOUR", 0.0)
+        monkeypatch.setattr("qtrl.envs.worker_pool.HOUR", 0.0)
         act(envs, FAULT)
         assert envs.lost.tolist() == [False, False, True, True]
     finally:
@@ -147,7 +148,7 @@ def test_a_worker_killed_between_two_commands_is_noticed_at_the_next(when):
     envs = make("die", num_envs=3)
     try:
         observation = act(envs)[0]
-        victim = envs._workers[1]._process
+        victim = envs._pool.workers[1]._process
         victim.kill()
         victim.join()
         if when == "reset":
@@ -175,7 +176,7 @@ def test_with_no_restarts_a_dead_worker_is_one_line():
 
 
 def test_a_worker_that_hangs_while_it_takes_episodes_up_begins_new_ones(monkeypatch):
-    monkeypatch.setattr("qtrl.envs.processes.REPLAY_FACTOR", 0.25)  # of 2 seconds, for each of a worker's two rows
+    monkeypatch.setattr("qtrl.envs.worker_pool.REPLAY_FACTOR", 0.25)  # of 2 seconds, for each of a worker's two rows
     envs, other = make("hang"), make("hang", seed=9)
     try:
         act(envs)
@@ -192,7 +193,7 @@ def test_a_worker_that_hangs_while_it_takes_episodes_up_begins_new_ones(monkeypa
 
 def test_closing_leaves_no_process_behind_also_in_the_middle_of_a_step():
     envs = make_vector_env(COUNTING, 3, 0, vector="processes", workers=2)
-    processes = [worker._process for worker in envs._workers]
+    processes = [worker._process for worker in envs._pool.workers]
     envs.step_async(np.zeros((3, 1), np.float32))
     start = time.perf_counter()
     envs.close()
@@ -202,7 +203,7 @@ def test_closing_leaves_no_process_behind_also_in_the_middle_of_a_step():
 
 
 def test_closing_does_not_wait_for_a_worker_that_hangs(monkeypatch):
-    monkeypatch.setattr("qtrl.envs.processes.PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("qtrl.envs.worker_pool.PATIENCE_SECONDS", 0.5)
     envs = make("hang")
     envs.step_async(np.full((4, 1), FAULT, np.float32))
     start = time.perf_counter()
@@ -215,7 +216,7 @@ def test_worker_processes_leave_signals_to_the_process_that_made_them(number):
     envs = make_vector_env(COUNTING, 2, 0, vector="processes", workers=2)
     try:
         envs.reset(seed=[0, 1])
-        for worker in envs._workers:
+        for worker in envs._pool.workers:
             os.kill(worker._process.pid, number)
         time.sleep(0.1)
         assert envs.step(np.zeros((2, 1), np.float32))[0].shape == (2, 3)
@@ -227,9 +228,10 @@ ORPHANS = """
 import os, signal, sys, time
 import numpy as np
 from qtrl.envs import make_vector_env
+from qtrl.envs.worker_pool import split_rows
 if __name__ == "__main__":
     envs = make_vector_env("toy_envs:Faulty_hang-v0", 2, 0, vector="processes", workers=2)
-    print(*(worker._process.pid for worker in envs._workers), flush=True)
+    print(*(worker._process.pid for worker in envs._pool.workers), flush=True)
     {end}
 """
 KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
@@ -268,5 +270,13 @@ def running(pid):
 
 
 def test_a_worker_process_imports_neither_torch_nor_torchrl():
-    code = "import qtrl.envs.processes, sys; sys.exit(bool({'torch', 'torchrl'} & set(sys.modules)))"
+    code = "import qtrl.envs.worker_pool, sys; sys.exit(bool({'torch', 'torchrl'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("num_envs", "workers", "parts"),
+    [(5, 2, [[0, 1, 2], [3, 4]]), (2, 8, [[0], [1]]), (4, 1, [[0, 1, 2, 3]]), (4, 2, [[0, 1], [2, 3]])],
+)
+def test_rows_are_shared_evenly_and_no_worker_goes_without(num_envs, workers, parts):
+    assert split_rows(num_envs, workers) == parts
