@@ -4,6 +4,7 @@ Shapes: N episodes still running, O observation, A action.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,8 @@ class Episodes:
     """Results of test episodes, in the order of the seeds.
 
     Attributes:
-        returns: Undiscounted sum of rewards of each episode.
-        lengths: Env steps of each episode.
+        returns: Undiscounted sums of rewards.
+        lengths: Env steps.
         frames: RGB images of the first episode, each (height, width, 3) of uint8; empty if not requested.
         fps: Frame rate at which `frames` play in the environment's real time.
     """
@@ -76,46 +77,37 @@ def run_episodes(
         raise ConfigError("no seeds for test episodes, expected at least one")
     if frame_every < 1:
         raise ConfigError(f"frame_every is {frame_every}, expected at least 1 env step")
-    envs: list[gym.Env] = []
-    try:
+    with ExitStack() as stack:
+        envs = []
         for i in range(len(seeds)):
-            envs.append(make_env(env_id, max_episode_steps=max_episode_steps, render=render_first and i == 0))
+            env = make_env(env_id, max_episode_steps=max_episode_steps, render=render_first and i == 0)
+            envs.append(stack.enter_context(env))
         return _play(envs, policy, seeds, frame_every if render_first else None)
-    finally:
-        for env in envs:
-            env.close()
 
 
 def _play(
     envs: list[gym.Env], policy: "Callable[[Tensor], Tensor]", seeds: Sequence[int], frame_every: int | None
 ) -> Episodes:
+    import torch  # imported late: worker processes use this package without torch
+
     returns, lengths = [0.0] * len(envs), [0] * len(envs)
     observations = [env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)]
     running = list(range(len(envs)))
     frames = [render_frame(envs[0])] if frame_every else []
     for step in range(1, (envs[0].spec.max_episode_steps or DEFAULT_MAX_EPISODE_STEPS) + 1):
-        actions = _act(policy, np.stack([observations[i] for i in running]), envs[0].action_space.shape[0])
-        finished = set()
-        for i, action in zip(running, actions, strict=True):
+        with torch.no_grad():
+            actions = policy(torch.from_numpy(np.stack([observations[i] for i in running]))).cpu()
+        expected = (len(running), *envs[0].action_space.shape)
+        if actions.shape != expected:
+            raise ShapeError(f"the policy gave actions of shape {tuple(actions.shape)}, expected {expected}")
+        for i, action in zip(tuple(running), actions.numpy(), strict=True):
             observations[i], reward, terminated, truncated, _ = envs[i].step(action)
             returns[i] += reward
             lengths[i] = step
+            if frame_every and i == 0 and step % frame_every == 0:
+                frames.append(render_frame(envs[0]))
             if terminated or truncated:
-                finished.add(i)
-        if frame_every and running[0] == 0 and step % frame_every == 0:
-            frames.append(render_frame(envs[0]))
-        running = [i for i in running if i not in finished]
+                running.remove(i)
         if not running:
             break
     return Episodes(tuple(returns), tuple(lengths), frames, frames_per_second(envs[0]) / (frame_every or 1))
-
-
-def _act(policy: "Callable[[Tensor], Tensor]", observations: np.ndarray, action_size: int) -> np.ndarray:
-    import torch  # imported late: worker processes use this package without torch
-
-    with torch.no_grad():
-        actions = policy(torch.from_numpy(observations))
-    expected = (len(observations), action_size)
-    if actions.shape != expected:
-        raise ShapeError(f"the policy gave actions of shape {tuple(actions.shape)}, expected {expected}")
-    return actions.cpu().numpy()

@@ -1,10 +1,8 @@
 """Factory of one environment with flat float32 observations and actions in [-1, 1]."""
 
-import difflib
 import warnings
 
 import gymnasium as gym
-import numpy as np
 
 from qtrl.envs.render import check_renderer, pick_renderer
 from qtrl.envs.simulator import guard_simulator
@@ -36,7 +34,6 @@ def make_env(env_id: str, *, max_episode_steps: int | None = None, render: bool 
         pick_renderer()
     env = _make_raw(env_id, max_episode_steps, render)
     try:
-        _check_action_space(env_id, env.action_space)
         return VectorGuard(_flatten_observation(env_id, guard_simulator(env, env_id)), env_id)
     except EnvError:
         env.close()
@@ -45,16 +42,9 @@ def make_env(env_id: str, *, max_episode_steps: int | None = None, render: bool 
 
 def env_spec(env_id: str, *, max_episode_steps: int | None = None) -> EnvSpec:
     """Return the sizes and the time limit of an environment; arguments and errors as in `make_env`."""
-    env = make_env(env_id, max_episode_steps=max_episode_steps)
-    try:
-        return EnvSpec(
-            env_id=env_id,
-            observation_size=env.observation_space.shape[0],
-            action_size=env.action_space.shape[0],
-            max_episode_steps=env.spec.max_episode_steps,
-        )
-    finally:
-        env.close()
+    with make_env(env_id, max_episode_steps=max_episode_steps) as env:
+        sizes = env.observation_space.shape[0], env.action_space.shape[0]
+        return EnvSpec(env_id, *sizes, max_episode_steps=env.spec.max_episode_steps)
 
 
 def _make_raw(env_id: str, max_episode_steps: int | None, render: bool) -> gym.Env:
@@ -64,29 +54,10 @@ def _make_raw(env_id: str, max_episode_steps: int | None, render: bool) -> gym.E
             # The version is the user's choice, and the paper's Humanoid is v4.
             warnings.filterwarnings("ignore", message=".*is out of date", category=DeprecationWarning)
             return gym.make(env_id, max_episode_steps=max_episode_steps, disable_env_checker=True, **options)
-    except (gym.error.UnregisteredEnv, gym.error.DeprecatedEnv) as error:
-        raise EnvError(f"unknown environment {env_id!r}: {_suggestion(env_id)}") from error
     except Exception as error:
         check_renderer()  # with a bad MUJOCO_GL `import mujoco` fails, with an unclear message
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise EnvError(f"environment {env_id!r} cannot be made: {reason}") from error
-
-
-def _suggestion(env_id: str) -> str:
-    close = difflib.get_close_matches(env_id.rpartition(":")[2], list(gym.registry), n=3)
-    if close:
-        return f"did you mean {', '.join(close)}?"
-    return "gymnasium.pprint_registry() lists the known ones; write module:Id-v0 for one that a module registers"
-
-
-def _check_action_space(env_id: str, space: gym.Space) -> None:
-    wanted = "qtrl needs a Box of floats with finite bounds"
-    if not isinstance(space, gym.spaces.Box):
-        raise EnvError(f"{env_id}: the action space is {type(space).__name__}, {wanted}")
-    if not np.issubdtype(space.dtype, np.floating) or not np.prod(space.shape):
-        raise EnvError(f"{env_id}: the action space is a Box of {space.dtype} with shape {space.shape}, {wanted}")
-    if not space.is_bounded():
-        raise EnvError(f"{env_id}: the action space is a Box without finite bounds, {wanted}")
 
 
 def _flatten_observation(env_id: str, env: gym.Env) -> gym.Env:

@@ -5,16 +5,14 @@ import sys
 from collections.abc import Iterable
 from ctypes.util import find_library
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 from qtrl.errors import RenderError
 
-DEFAULT_FPS = 30.0
-"""Frames per second for an environment that declares neither a frame rate nor a time step."""
-
-_INSTALL = "install libegl1 and libegl-mesa0 for MUJOCO_GL=egl, or libosmesa6 for MUJOCO_GL=osmesa (Debian's names)"
+INSTALL = "install libegl1 and libegl-mesa0 for MUJOCO_GL=egl, or libosmesa6 for MUJOCO_GL=osmesa (Debian's names)"
 
 
 def pick_renderer() -> None:
@@ -26,28 +24,27 @@ def pick_renderer() -> None:
     Raises:
         RenderError: `MUJOCO_GL` is set and names a library that is not installed.
     """
-    if _has_screen():
+    if not sys.platform.startswith("linux") or any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY")):
         return
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     check_renderer()
-    if not os.environ.get("MUJOCO_GL"):
-        for backend in ("egl", "osmesa"):
-            if _installed(backend):
-                os.environ["MUJOCO_GL"] = backend
-                return
+    installed = [backend for backend in ("egl", "osmesa") if _installed(backend)]
+    if installed and not os.environ.get("MUJOCO_GL"):
+        os.environ["MUJOCO_GL"] = installed[0]
 
 
 def check_renderer() -> None:
-    """Check that the library named by `MUJOCO_GL` is installed.
-
-    MuJoCo itself fails with an AttributeError on None, at its import or at the first frame.
-
-    Raises:
-        RenderError: It is not.
-    """
+    """Raise a `RenderError` if `MUJOCO_GL` names a missing library: MuJoCo itself then fails with an AttributeError."""
     backend = os.environ.get("MUJOCO_GL", "")
     if backend in ("egl", "osmesa") and not _installed(backend):
-        raise RenderError(f"MUJOCO_GL={backend}, but its libraries were not found: {_INSTALL}")
+        raise RenderError(f"MUJOCO_GL={backend}, but its libraries were not found: {INSTALL}")
+
+
+def _installed(backend: str) -> bool:
+    if backend == "osmesa":
+        return find_library("OSMesa") is not None
+    # libEGL only dispatches to a vendor's library.
+    return find_library("EGL") is not None and any(find_library(f"EGL_{vendor}") for vendor in ("nvidia", "mesa"))
 
 
 def render_frame(env: gym.Env) -> np.ndarray:
@@ -60,17 +57,16 @@ def render_frame(env: gym.Env) -> np.ndarray:
         frame = env.render()
     except Exception as error:  # FatalError, AttributeError or RuntimeError, by what is missing
         reason = str(error).split(",")[0].splitlines()[0] if str(error) else type(error).__name__
-        raise RenderError(f"cannot render a frame ({reason}); for MuJoCo {_INSTALL}") from error
+        raise RenderError(f"cannot render a frame ({reason}); for MuJoCo {INSTALL}") from error
     if not isinstance(frame, np.ndarray):
         raise RenderError(f"{env.spec.id} renders no RGB images, so there is nothing to film")
     return frame
 
 
 def frames_per_second(env: gym.Env) -> float:
-    """Return the frame rate at which one frame per env step plays in the environment's real time."""
-    fps = env.metadata.get("render_fps")
+    """Return the frame rate at which one frame per env step plays in real time; 30 where that is unknown."""
     time_step = getattr(env.unwrapped, "dt", None)
-    return float(fps or (1.0 / time_step if time_step else DEFAULT_FPS))
+    return float(env.metadata.get("render_fps") or (1.0 / time_step if time_step else 30.0))
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> Path:
@@ -89,23 +85,11 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> P
     path, images = Path(path), list(frames)
     if not images:
         raise RenderError(f"no frames for {path}, expected at least one")
+    # The codec needs even sizes; imageio's default stretches to multiples of 16.
+    options: dict[str, Any] = {"codec": "libx264", "pixelformat": "yuv420p", "macro_block_size": 2}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The codec needs even sizes; imageio's default stretches to multiples of 16.
-        imageio.mimwrite(
-            path, images, format="FFMPEG", fps=fps, codec="libx264", pixelformat="yuv420p", macro_block_size=2
-        )
+        imageio.mimwrite(path, images, format="FFMPEG", fps=fps, **options)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         raise RenderError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
     return path
-
-
-def _has_screen() -> bool:
-    return not sys.platform.startswith("linux") or any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY"))
-
-
-def _installed(backend: str) -> bool:
-    if backend == "osmesa":
-        return find_library("OSMesa") is not None
-    # libEGL only dispatches to a vendor's library.
-    return find_library("EGL") is not None and any(find_library(f"EGL_{vendor}") for vendor in ("nvidia", "mesa"))
