@@ -18,29 +18,15 @@ T = TypeVar("T")
 
 
 def build(node: DictConfig, **arguments: Any) -> Any:
-    """Instantiate a config node; mappings and lists that name no class become plain data.
-
-    Args:
-        node: With or without a `_target_`.
-        arguments: Passed on to the class beside the node's own.
+    """Instantiate a config node, with more arguments; mappings and lists that name no class become plain data.
 
     Raises:
-        QtrlError: What the class raises of qtrl's own errors.
-        ConfigError: The class does not accept its arguments.
+        QtrlError: As the class raised it, here or where a partial node is called.
+        ConfigError: The class raised another error, as for an argument that it does not accept.
     """
     with _explained(node):
         made = instantiate(node, **arguments, _convert_="all")
-    return _explaining(node, made) if node.get("_partial_") else made
-
-
-def _explaining(node: DictConfig, make: Callable[..., T]) -> Callable[..., T]:
-    """Let what a partial node became raise errors as `build` does when it is called."""
-
-    def call(*arguments: Any, **options: Any) -> T:
-        with _explained(node):
-            return make(*arguments, **options)
-
-    return call
+    return _explained(node)(made) if node.get("_partial_") else made
 
 
 @contextmanager
@@ -61,9 +47,7 @@ def _explained(node: DictConfig) -> Iterator[None]:
 def construct(kind: Callable[..., T], cfg: DictConfig) -> T:
     """Make an object whose parameters are named like keys of the config, each from the node of its name.
 
-    Args:
-        kind: A class or function; a parameter with a default may have no key in the config.
-        cfg: The whole config.
+    A parameter with a default may have no key in the config.
 
     Raises:
         ConfigError: The config lacks a key, or a class does not accept its arguments.
@@ -86,16 +70,16 @@ def _value(node: Any) -> Any:
 def construct_task(cfg: DictConfig) -> Task:
     """Make the task that the group `task` names, from the keys that its class asks for; errors as of `construct`."""
     with _explained(cfg.task):
-        kind = get_class(cfg.task._target_)
-    return construct(kind, cfg)
+        return construct(get_class(cfg.task._target_), cfg)
 
 
 @contextmanager
-def blamed(path: Path) -> Iterator[None]:
-    """Turn any error in building from a saved config into one line that names the config as its cause.
+def blamed(path: Path | None = None) -> Iterator[None]:
+    """Blame the config saved at `path`, or else the command line's, in one line for errors not of qtrl's or Hydra's.
 
     Raises:
-        RunFolderError: Another error than qtrl's own or Hydra's was raised.
+        RunFolderError: Of a saved config.
+        ConfigError: Of the command line's.
     """
     try:
         yield
@@ -103,4 +87,6 @@ def blamed(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        if path is None:
+            raise ConfigError(f"no run can be made with this config: {reason}") from error
         raise RunFolderError(f"{path} does not describe a run that can be made; was it edited? {reason!r}") from error

@@ -1,4 +1,4 @@
-"""What the numbers of a config may be, said before anything is built from them."""
+"""Limits of the numbers in a config, checked before anything is built from them."""
 
 import math
 import reprlib
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig, OmegaConf
 
+from qtrl.config.nested import MISSING
 from qtrl.data import STORAGES
 from qtrl.envs import VECTORS
 from qtrl.errors import ConfigError
@@ -14,14 +15,7 @@ from qtrl.keys import LABEL, LABEL_RULE
 
 @dataclass(frozen=True)
 class Number:
-    """A number between two limits, both allowed.
-
-    Attributes:
-        low: The smallest.
-        high: The largest.
-        whole: Whether it must be an integer.
-        optional: Whether null is allowed.
-    """
+    """A number from `low` to `high`, an integer if `whole`, or also null if `optional`."""
 
     low: float
     high: float = math.inf
@@ -109,11 +103,10 @@ NUMBERS = {
 """Limits by key; a key that a choice of groups does not have is not looked at.
 
 The upper ones lie far above any use, and below what would fill a machine's memory or start processes without end."""
-LARGEST_LAYER = 2**28
-"""Weights of one layer, 1 GiB of them."""
-LARGEST_CIRCUIT = 10**6
-"""Gates."""
-MOST_RANKS = 256
+MAX_WEIGHTS = 2**28
+"""Of one layer: 1 GiB."""
+MAX_GATES = 10**6
+MAX_RANKS = 256
 
 CHOICES = {
     "checkpoint_replay": ("last", "none"),
@@ -126,15 +119,9 @@ CHOICES = {
 }
 """Words by key, as above."""
 
-MISSING = object()
-
 
 def check_config(cfg: DictConfig) -> None:
-    """Check the numbers and words of a config.
-
-    Raises:
-        ConfigError: The first one that has no value or is out of range.
-    """
+    """Raise a ConfigError for the first number or word of a config that is missing or not allowed."""
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:
         raise ConfigError(f"{missing[0]}=??? is not allowed: expected a value")
@@ -147,16 +134,11 @@ def check_config(cfg: DictConfig) -> None:
         if word not in words:
             choices = ", ".join("null" if choice is None else str(choice).lower() for choice in words)
             raise ConfigError(f"{key}={_shown(word)} is unknown: choices are {choices}")
-    _check_label(cfg.get("label"))
-    _check_sizes(cfg)
-    _check_processes(cfg)
-    _check_clipping(cfg)
-
-
-def _check_label(label: object) -> None:
-    """Refuse a label that is no name for folders, tables and legends; a run folder of an earlier version has none."""
+    label = cfg.get("label")  # a run folder of an earlier version has none
     if label is not None and not (isinstance(label, str) and LABEL.fullmatch(label)):
         raise ConfigError(f"label={_shown(label)} is not allowed: expected {LABEL_RULE}")
+    _check_sizes(cfg)
+    _check_trainer(cfg)
 
 
 def _check_sizes(cfg: DictConfig) -> None:
@@ -169,29 +151,22 @@ def _check_sizes(cfg: DictConfig) -> None:
         n_qubits, rotations = node.get("n_qubits", 1), node.get("rotations")
         rotations = len(rotations) if OmegaConf.is_list(rotations) else 0
         columns = node.get("reps", 0) + 1
-        if columns * n_qubits * (rotations + n_qubits) > LARGEST_CIRCUIT:
-            raise ConfigError(
-                f"{key}.reps={node.get('reps')} is not allowed: the circuit has over {LARGEST_CIRCUIT:,} gates"
-            )
+        if columns * n_qubits * (rotations + n_qubits) > MAX_GATES:
+            raise ConfigError(f"{key}.reps={node.get('reps')} is not allowed: the circuit has over {MAX_GATES:,} gates")
         angles = max(angles, columns * n_qubits * rotations)
     links = cfg.actor.get("links", 0)
     for key in ("actor.hidden", "gradient.hidden", "block.hidden"):
         width = OmegaConf.select(cfg, key) or 0
-        if width * (angles + links) > LARGEST_LAYER:
+        if width * (angles + links) > MAX_WEIGHTS:
             inputs = f"{angles:,} angles and {links:,} links"
-            raise ConfigError(f"{key}={width} is not allowed: with {inputs} it has over {LARGEST_LAYER:,} weights")
+            raise ConfigError(f"{key}={width} is not allowed: with {inputs} it has over {MAX_WEIGHTS:,} weights")
 
 
-def _check_processes(cfg: DictConfig) -> None:
-    """Refuse more ranks on a CPU than it may be asked for; Lightning takes the number as text too."""
-    devices = str(cfg.trainer.get("devices"))
+def _check_trainer(cfg: DictConfig) -> None:
+    """Refuse too many ranks on a CPU, whose number Lightning takes as text too, and to limit scaled gradients."""
+    devices, precision = str(cfg.trainer.get("devices")), str(cfg.trainer.get("precision"))
     if cfg.trainer.get("accelerator") != "gpu" and devices.isdecimal():
-        Number(1, MOST_RANKS).check("trainer.devices", int(devices))
-
-
-def _check_clipping(cfg: DictConfig) -> None:
-    """Refuse to limit gradients that are scaled."""
-    precision = str(cfg.trainer.get("precision"))
+        Number(1, MAX_RANKS).check("trainer.devices", int(devices))
     if cfg.algo.get("max_gradient_norm") is not None and precision.startswith("16"):
         raise ConfigError(
             f"algo.max_gradient_norm does not go with trainer.precision={precision}, whose gradients are scaled: "

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 
 class Missing(Enum):
-    """The type of MISSING, which stands for the value of a key that a mapping does not have."""
+    """MISSING stands for the value of a key that a mapping does not have."""
 
     MISSING = "missing"
 
@@ -21,10 +21,7 @@ MISSING: Final = Missing.MISSING
 def leaves(node: Any, key: str = "", *, in_lists: bool = False) -> Iterator[tuple[str, Any]]:
     """Yield dotted key and value of each leaf of nested mappings; an empty mapping is a leaf.
 
-    Args:
-        node: The outermost mapping.
-        key: Its own key.
-        in_lists: Whether to yield the items of lists too, each with the key of its list; otherwise a list is a leaf.
+    A list is a leaf too, unless `in_lists`, where its items are, each with the key of its list.
     """
     if isinstance(node, dict) and node:
         for name, item in node.items():

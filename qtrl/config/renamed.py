@@ -1,4 +1,4 @@
-"""Keys of the config that have another name now: refused on the command line, translated where a config is loaded."""
+"""Renamed keys of the config: refused on the command line, translated where a saved config is loaded."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,22 +21,20 @@ RENAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "block.angle_scale": ("actor.angle_scale",),
     }
 )
-"""New keys by the old one; of a group, the keys below it moved with it."""
+"""New keys by the old one; the keys below a group moved with it."""
 RENAMED_IN = MappingProxyType({"eval": {"study": ("ablation",)}})
 """Others, by the command's primary config."""
 NEW_GROUPS = MappingProxyType({"task": "rl", "critic": "twin", "exploration": "gaussian"})
-"""Groups that old configs lack, and the member that says what they did."""
+"""Groups that old configs lack, and the member that does the same."""
+OLD_GROUPS = ("algo", "actor", "block", "data", "trainer")
 
 
 def refuse_renamed(overrides: Sequence[str], config_name: str) -> None:
-    """Refuse overrides of the command line that use an old name.
+    """Raise a ConfigError for the first override that uses an old name, with the new one.
 
     Args:
         overrides: As on the command line.
         config_name: The command's primary config.
-
-    Raises:
-        ConfigError: Names the first one, and what it is called now.
     """
     renamed = {**RENAMED, **RENAMED_IN.get(config_name, {})}
     for override in overrides:
@@ -48,17 +46,14 @@ def refuse_renamed(overrides: Sequence[str], config_name: str) -> None:
 
 
 def translated(plain: dict[str, Any]) -> dict[str, Any]:
-    """Translate a saved config with old names; return any other one as it is.
-
-    Args:
-        plain: As loaded; untrusted, so that nothing in it is imported here. Changed in place.
-    """
-    if "task" in plain or not all(isinstance(plain.get(group), dict) for group in ("algo", "actor", "block", "data")):
+    """Translate an untrusted config with old names, in place and without imports; return any other as it is."""
+    if "task" in plain or not all(isinstance(plain.get(group), dict) for group in OLD_GROUPS):
         return plain
     for group, member in NEW_GROUPS.items():
-        plain[group] = _member(group, member)
+        plain[group] = _read(Path(config_dir(), group, f"{member}.yaml"))
     plain["gradient"] = plain.pop("surrogate", None)
-    actor = next((node for node in _members("actor") if node["_target_"] == plain["actor"].get("_target_")), {})
+    actors = [_read(path) for path in Path(config_dir(), "actor").glob("*.yaml")]
+    actor = next((node for node in actors if node["_target_"] == plain["actor"].get("_target_")), {})
     for old, new in RENAMED.items():
         group, _, name = old.partition(".")
         value = plain[group].pop(name, MISSING) if name else MISSING
@@ -77,12 +72,9 @@ def translated(plain: dict[str, Any]) -> dict[str, Any]:
 
 def _engine(node: Any) -> Any:
     name = at(node, "name")
-    return {"_target_": f"qtrl.quantum.engines.{ENGINES[name].__name__}"} if name in ENGINES else node
+    known = isinstance(name, str) and name in ENGINES
+    return {"_target_": f"qtrl.quantum.engines.{ENGINES[name].__name__}"} if known else node
 
 
-def _member(group: str, name: str) -> dict[str, Any]:
-    return yaml.safe_load(Path(config_dir(), group, f"{name}.yaml").read_text(encoding="utf-8"))
-
-
-def _members(group: str) -> list[dict[str, Any]]:
-    return [_member(group, path.stem) for path in Path(config_dir(), group).glob("*.yaml")]
+def _read(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))

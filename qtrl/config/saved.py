@@ -1,4 +1,4 @@
-"""The config of a run folder that somebody else may have written: plain data whose classes are on a list."""
+"""The config of a run folder that somebody else may have written: plain data whose classes are on an allow-list."""
 
 import math
 from collections.abc import Collection
@@ -9,7 +9,6 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from qtrl.config.nested import MISSING, at, leaves, shown
-from qtrl.config.plain_yaml import PlainLoader
 from qtrl.config.renamed import translated
 from qtrl.config.trusted_classes import TARGET, groups_of_a_run, primary_config, trusted_classes
 from qtrl.errors import ConfigError, RunFolderError
@@ -19,13 +18,40 @@ LARGEST = 256_000
 """Bytes of a config."""
 LONGEST = 1_000
 """Characters of a text, and members of a list or mapping."""
+DEEPEST, MOST_NODES = 12, 5_000
 OF_THE_COMMAND = ("defaults", "hydra", "control", "sweep", "launcher", "debug")
-"""What says how a command runs leaves no key of that name in its config."""
+"""Groups and keys that leave no key of their name in a composed config."""
 PARTIAL = "_partial_"
 
 
 class UnfitError(Exception):
-    """Says what a config of a run may not hold."""
+    """A config of a run holds what it may not."""
+
+
+class PlainLoader(yaml.SafeLoader):
+    """YAML as `yaml.safe_dump` writes it: no anchors, aliases, merges, repeated keys, and not nested without end."""
+
+    depth, nodes = 0, 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse what could make a short text a long one."""
+        if self.check_event(yaml.AliasEvent) or self.peek_event().anchor is not None:
+            raise yaml.YAMLError("it has an anchor or alias")
+        if self.depth > DEEPEST:
+            raise yaml.YAMLError("it is nested too deeply")
+        if self.nodes > MOST_NODES:
+            raise yaml.YAMLError("it has too many values")
+        self.depth, self.nodes = self.depth + 1, self.nodes + 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+        """Refuse keys that are no text, or that come twice."""
+        keys = [key.value if key.tag == "tag:yaml.org,2002:str" else None for key, _ in node.value]
+        if None in keys or len(set(keys)) < len(keys):
+            raise yaml.YAMLError("it has a key that is no text, or that comes twice")
+        return super().construct_mapping(node, deep)
 
 
 def read_config(path: Path, trust: Collection[str]) -> dict[str, Any]:
@@ -39,8 +65,7 @@ def read_config(path: Path, trust: Collection[str]) -> dict[str, Any]:
         RunFolderError: It is not what `yaml.safe_dump` writes of a run's config, or names something else.
     """
     try:
-        text = read_regular(path, limit=LARGEST).decode()
-        return _parsed(text, trust)
+        return _parsed(read_regular(path, limit=LARGEST).decode(), trust)
     except FileNotFoundError as error:
         raise RunFolderError(f"there is no {path}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -72,12 +97,8 @@ def checked_text(cfg: DictConfig) -> str:
 def load_config(run_dir: Path, trust: Collection[str] = ()) -> DictConfig:
     """Read `config.yaml` back; where the run lies is taken from `run_dir`, never from the file.
 
-    Args:
-        run_dir: The run's folder.
-        trust: Classes and environment ids of the user's own that the config may name.
-
     Raises:
-        RunFolderError: It is not a config of a run, or names what it may not.
+        RunFolderError: As of `read_config`.
     """
     plain = read_config(run_dir / "config.yaml", trust)
     plain.pop("trust", None)
@@ -92,18 +113,19 @@ def _parsed(text: str, trust: Collection[str]) -> dict[str, Any]:
     if not isinstance(plain, dict):
         raise yaml.YAMLError("it is no mapping")
     plain = translated(plain)
-    _check_keys(plain)
+    primary, groups = primary_config(), groups_of_a_run()
+    for key, value in plain.items():
+        if key in OF_THE_COMMAND or key not in groups | primary.keys():
+            raise UnfitError(f"key {shown(key)} is unknown to this version of qtrl")
+        if key in groups and key != "experiment" and not isinstance(value, dict):
+            raise UnfitError(f"{key} is {shown(value)}, expected a mapping")
     _check_values("", plain, frozenset(trust))
     _check_env(plain, trust)
     return plain
 
 
 def trusted(cfg: DictConfig) -> list[str]:
-    """Return `trust` of the command line.
-
-    Raises:
-        ConfigError: It is no list of names.
-    """
+    """Return `trust` of the command line; raise a ConfigError where it is no list of names."""
     trust = OmegaConf.to_container(cfg.trust) if OmegaConf.is_list(cfg.trust) else cfg.trust
     if not isinstance(trust, list) or not all(isinstance(name, str) for name in trust):
         raise ConfigError(f"trust={trust} is not allowed: expected names as in trust=[my_package.blocks.Cosine]")
@@ -114,16 +136,6 @@ def named_in(plain: Any) -> set[str]:
     """Return the classes and the environment id that a config of the user's own names."""
     named = [value for key, value in leaves(plain, in_lists=True) if key.rpartition(".")[2] == TARGET]
     return {name for name in [at(plain, "env.id"), *named] if isinstance(name, str)}
-
-
-def _check_keys(plain: dict[str, Any]) -> None:
-    """Refuse keys that a config of this version does not have at the top, and groups that are none."""
-    primary, groups = primary_config(), groups_of_a_run()
-    for key, value in plain.items():
-        if key in OF_THE_COMMAND or key not in groups | primary.keys():
-            raise UnfitError(f"key {shown(key)} is unknown to this version of qtrl")
-        if key in groups and key != "experiment" and not isinstance(value, dict):
-            raise UnfitError(f"{key} is {shown(value)}, expected a mapping")
 
 
 def _check_values(where: str, value: Any, trust: frozenset[str]) -> None:
@@ -139,7 +151,9 @@ def _check_values(where: str, value: Any, trust: frozenset[str]) -> None:
             _check_values(f"{where}[{index}]", item, trust)
     elif isinstance(value, str):
         _check_text(where, value)
-    elif value is not None and not _is_number(value):
+    elif (isinstance(value, float) and math.isnan(value)) or (isinstance(value, int) and abs(value) >= 2**63):
+        raise UnfitError(f"{shown(where)} is {shown(value)}, expected a number")
+    elif not isinstance(value, int | float | None):
         raise UnfitError(f"{shown(where)} is {shown(value)}, expected a number, text, list or mapping")
 
 
@@ -151,7 +165,7 @@ def _check_text(where: str, text: str) -> None:
 
 
 def _check_key(where: str, key: str, value: Any, trust: frozenset[str]) -> None:
-    """Check one key of the node `where`: a class must be on the list of that node, or trusted."""
+    """Check one key of the node `where`: a class must be on that node's allow-list, or trusted."""
     _check_text(f"a key of {where or 'the config'}", key)
     if key == TARGET:
         if not isinstance(value, str) or value not in trusted_classes().get(where, frozenset()) | trust:
@@ -178,9 +192,3 @@ def _check_env(plain: dict[str, Any], trust: Collection[str]) -> None:
             f"env.id {shown(env_id)} imports a module; if it is yours, and you trust this folder, "
             f"add trust=[ID] with that id"
         )
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, float):
-        return not math.isnan(value)
-    return isinstance(value, int) and abs(value) < 2**63

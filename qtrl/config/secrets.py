@@ -4,7 +4,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -14,11 +13,9 @@ from qtrl.config.nested import leaves
 from qtrl.errors import ConfigError
 
 SECRET = re.compile(r"api_?key|token|secret|password|passwd|credential", re.IGNORECASE)
-"""A name with one of these words in it is a secret's."""
-SHORTEST = 8
-"""Characters below which the value of a variable is no secret: `true` occurs anywhere."""
-WORD = re.compile(r"[a-z]+")
-"""Such a value of a variable, `pendulum` say, is part of many a config."""
+"""In the name of a secret."""
+SHORTEST, WORD = 8, re.compile(r"[a-z]+")
+"""A variable's value of fewer characters, as `true`, or of a single word, as `pendulum`, is part of many a config."""
 NO_TEXT = re.compile(r"|null|true|false|[-+]?[0-9][-+0-9_.e]*(,[-+]?[0-9][-+0-9_.e]*)*", re.IGNORECASE)
 """Numbers and the like, written as on the command line: `block.n_tokens=8` is no secret."""
 FROM_ENVIRONMENT = re.compile(r"oc\.env:([^},]*)")
@@ -26,10 +23,7 @@ INSTEAD = "leave it out, and let the program that needs it read an environment v
 
 
 def refuse_secrets(cfg: DictConfig) -> None:
-    """Refuse a config, or a command line, that holds a secret; the message does not.
-
-    Args:
-        cfg: The config as composed, or as a run folder has it.
+    """Refuse a composed or saved config, or a command line, that holds a secret; the message does not.
 
     Raises:
         ConfigError: A key with a secret's name has a text, a value holds that of a variable with a secret's name, or
@@ -42,18 +36,14 @@ def refuse_secrets(cfg: DictConfig) -> None:
 
 
 def refuse_secret_arguments() -> None:
-    """Do so for the command line alone, before Hydra writes it down in a multirun.
-
-    Raises:
-        ConfigError: As above.
-    """
+    """Do so for the command line alone, before Hydra writes it down in a multirun."""
     hidden = _values_of_secrets()
     for key, value in _split(sys.argv[1:]):
         _check(key, value, hidden)
 
 
 def _of_hydra() -> Iterator[tuple[str, Any]]:
-    """Yield what Hydra keeps of the command line, and the variables that it sets."""
+    """Yield what Hydra keeps of the command line, and the environment variables that it sets."""
     if HydraConfig.initialized():
         hydra = HydraConfig.get()
         yield from _split([*hydra.overrides.task, *hydra.overrides.hydra])
@@ -79,12 +69,6 @@ def _check(key: str, value: Any, hidden: Mapping[str, str]) -> None:
 
 def _values_of_secrets() -> dict[str, str]:
     """Return the values of variables with a secret's name; a path of a file, and a lower-case word, are no secret."""
-    named = {name: value for name, value in os.environ.items() if SECRET.search(name)}
-    return {name: value for name, value in named.items() if len(value) >= SHORTEST and not _is_open(value)}
-
-
-def _is_open(value: str) -> bool:
-    try:
-        return WORD.fullmatch(value) is not None or Path(value).exists()
-    except (OSError, ValueError):
-        return False
+    named = {name: value for name, value in os.environ.items() if SECRET.search(name) and len(value) >= SHORTEST}
+    exists = os.path.exists  # that of Path raises for some texts
+    return {name: value for name, value in named.items() if not WORD.fullmatch(value) and not exists(value)}

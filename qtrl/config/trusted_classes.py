@@ -19,10 +19,7 @@ PLACED = re.compile(r"/(\w+)@(\w+)")
 
 @cache
 def trusted_classes() -> dict[str, frozenset[str]]:
-    """Return the classes that may stand at each dotted key: exact names, read from the files of all config groups.
-
-    A prefix such as `qtrl.` would also allow whatever its modules import.
-    """
+    """Return the classes that may stand at each dotted key, by exact name: a prefix would allow what modules import."""
     found: dict[str, set[str]] = {}
     for group in groups_of_a_run():
         for key, name in _targets_of(group):

@@ -35,14 +35,7 @@ SIGTERM_STATUS = 143
 
 
 def run_training(cfg: DictConfig) -> float:
-    """Train as `cfg` says.
-
-    Args:
-        cfg: The config as composed from the command line.
-
-    Returns:
-        The metric that `optimized_metric` names.
-    """
+    """Train as the composed config says, and return the metric that `optimized_metric` names."""
     quiet_libraries()
     asked = cfg.resume
     cfg, text = resolve(cfg)
