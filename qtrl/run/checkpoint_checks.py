@@ -1,4 +1,4 @@
-"""Validation of a checkpoint before a run starts from it: it must fit what was built from the config."""
+"""Validation of a checkpoint: it must fit what was built from the config before a run starts from it."""
 
 import copy
 import re
@@ -17,23 +17,19 @@ from qtrl.errors import CheckpointError
 COUNTERS = ("env_steps", "updates")
 OF_A_RUN = ("collected_env_steps", "csv_rows")
 """Counters that a run needs to resume, beside these."""
-HIGHEST = 10**15
-"""Of a counter."""
+MAX_COUNT = 10**15
 VERSION = re.compile(r"\d+\.\d+[\w.+]{0,40}")
 
 
 def check_weights(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
-    """Compare a checkpoint's weights with those of a module.
-
-    Args:
-        module: Built from the run's config, on any device.
-        checkpoint: As `qtrl.files.checkpoint.read_checkpoint` returned it.
-        path: The file, for the error.
+    """Compare the weights of the checkpoint read from `path` with those of a module, on any device.
 
     Raises:
         CheckpointError: It belongs to another architecture; names the first tensor that differs.
     """
-    found, expected = _state_dict(checkpoint, path), module.state_dict()
+    found, expected = checkpoint["state_dict"], module.state_dict()
+    if not isinstance(found, dict) or not all(isinstance(name, str) and _is_plain(found[name]) for name in found):
+        raise CheckpointError(f"{path} is not a checkpoint: its state_dict holds something else than named tensors")
     for name in sorted(found.keys() | expected.keys()):
         has, wants = (tuple(state[name].shape) if name in state else "no such tensor" for state in (found, expected))
         if has != wants:
@@ -43,14 +39,10 @@ def check_weights(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> 
 
 
 def check_counters(checkpoint: dict[str, Any], path: Path, names: Sequence[str] = COUNTERS) -> None:
-    """Check how far a run was.
-
-    Raises:
-        CheckpointError: A counter is missing, no integer or out of range.
-    """
+    """Raise a CheckpointError for a counter of a run that is missing, no integer or out of range."""
     for name in names:
         value = checkpoint.get(name)
-        if type(value) is not int or not 0 <= value <= HIGHEST:
+        if type(value) is not int or not 0 <= value <= MAX_COUNT:
             raise CheckpointError(f"{path} is no checkpoint of a run: {name} is {shown(value)}, expected a count")
 
 
@@ -64,9 +56,9 @@ def check_resumable(
 
     Args:
         module: Built from the run's config.
-        callbacks: Those of the run.
-        checkpoint: As `qtrl.files.checkpoint.read_checkpoint` returned it; changed in place.
-        path: The file, for the error.
+        callbacks: The run's callbacks.
+        checkpoint: Changed in place.
+        path: The file that it was read from, for errors.
 
     Raises:
         CheckpointError: A part is missing, of another type, or does not fit the module's parameters.
@@ -97,7 +89,12 @@ def _checked_state(optimizer: Optimizer, state: Any, path: Path) -> dict[int, An
     by_parameter = state.get("state") if isinstance(state, dict) else None
     if not isinstance(by_parameter, dict):
         raise CheckpointError(f"{path} is no checkpoint of a run: an optimizer's state is missing")
-    parameters, kept = _stepped(optimizer)
+    copied = copy.deepcopy(optimizer)  # takes a step, to show what it keeps of each parameter
+    parameters = [parameter for group in copied.param_groups for parameter in group["params"]]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    copied.step()
+    kept = copied.state_dict()["state"]
     for index, moments in by_parameter.items():
         if type(index) is not int or not 0 <= index < len(parameters) or not isinstance(moments, dict):
             raise _another_architecture(path, f"an optimizer's state has {shown(index)}")
@@ -111,28 +108,11 @@ def _checked_state(optimizer: Optimizer, state: Any, path: Path) -> dict[int, An
     return by_parameter
 
 
-def _stepped(optimizer: Optimizer) -> tuple[list[Tensor], dict[int, Any]]:
-    """Let a copy of an optimizer take a step; return its parameters, and what it keeps of each."""
-    copied = copy.deepcopy(optimizer)
-    parameters = [parameter for group in copied.param_groups for parameter in group["params"]]
-    for parameter in parameters:
-        parameter.grad = torch.zeros_like(parameter)
-    copied.step()
-    return parameters, copied.state_dict()["state"]
-
-
 def _fits(value: object, example: object) -> bool:
     """Tell whether a value can stand for one that an optimizer made itself."""
     if isinstance(value, Tensor) and isinstance(example, Tensor):
         return _is_plain(value) and value.shape == example.shape and _same_kind(value, example)
     return type(value) is type(example) and (value is None or isinstance(value, int | float))
-
-
-def _state_dict(checkpoint: dict[str, Any], path: Path) -> dict[str, Tensor]:
-    found = checkpoint["state_dict"]
-    if not isinstance(found, dict) or not all(isinstance(name, str) and _is_plain(found[name]) for name in found):
-        raise CheckpointError(f"{path} is not a checkpoint: its state_dict holds something else than named tensors")
-    return found
 
 
 def _is_plain(value: Any) -> bool:

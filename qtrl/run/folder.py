@@ -1,8 +1,7 @@
-"""The folder of a run: named, validated, made or rewound, and locked while the run trains."""
+"""The folder of a run: validated, made or rewound, and locked while the run trains."""
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,17 +20,12 @@ LAST = Path("checkpoints", "last.ckpt")
 OF_AN_EARLIER_START = ("metrics.csv", "summary.json")
 """Left by a run that was killed before its first checkpoint."""
 HANDED_DOWN = "QTRL_RUN_DIR"
-"""By this variable rank 0 tells the processes that it starts which run folder is theirs."""
+"""Environment variable by which rank 0 tells the processes that it starts which run folder is theirs."""
 RUN_BY_OTHERS = frozenset({"prefetch.pkl", "other.pickle", "pickle.pkl", "transform.t"})
 """Files that TorchRL and tensordict unpickle where they find them; qtrl neither writes nor reads any."""
 
 
-def default_run_dir(runs: str, experiment: str | None, seed: int) -> Path:
-    """Name a new run folder after the experiment, the seed and the time."""
-    return Path(runs) / f"{experiment or 'run'}-s{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def existing_run_dir(path: str | None, key: str) -> Path:
+def existing_run_dir(path: object, key: str) -> Path:
     """Find the folder of an earlier run, which the command line names by `key` and a stranger may have made.
 
     Raises:
@@ -39,7 +33,7 @@ def existing_run_dir(path: str | None, key: str) -> Path:
     """
     if path is None:
         raise RunFolderError(f"which run? give its folder, as in {key}=runs/NAME")
-    folder = Path(path).expanduser().absolute()
+    folder = Path(str(path)).expanduser().absolute()
     if not (folder / "config.yaml").is_file():
         raise RunFolderError(f"{folder} is not a run folder: it has no config.yaml")
     check_run_tree(folder)
@@ -47,13 +41,15 @@ def existing_run_dir(path: str | None, key: str) -> Path:
 
 
 def check_run_tree(folder: Path) -> None:
-    """Refuse a folder that holds links or other things that no run leaves.
+    """Raise a RunFolderError for a folder that holds links or other things that no run leaves.
 
-    Raises:
-        RunFolderError: With the first of them.
+    In its folder `wandb` W&B makes links, which it replaces but does not follow; only what is read there is checked.
     """
     check_tree(folder, skipped="wandb", refused=RUN_BY_OTHERS)
-    _check_wandb(folder / "wandb")
+    settings = folder / "wandb" / "settings"
+    if settings.exists():
+        raise RunFolderError(f"{str(settings)!r} would change where W&B sends a run: remove it")
+    read_run_id(folder / "wandb" / "run_id.txt")
 
 
 def hand_down(run_dir: Path) -> None:
@@ -74,12 +70,9 @@ def has_checkpoint(run_dir: Path) -> bool:
 
 @contextmanager
 def new_run_dir(settings: RunSettings, config: str) -> Iterator[None]:
-    """Make and lock the folder of a run that begins, and save its config; on rank 0, before other ranks are started.
+    """Make and lock the folder of a run that begins, and save the text of its `config.yaml`.
 
-    Args:
-        settings: The run's settings; with `resume=auto` the folder may hold what a run left that was killed before its
-            first checkpoint.
-        config: The text of `config.yaml`.
+    With `resume=auto` the folder may hold what a run left that was killed before its first checkpoint.
 
     Raises:
         RunFolderError: It holds something else, is in use, or cannot be written.
@@ -117,16 +110,14 @@ def resumed_run_dir(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def rewind(settings: RunSettings, config: str, checkpoint: dict[str, Any], csv: MetricsCSV) -> None:
-    """Bring the folder of a run that resumes to the moment of its checkpoint; on rank 0, before others are started.
+    """Bring the folder of a run that resumes to the moment of its checkpoint.
 
     Raises:
         ConfigError: `total_env_steps` is below the env steps already made.
     """
-    done = checkpoint["collected_env_steps"]
-    if settings.total_env_steps < done:
-        raise ConfigError(
-            f"resume: total_env_steps={settings.total_env_steps} is below the {done} env steps already made"
-        )
+    done, total = checkpoint["collected_env_steps"], settings.total_env_steps
+    if total < done:
+        raise ConfigError(f"resume: total_env_steps={total} is below the {done} env steps already made")
     csv.truncate(checkpoint["csv_rows"])
     write_text(settings.folder / "config.yaml", config)
     hand_down(settings.folder)
@@ -159,10 +150,3 @@ def _begun(path: Path) -> bool:
         return False
     names = {entry.name for entry in path.iterdir() if not PART.fullmatch(entry.name)}
     return "config.yaml" in names or names <= {"checkpoints"}
-
-
-def _check_wandb(folder: Path) -> None:
-    """Look at what qtrl and W&B read in W&B's folder; W&B makes links there, which it replaces but does not follow."""
-    if (folder / "settings").exists():
-        raise RunFolderError(f"{str(folder / 'settings')!r} would change where W&B sends a run: remove it")
-    read_run_id(folder / "run_id.txt")

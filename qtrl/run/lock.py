@@ -11,11 +11,7 @@ from qtrl.errors import RunFolderError
 
 @contextmanager
 def locked(path: Path, key: str = "run_dir") -> Iterator[None]:
-    """Lock the folder itself; the system releases the lock when the process ends, however it ends.
-
-    Args:
-        path: The folder.
-        key: The key of the command line that names it.
+    """Lock a folder, which `key` of the command line names, until the block or the process ends, however it ends.
 
     Raises:
         RunFolderError: Another process holds the lock.

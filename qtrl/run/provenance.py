@@ -1,4 +1,4 @@
-"""What made a result: versions, machine and commit."""
+"""Provenance of a result: versions, machine and commit."""
 
 import platform
 import subprocess
@@ -20,7 +20,7 @@ DECIDING = ("torch", "numpy", "numba", "mujoco", "gymnasium")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, qtrl and what it stands on."""
+    """Return the versions of Python, qtrl and its main dependencies."""
     found = {"python": platform.python_version(), "qtrl": qtrl.__version__}
     for package in PACKAGES:
         try:
@@ -48,12 +48,7 @@ def provenance() -> dict[str, Any]:
 
 
 def numerics(trainer: Trainer, matmul_precision: str) -> dict[str, Any]:
-    """Return what the last digits of a run depend on beside its config and seed, as plain data.
-
-    Args:
-        trainer: Knows device, precision and ranks.
-        matmul_precision: Torch's setting for float32 products.
-    """
+    """Return what the last digits of a run depend on beside its config and seed, as plain data."""
     accelerated = trainer.strategy.root_device.type == "cuda"
     device = torch.cuda.get_device_name() if accelerated else torch.backends.cpu.get_cpu_capability()
     return {

@@ -1,5 +1,6 @@
 """From the config that the command line composed to the config of one run, checked."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,16 @@ from qtrl.config.location import config_dir
 from qtrl.config.saved import checked_text
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
-from qtrl.run.folder import default_run_dir, handed_down, has_checkpoint
+from qtrl.run.folder import handed_down, has_checkpoint
 from qtrl.run.resume import resumed_config
 from qtrl.run.settings import AUTO
 
-SWEEP_DIR = "hydra.sweep.dir="
 NOW = "${now:"
 """In the name of a folder that is another one each time."""
 
 
 def resolve(cfg: DictConfig) -> tuple[DictConfig, str]:
     """Resolve a composed config to that of one run, which is the saved one where the run resumes, and check it.
-
-    Args:
-        cfg: The config as composed from the command line.
 
     Returns:
         The config, and the text of its `config.yaml`. Its `resume` is true where the run resumes, and `auto` where it
@@ -36,6 +33,8 @@ def resolve(cfg: DictConfig) -> tuple[DictConfig, str]:
     Raises:
         ConfigError: No experiment, a value that is not allowed, or one that a run folder may not hold.
     """
+    if cfg.resume not in (False, True, AUTO):
+        raise ConfigError(f"resume={cfg.resume} is unknown: choices are false, true, {AUTO}")
     if cfg.resume is not True:
         cfg = _named(cfg)
     refuse_secrets(cfg)
@@ -46,11 +45,7 @@ def resolve(cfg: DictConfig) -> tuple[DictConfig, str]:
 
 
 def chosen_experiment() -> str:
-    """Return the name of the experiment on the command line.
-
-    Raises:
-        ConfigError: There is none.
-    """
+    """Return the name of the experiment on the command line, or raise a ConfigError with the choices."""
     experiment = HydraConfig.get().runtime.choices.get("experiment")
     if experiment is None:
         folder = Path(config_dir(), "experiment")
@@ -85,9 +80,9 @@ def _named(cfg: DictConfig) -> DictConfig:
         sweep: Any = OmegaConf.to_container(hydra.sweep, resolve=False)
         stays = swept and NOW not in sweep["dir"]
         if cfg.resume == AUTO and not stays:
-            add = f"{SWEEP_DIR}runs/NAME" if swept else "run_dir=DIR"
+            add = "hydra.sweep.dir=runs/NAME" if swept else "run_dir=DIR"
             raise ConfigError(f"resume=auto: which folder? add {add}, the same each time")
-        path = hydra.runtime.output_dir if swept else default_run_dir(cfg.paths.runs, experiment, cfg.seed)
-        cfg.run_dir = str(handed_down() or path)
-    cfg.run_dir = str(Path(cfg.run_dir).expanduser().absolute())
+        name = f"{experiment}-s{cfg.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+        cfg.run_dir = str(handed_down() or (hydra.runtime.output_dir if swept else Path(str(cfg.paths.runs), name)))
+    cfg.run_dir = str(Path(str(cfg.run_dir)).expanduser().absolute())
     return cfg

@@ -27,11 +27,8 @@ LABEL = "label"
 def resumed_config(composed: DictConfig) -> DictConfig:
     """Return the config of the run in `run_dir`, with what the command line changes in it.
 
-    With `resume=true` the overrides of the command line are applied to the saved config; with `resume=auto` the whole
-    composed config is what the run should have.
-
-    Args:
-        composed: The config of the command line, complete; choices of groups are taken from it.
+    With `resume=true` the overrides of the command line are applied to the saved config, groups as `composed` chooses
+    them; with `resume=auto` the whole composed config is what the run should have.
 
     Raises:
         ConfigError: A key that is unknown or may not change, or a secret.
@@ -51,7 +48,7 @@ def resumed_config(composed: DictConfig) -> DictConfig:
 
 
 def _check_changes(before: Any, wanted: Any, *, force: bool) -> None:
-    """Refuse a change of any other key than `total_env_steps`, unless that is forced."""
+    """Refuse a change of any other key than `total_env_steps`, unless it is forced."""
     keys = dict([*leaves(before), *leaves(wanted)])
     for key in sorted(keys, key=lambda key: (key == LABEL, key.count("."), key)):  # a group before what refers to it
         old, new = at(before, key), at(wanted, key)

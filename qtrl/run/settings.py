@@ -1,4 +1,4 @@
-"""What a run itself needs of its config, whatever its task."""
+"""The keys of the config that every run needs, whatever its task."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,25 +14,12 @@ AUTO = "auto"
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """The keys of the config that a run needs in every task, as plain values.
+    """The keys of `train.yaml` that a run needs in every task, as plain values.
 
     Attributes:
         run_dir: The run's folder, absolute.
-        experiment: Name of the experiment.
-        label: Name of the variant, which its seeds share.
-        tags: Tags of the run in W&B.
-        seed: The run's seed.
         resume: True where the run continues from `last.ckpt`; `auto` where it begins in a folder that may hold what a
             run left that was killed before its first checkpoint.
-        ckpt_path: Checkpoint whose weights a new run starts with.
-        total_env_steps: Length of the run.
-        warmup_env_steps: Env steps before the first update.
-        checkpoint_every_env_steps: Interval between saves of `last.ckpt`.
-        checkpoint_replay: `last` or `none`.
-        deterministic: Whether torch is asked for deterministic kernels.
-        num_threads: Torch's threads; None shares the cores among the ranks.
-        matmul_precision: See `torch.set_float32_matmul_precision`.
-        optimized_metric: What the command returns.
         trainer: Makes Lightning's Trainer from whatever else it is given.
         logger: Makes a logger beside `metrics.csv`; empty for none.
     """

@@ -18,13 +18,7 @@ from qtrl.run.settings import RunSettings
 
 @dataclass(frozen=True)
 class StartingPoint:
-    """A checkpoint that a run resumes from, or whose weights it starts with.
-
-    Attributes:
-        path: The file.
-        checkpoint: Its content.
-        resumes: Whether everything is restored, not the weights alone.
-    """
+    """The content of a checkpoint that a run resumes from (`resumes`), or whose weights alone it starts with."""
 
     path: Path
     checkpoint: dict[str, Any]
@@ -48,32 +42,23 @@ class StartingPoint:
         return module
 
     def hand_to(self, trainer: Trainer, module: LightningModule, checkpoint_io: AtomicCheckpointIO) -> None:
-        """Let Lightning restore exactly what was checked, when `fit` begins.
-
-        Raises:
-            CheckpointError: The checkpoint does not fit what was built from the config.
-        """
+        """Let Lightning restore exactly what is checked here, when `fit` begins; see `check_resumable`."""
         check_resumable(module, trainer.callbacks, self.checkpoint, self.path)  # type: ignore[attr-defined]
         checkpoint_io.hand_out(self.path, self.checkpoint)
 
 
 def find_starting_point(settings: RunSettings, held: ExitStack) -> StartingPoint | None:
-    """Read the checkpoint that the settings ask for.
-
-    Args:
-        settings: The run's settings.
-        held: Keeps the folder of a run that resumes locked until it is closed.
+    """Read the checkpoint that the settings ask for; `held` keeps the folder of a run that resumes locked.
 
     Raises:
         CheckpointError: It cannot be read.
         RunFolderError: The folder is in use.
     """
     if settings.resume is True:
-        leads = handed_down() is None
-        path = settings.folder / LAST
+        leads, path = handed_down() is None, settings.folder / LAST
         checkpoint = held.enter_context(resumed_run_dir(settings.folder)) if leads else read_checkpoint(path)
         return StartingPoint(path, checkpoint, resumes=True)
     if settings.ckpt_path is not None:
-        path = Path(settings.ckpt_path).expanduser()
+        path = Path(str(settings.ckpt_path)).expanduser()
         return StartingPoint(path, read_checkpoint(path), resumes=False)
     return None

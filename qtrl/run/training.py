@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from qtrl.run.provenance import numerics, provenance
 from qtrl.run.resolve import resolve
 from qtrl.run.result import finished_metric
 from qtrl.run.settings import AUTO, RunSettings
-from qtrl.run.start_from import StartingPoint, find_starting_point
+from qtrl.run.start_from import find_starting_point
 from qtrl.tasks import RunContext, Task
 
 SIGTERM_STATUS = 143
@@ -40,18 +40,19 @@ def run_training(cfg: DictConfig) -> float:
     asked = cfg.resume
     cfg, text = resolve(cfg)
     settings = construct(RunSettings, cfg)
-    finished = _finished(settings) if asked == AUTO and settings.resume is True else None
-    if finished is not None:
-        print(f"qtrl: run folder {settings.folder} is complete: {settings.optimized_metric} {finished:.1f}", flush=True)
-        return finished
+    folder, metric = settings.folder, settings.optimized_metric
+    if asked == AUTO and settings.resume is True:
+        finished = finished_metric(folder, metric, settings.total_env_steps)
+        if finished is not None:
+            print(f"qtrl: run folder {folder} is complete: {metric} {finished:.1f}", flush=True)
+            return finished
     with ExitStack() as held:
         run = _prepare(cfg, text, settings, held)
         _fit(run)
-        return _conclude(run)
-
-
-def _finished(settings: RunSettings) -> float | None:
-    return finished_metric(settings.folder, settings.optimized_metric, settings.total_env_steps)
+        if run.trainer.is_global_zero:
+            run.task.draw(folder)
+        _say(run.trainer, run.test.result())
+        return run.test.score(metric)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Run:
     module: LightningModule
     data: Source
     test: Test
-    start: StartingPoint | None
+    resumed_from: Path | None
     stop: Stop
 
 
@@ -72,10 +73,17 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
     """Build a run, and make its folder once everything but the data was built."""
     torch.set_float32_matmul_precision(settings.matmul_precision)
     start, checkpoint_io = find_starting_point(settings, held), AtomicCheckpointIO()
-    with blamed(settings.folder / "config.yaml") if settings.resume is True else nullcontext():
+    with blamed(settings.folder / "config.yaml" if settings.resume is True else None):
         task = construct_task(cfg)
         trainer = _make_trainer(settings, checkpoint_io)
-        context = _context(settings, trainer)
+        context = RunContext(
+            run_dir=settings.folder,
+            seed=settings.seed,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+            num_nodes=trainer.num_nodes,
+            stop=Stop(trainer.world_size),
+        )
         set_threads(settings.num_threads, context.world_size)
         module = start.build(lambda: task.make_module(context)) if start else task.make_module(context)
         test = task.make_test(context)
@@ -87,23 +95,16 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
     resumed = start if start is not None and start.resumes else None
     if resumed is not None:
         resumed.hand_to(trainer, module, checkpoint_io)
-    _prepare_folder(settings, text, resumed, csv, held)
+    if handed_down() is None:  # on rank 0, before other ranks are started
+        if resumed is None:
+            held.enter_context(new_run_dir(settings, text))
+        else:
+            rewind(settings, text, resumed.checkpoint, csv)
     data = task.make_data(module, context)
-    _connect(trainer)
+    for logger in trainer.loggers if trainer.is_global_zero else ():
+        getattr(logger, "experiment", None)  # connects now, which would else count as time of the first update
     _say(trainer, f"run folder {settings.folder}, {task.describe(module, trainer.strategy.root_device)}")
-    return Run(settings, task, trainer, module, data, test, start, context.stop)
-
-
-def _prepare_folder(
-    settings: RunSettings, config: str, resumed: StartingPoint | None, csv: MetricsCSV, held: ExitStack
-) -> None:
-    """Make the run folder, or rewind it to the checkpoint; on rank 0, before other ranks are started."""
-    if handed_down() is not None:
-        return
-    if resumed is None:
-        held.enter_context(new_run_dir(settings, config))
-    else:
-        rewind(settings, config, resumed.checkpoint, csv)
+    return Run(settings, task, trainer, module, data, test, resumed.path if resumed else None, context.stop)
 
 
 def _make_trainer(settings: RunSettings, checkpoint_io: AtomicCheckpointIO) -> Trainer:
@@ -120,17 +121,6 @@ def _make_trainer(settings: RunSettings, checkpoint_io: AtomicCheckpointIO) -> T
         enable_progress_bar=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-    )
-
-
-def _context(settings: RunSettings, trainer: Trainer) -> RunContext:
-    return RunContext(
-        run_dir=settings.folder,
-        seed=settings.seed,
-        rank=trainer.global_rank,
-        world_size=trainer.world_size,
-        num_nodes=trainer.num_nodes,
-        stop=Stop(trainer.world_size),
     )
 
 
@@ -164,25 +154,20 @@ def _other_loggers(settings: RunSettings, config: Any, facts: Mapping[str, Any])
     return [settings.logger(settings.folder, run_name=name, tags=settings.tags, config={**config, **facts})]
 
 
-def _connect(trainer: Trainer) -> None:
-    """Let loggers connect now, which would else count as time of the first update."""
-    if trainer.is_global_zero:
-        for logger in trainer.loggers:
-            getattr(logger, "experiment", None)
-
-
 def _fit(run: Run) -> None:
-    path = run.start.path if run.start is not None and run.start.resumes else None
+    path = str(run.resumed_from) if run.resumed_from else None
     try:
         with run.stop.listening():
-            run.trainer.fit(run.module, run.data, ckpt_path=str(path) if path else None, weights_only=True)
+            run.trainer.fit(run.module, run.data, ckpt_path=path, weights_only=True)
     except Interruption as interruption:
-        _say(run.trainer, _stopped_line(run, interruption))
+        saved = "everything" if run.settings.checkpoint_replay == "last" else "everything but the rows of the replay"
+        hint = f"resume with: python -m qtrl.train run_dir={shlex.quote(run.settings.run_dir)} resume=true"
+        _say(run.trainer, f"stopped by {interruption} at env step {run.data.env_steps:,}, {saved} is saved; {hint}")
         raise
     except SIGTERMException:
         sys.exit(SIGTERM_STATUS)  # its own status is 0, which a job script takes for success
     except Exception as error:
-        explained = _explained(run, error, path)
+        explained = _explained(run, error)
         if explained is None:
             raise
         raise explained from error
@@ -190,26 +175,12 @@ def _fit(run: Run) -> None:
         os.environ.pop(HANDED_DOWN, None)
 
 
-def _stopped_line(run: Run, interruption: Interruption) -> str:
-    saved = "everything" if run.settings.checkpoint_replay == "last" else "everything but the rows of the replay"
-    hint = f"resume with: python -m qtrl.train run_dir={shlex.quote(run.settings.run_dir)} resume=true"
-    return f"stopped by {interruption} at env step {run.data.env_steps:,}, {saved} is saved; {hint}"
-
-
-def _explained(run: Run, error: Exception, checkpoint: Path | None) -> Exception | None:
+def _explained(run: Run, error: Exception) -> Exception | None:
     """Return a clearer error, where one is known."""
-    if not isinstance(error, QtrlError) and checkpoint is not None and not run.data.begun:
+    if not isinstance(error, QtrlError) and run.resumed_from is not None and not run.data.begun:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return CheckpointError(f"{checkpoint} does not fit its run (edited, or of another version?): {reason}")
+        return CheckpointError(f"{run.resumed_from} does not fit its run (edited, or of another version?): {reason}")
     return run.task.explain(error, run.module)
-
-
-def _conclude(run: Run) -> float:
-    """Draw and print the result, and return the metric that is asked for."""
-    if run.trainer.is_global_zero:
-        run.task.draw(run.settings.folder)
-    _say(run.trainer, run.test.result())
-    return run.test.score(run.settings.optimized_metric)
 
 
 def _say(trainer: Trainer, line: str) -> None:
