@@ -34,11 +34,7 @@ def publish(part: Path, target: Path) -> None:
 
 
 def new_part(target: Path) -> tuple[int, Path]:
-    """Create an empty temporary file beside `target`, under an unpredictable name.
-
-    Returns:
-        Its descriptor, open for reading and writing, and its path.
-    """
+    """Create a temporary file beside `target` under an unpredictable name; return its descriptor and its path."""
     part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), part
 
@@ -55,20 +51,12 @@ def link(source: Path, target: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file atomically: readers see the old text or the new one.
-
-    Raises:
-        RunFolderError: It cannot be written; the old text is kept.
-    """
+    """Replace a text file as `write_bytes` does."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Replace a JSON file as `write_text` does.
-
-    Raises:
-        RunFolderError: It cannot be written; the old content is kept.
-    """
+    """Replace a JSON file as `write_bytes` does."""
     write_text(path, json.dumps(data, indent=2) + "\n")
 
 
@@ -84,7 +72,7 @@ def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file as `write_text` does.
+    """Replace a file atomically: readers see the old content or the new.
 
     Raises:
         RunFolderError: It cannot be written; the old content is kept.

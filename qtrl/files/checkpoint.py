@@ -22,29 +22,22 @@ MAGIC = b"qtrl-sha256:"
 """First bytes of the trailer, which `torch.load` ignores."""
 TRAILER = len(MAGIC) + hashlib.sha256().digest_size
 ZIP_END = b"PK\x05\x06"
-"""First of the last 22 bytes (the end-of-central-directory record) of an archive that `torch.save` wrote."""
+"""Start of the last 22 bytes of an archive that `torch.save` wrote, its end-of-central-directory record."""
 LARGEST = 2**32
-"""Maximum size of a checkpoint in bytes; the replay is not in it."""
+"""Bytes of a checkpoint; the replay is not in it."""
 PLAIN = (type(None), bool, int, float, str, bytes, torch.Tensor, torch.dtype, torch.device, torch.Size)
 """Allow-list of the types that a checkpoint may hold, apart from built-in containers."""
 
 
 def assert_plain(value: Any, where: str = "checkpoint", seen: set[int] | None = None) -> None:
-    """Refuse a value that is neither a tensor nor plain data, which `torch.load(..., weights_only=True)` may reject.
+    """Raise a CheckpointError that names the first value at or below `where` that is no tensor and no plain data.
 
-    Args:
-        value: The value to walk through; a container that is met again is skipped.
-        where: Its name in errors.
-        seen: Ids of the containers met so far.
-
-    Raises:
-        CheckpointError: Names the path to the first object of another type.
+    `torch.load(..., weights_only=True)` may reject such a value. Containers that were `seen`, by id, are skipped.
     """
     seen = set() if seen is None else seen
-    if type(value) in (dict, OrderedDict, list, tuple, set):
-        if id(value) in seen:
-            return
-        seen.add(id(value))
+    if type(value) in PLAIN or id(value) in seen:
+        return
+    seen.add(id(value))
     if type(value) in (dict, OrderedDict):
         for key, item in value.items():
             assert_plain(key, where, seen)
@@ -52,20 +45,13 @@ def assert_plain(value: Any, where: str = "checkpoint", seen: set[int] | None = 
     elif type(value) in (list, tuple, set):
         for index, item in enumerate(value):
             assert_plain(item, f"{where}[{index}]", seen)
-    elif type(value) not in PLAIN:
-        raise CheckpointError(
-            f"{where} holds a {type(value).__qualname__}; a checkpoint holds tensors and plain data only"
-        )
+    else:
+        kind = type(value).__qualname__
+        raise CheckpointError(f"{where} holds a {kind}; a checkpoint holds tensors and plain data only")
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint with `weights_only=True` and verify its checksum; its contents are still untrusted.
-
-    Args:
-        path: The file.
-
-    Returns:
-        What was saved, tensors on the CPU.
+    """Read a checkpoint onto the CPU, without running code, and verify its checksum; its contents are still untrusted.
 
     Raises:
         CheckpointError: The file is missing, damaged, or not a checkpoint.
@@ -98,7 +84,7 @@ def _archive(path: Path) -> memoryview:
     archive = archive if signed else data
     try:
         parts = zipfile.ZipFile(io.BytesIO(archive)).infolist()
-    except Exception as error:  # so does zipfile
+    except Exception as error:  # zipfile raises nearly anything too
         raise CheckpointError(f"{path} is not a checkpoint: it is no archive") from error
     if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
         raise CheckpointError(f"{path} is not a checkpoint: it is compressed, which torch.save never does")
@@ -108,13 +94,10 @@ def _archive(path: Path) -> memoryview:
 
 
 def read_newest(path: Path) -> tuple[dict[str, Any], Path]:
-    """Read a checkpoint; if it is missing or damaged, warn on stderr and fall back to the previous one.
-
-    Args:
-        path: The checkpoint; the previous one is `.prev` beside it.
+    """Read a checkpoint; if it is missing or damaged, warn on stderr and fall back to `.prev` beside it.
 
     Returns:
-        The checkpoint, and the file that it came from. No file is changed.
+        The checkpoint, and the file that it came from.
 
     Raises:
         CheckpointError: Neither can be read; the message is about `path`.
@@ -151,8 +134,7 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     """Write a checkpoint atomically; the one that it replaces is kept as `.prev`.
 
     Raises:
-        CheckpointError: It holds something other than tensors and plain data, or the file cannot be written; `path` is
-            then unchanged.
+        CheckpointError: It holds other than tensors and plain data, or cannot be written; `path` is then unchanged.
     """
     assert_plain(checkpoint)
     target, part = path.absolute(), None
@@ -160,7 +142,13 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, part = new_part(target)
         with os.fdopen(descriptor, "w+b") as file:
-            _write_with_digest(file, checkpoint)
+            torch.save(checkpoint, file)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").digest()
+            file.seek(0, os.SEEK_END)
+            file.write(MAGIC + digest)
+            file.flush()
+            os.fsync(descriptor)
         if target.exists():
             link(target, target.with_name(target.name + ".prev"))
         publish(part, target)
@@ -170,13 +158,3 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
-
-
-def _write_with_digest(file: Any, checkpoint: dict[str, Any]) -> None:
-    torch.save(checkpoint, file)
-    file.seek(0)
-    digest = hashlib.file_digest(file, "sha256").digest()
-    file.seek(0, os.SEEK_END)
-    file.write(MAGIC + digest)
-    file.flush()
-    os.fsync(file.fileno())

@@ -12,35 +12,27 @@ OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def read_regular(path: Path, *, limit: int) -> bytes:
-    """Read a regular file; its type and size are checked on the open descriptor, so it cannot be swapped in between.
+    """Read a regular file of at most `limit` bytes.
 
-    Args:
-        path: The file; its last component may not be a symbolic link.
-        limit: Maximum size in bytes.
+    Type and size are checked on the open descriptor, so that the file cannot be exchanged in between.
 
     Raises:
         FileNotFoundError: It does not exist.
         RunFolderError: It is a link, not a regular file, too large, or cannot be read.
     """
     try:
-        descriptor = os.open(path, OPENING)
+        with open(path, "rb", opener=lambda name, _: os.open(name, OPENING)) as file:  # noqa: PTH123 - has no opener
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise RunFolderError(f"{path} is no regular file")
+            if found.st_size > limit:
+                raise RunFolderError(f"{path} has {found.st_size:,} bytes, expected at most {limit:,}")
+            return file.read(limit)
     except FileNotFoundError:
         raise
     except OSError as error:
         reason = "it is a link" if error.errno == errno.ELOOP else error.strerror
         raise RunFolderError(f"{path} cannot be read: {reason}; expected a regular file") from error
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise RunFolderError(f"{path} is no regular file")
-        if found.st_size > limit:
-            raise RunFolderError(f"{path} has {found.st_size:,} bytes, expected at most {limit:,}")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(limit)
-    except OSError as error:
-        raise RunFolderError(f"{path} cannot be read: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
 
 
 def check_tree(folder: Path, *, skipped: str, refused: frozenset[str]) -> None:
@@ -54,7 +46,7 @@ def check_tree(folder: Path, *, skipped: str, refused: frozenset[str]) -> None:
     Raises:
         RunFolderError: Names the first link, FIFO, socket, device or refused name.
     """
-    for parent, folders, files in os.walk(folder, onerror=_cannot_look):
+    for parent, folders, files in os.walk(folder, onerror=_raise_unreadable):
         for name in (*folders, *files):
             path = Path(parent, name)
             try:
@@ -72,5 +64,5 @@ def check_tree(folder: Path, *, skipped: str, refused: frozenset[str]) -> None:
             folders[:] = [name for name in folders if name != skipped]
 
 
-def _cannot_look(error: OSError) -> None:
+def _raise_unreadable(error: OSError) -> None:
     raise RunFolderError(f"{error.filename} cannot be read: {error.strerror}") from error

@@ -10,8 +10,7 @@ from pathlib import Path
 LONG, SHORT = "30000", "1000"
 """Iterations of the busy-wait. A short one makes updates slower on free cores, since threads sleep between operations;
 a long one makes them many times slower on busy cores, since the thread that is waited for cannot run."""
-SAMPLES, PAUSE = 20, 2e-3
-"""Samples of the load, and seconds between them."""
+SAMPLES, PAUSE_SECONDS = 20, 2e-3
 LOADAVG = Path("/proc/loadavg")
 
 
@@ -31,5 +30,5 @@ def spin_count() -> str:
 
 def _running() -> int:
     """Return the number of runnable threads on the machine now."""
-    time.sleep(PAUSE)
+    time.sleep(PAUSE_SECONDS)
     return int(LOADAVG.read_text().split()[3].split("/")[0])

@@ -1,7 +1,4 @@
-"""Graceful shutdown: a signal requests it, and the run stops at its next safe point, where everything can be saved.
-
-A watchdog thread ends the process if it does not get there in time.
-"""
+"""Graceful shutdown: a signal requests it, and the run stops at its next safe point, where everything can be saved."""
 
 import faulthandler
 import os
@@ -29,11 +26,7 @@ CHECKS_PER_EXCHANGE = 16
 
 
 class Interruption(SystemExit):
-    """Raised at a safe point after a shutdown was requested; uncaught, the process exits with 128 + the signal number.
-
-    Args:
-        number: The signal that requested it.
-    """
+    """Raised at a safe point after a signal requested a shutdown; uncaught, the process exits with 128 + its number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
@@ -61,11 +54,7 @@ class Stop:
         self._requeue: Callable | None = None
 
     def check(self) -> None:
-        """Stop here if a shutdown was requested; every rank must call this equally often.
-
-        Raises:
-            Interruption: It was.
-        """
+        """Raise an Interruption if a shutdown was requested; every rank must call this equally often."""
         number = self._number
         if self._world_size > 1:
             self._checks += 1
@@ -76,11 +65,7 @@ class Stop:
             raise Interruption(number)
 
     def check_alone(self) -> None:
-        """Check on one rank while others wait for it: does nothing in a run of several ranks.
-
-        Raises:
-            Interruption: A shutdown was requested.
-        """
+        """Check on one rank while others wait for it: does nothing in a run of several ranks."""
         if self._world_size == 1:
             self.check()
 

@@ -8,12 +8,7 @@ import torch
 
 
 def set_threads(count: int | None, world_size: int) -> int:
-    """Set torch's threads for this process and return their number.
-
-    Args:
-        count: The number; None takes `OMP_NUM_THREADS`, or else divides the usable cores among the ranks.
-        world_size: Ranks on this machine.
-    """
+    """Set torch's threads, by default `OMP_NUM_THREADS` or else the usable cores per rank; return their number."""
     cores = len(os.sched_getaffinity(0))
     count = count or int(os.environ.get("OMP_NUM_THREADS") or 0) or max(1, cores // world_size)
     torch.set_num_threads(count)

@@ -5,7 +5,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from qtrl.config.nested import MISSING, at, leaves, shown
@@ -77,7 +77,9 @@ def _apply(wanted: DictConfig, override: Override, composed: DictConfig) -> None
         if OmegaConf.select(wanted, key, default=MISSING) is MISSING and not adds:
             raise ConfigError(f"resume: {key} is no key of the run's config")
         if override.is_delete():
-            _delete(wanted, key)
+            parent, _, name = key.rpartition(".")
+            node = OmegaConf.select(wanted, parent) if parent else wanted
+            del node[name]
         elif not isinstance(override.value(), dict) and OmegaConf.is_dict(OmegaConf.select(composed, key)):
             chosen = OmegaConf.to_container(OmegaConf.select(composed, key), resolve=False)  # a member of a group
             OmegaConf.update(wanted, key, chosen, merge=False, force_add=True)
@@ -85,13 +87,6 @@ def _apply(wanted: DictConfig, override: Override, composed: DictConfig) -> None
             OmegaConf.update(wanted, key, override.value(), force_add=True)
     except OmegaConfBaseException as error:
         raise ConfigError(f"resume: {key} is no key of the run's config") from error
-
-
-def _delete(cfg: DictConfig, key: str) -> None:
-    parent, _, name = key.rpartition(".")
-    node = OmegaConf.select(cfg, parent) if parent else cfg
-    with open_dict(node):
-        del node[name]
 
 
 def _node(override: Override) -> str:
