@@ -139,7 +139,7 @@ class InProcessCollector(Collector):
 
     def collect(self) -> TensorDict:
         """See `Collector`."""
-        rows: TensorDict = next(self._frames).reshape(-1)
+        rows: TensorDict = next(self._frames).squeeze(-1)  # time
         self.begun, self._policy.chosen = False, None
         return rows
 
