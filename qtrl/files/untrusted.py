@@ -21,7 +21,7 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         RunFolderError: It is a link, not a regular file, too large, or cannot be read.
     """
     try:
-        with open(path, "rb", opener=lambda name, _: os.open(name, OPENING)) as file:  # noqa: PTH123 - has no opener
+        with open(path, "rb", opener=lambda name, _: os.open(name, OPENING)) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise RunFolderError(f"{path} is no regular file")

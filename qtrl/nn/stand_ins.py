@@ -1,4 +1,4 @@
-"""Blocks that take the place of a trained agent's block, to see what the agent makes of it.
+"""Blocks that replace a trained agent's block, to see what the agent makes of it.
 
 Shapes: `B` batch, `N` recorded rows, `P` inputs of the block, `Q` its outputs.
 """
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from qtrl.errors import ConfigError
-from qtrl.nn.blocks import Block
+from qtrl.nn.blocks import Block, drawing_from
 from qtrl.nn.gradients import GradientEstimator
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a stand-in may be made of.
+    """What a replacement may be made of.
 
     Attributes:
         block: The agent's own block.
@@ -36,14 +36,14 @@ class FittedSurrogate(Block):
     """
 
     def __init__(self, trained: Trained) -> None:
-        super().__init__(trained.block.n_in, trained.block.n_out, surrogate=False)
+        super().__init__(trained.block.n_in, trained.block.n_out)
         self.estimator = trained.estimator
         with torch.no_grad():
             if self.estimator.logits(trained.q_out.new_zeros(1, self.n_in)) is None:
                 raise ConfigError("no surrogate was fitted to this run's block")
 
     def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return probabilities (B, Q)."""
+        """Return the probabilities."""
         logits = self.estimator.logits(q_in)
         assert logits is not None
         return logits.sigmoid()
@@ -55,11 +55,11 @@ class HeldAtMean(Block):
     value: Tensor
 
     def __init__(self, trained: Trained) -> None:
-        super().__init__(trained.block.n_in, trained.block.n_out, surrogate=False)
+        super().__init__(trained.block.n_in, trained.block.n_out)
         self.register_buffer("value", trained.q_out.mean(dim=0))
 
     def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return the mean (Q,) for each row, (B, Q)."""
+        """Return the mean for each row."""
         return self.value.to(q_in.dtype).expand(len(q_in), -1)
 
 
@@ -72,16 +72,15 @@ class OtherStates(Block):
     q_out: Tensor
 
     def __init__(self, trained: Trained) -> None:
-        super().__init__(trained.block.n_in, trained.block.n_out, surrogate=False)
+        super().__init__(trained.block.n_in, trained.block.n_out)
         self.register_buffer("q_out", trained.q_out)
 
     def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Draw B of the recorded rows, (B, Q); see `Block` for the generator."""
-        if generator is None:
-            raise ConfigError("OtherStates: generator is None, but the rows are drawn: give it a torch.Generator")
-        rows = torch.randint(len(self.q_out), (len(q_in),), generator=generator, device=q_in.device)
+        """Draw B of the recorded rows."""
+        source = drawing_from(generator, self)
+        rows = torch.randint(len(self.q_out), (len(q_in),), generator=source, device=q_in.device)
         return self.q_out[rows].to(q_in.dtype)
 
     def mean(self, q_in: Tensor) -> Tensor:
-        """Return the mean of the recorded rows for each row, (B, Q)."""
+        """Return the mean of the recorded rows for each row."""
         return self.q_out.mean(dim=0).to(q_in.dtype).expand(len(q_in), -1)

@@ -96,7 +96,7 @@ def new_run_dir(settings: RunSettings, config: str) -> Iterator[None]:
 
 @contextmanager
 def resumed_run_dir(path: Path) -> Iterator[dict[str, Any]]:
-    """Lock the folder of a run that resumes, and yield the checkpoint that it resumes from; see `recover_checkpoint`."""
+    """Lock the folder of a run that resumes, and yield the checkpoint that it resumes from."""
     with locked(path):
         checkpoint = recover_checkpoint(path / LAST)
         for folder in (path, (path / LAST).parent):

@@ -1,12 +1,7 @@
 """The exchangeable middle of the hybrid actor: one contract, the paper's four members and controls."""
 
-from qtrl.nn.blocks.base import Block
-from qtrl.nn.blocks.bernoulli import Bernoulli
-from qtrl.nn.blocks.fc import FC
-from qtrl.nn.blocks.fc_matched import FCMatched
-from qtrl.nn.blocks.pqc import PQC
-from qtrl.nn.blocks.rbg import RBG
-from qtrl.nn.blocks.shuffled import Shuffled
-from qtrl.nn.blocks.zeros import Zeros
+from qtrl.nn.blocks.base import Block, drawing_from
+from qtrl.nn.blocks.classical import FC, RBG, Bernoulli, FCMatched, Zeros
+from qtrl.nn.blocks.pqc import PQC, Shuffled
 
-__all__ = ["FC", "PQC", "RBG", "Bernoulli", "Block", "FCMatched", "Shuffled", "Zeros"]
+__all__ = ["FC", "PQC", "RBG", "Bernoulli", "Block", "FCMatched", "Shuffled", "Zeros", "drawing_from"]

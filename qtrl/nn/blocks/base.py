@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from qtrl.errors import ConfigError
 from qtrl.meters import Cost
 from qtrl.nn.sizes import check_sizes
 from qtrl.quantum import Executable
@@ -19,30 +20,33 @@ class Block(nn.Module, ABC):
     Args:
         n_in: Length of an input; angles in radians where the block is a circuit.
         n_out: Length of an output.
-        surrogate: Whether a surrogate is fitted to the block and takes its place in the approximate actor.
+        surrogate: Whether a surrogate is fitted to the block and replaces it in the approximate actor.
 
     Attributes:
-        executable: What runs the block's circuit; None for a block that is none.
+        executable: What runs the block's circuit; None for a block without one.
         returns_readout: Whether outputs are what is read of that circuit, each qubit in its place, as an estimator that
             runs the circuit itself takes for granted.
         readout_error: Probability with which a bit of that circuit is read as the other one.
         gives_probabilities: Whether outputs are bits or means of bits, in [0, 1].
+        has_own_gradient: Whether the block is trained by its own gradient, which a surrogate would cut off.
 
     Raises:
-        ConfigError: A size is below 1.
+        ConfigError: A size is below 1, or a surrogate was asked for where the block has its own gradient.
     """
 
     executable: Executable | None = None
     returns_readout: bool = True
     readout_error: float = 0.0
     gives_probabilities: bool = True
+    has_own_gradient: bool = False
 
-    def __init__(self, n_in: int, n_out: int, *, surrogate: bool) -> None:
+    def __init__(self, n_in: int, n_out: int, *, surrogate: bool = False) -> None:
         super().__init__()
-        check_sizes(type(self).__name__, n_in=n_in, n_out=n_out)
-        self.n_in = n_in
-        self.n_out = n_out
-        self.surrogate = surrogate
+        name = type(self).__name__
+        check_sizes(name, n_in=n_in, n_out=n_out)
+        if surrogate and self.has_own_gradient:
+            raise ConfigError(f"{name}: surrogate is true, but it has its own gradient; set block.surrogate=false")
+        self.n_in, self.n_out, self.surrogate = n_in, n_out, surrogate
 
     @abstractmethod
     def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -72,3 +76,16 @@ class Block(nn.Module, ABC):
     def seconds(self) -> float:
         """Wall-clock seconds that the block's circuit has run so far, gradients included; 0 where there is none."""
         return 0.0 if self.executable is None else self.executable.clock.seconds
+
+
+def drawing_from(generator: torch.Generator | None, block: Block) -> torch.Generator:
+    """Return the generator that a block draws from.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if generator is None:
+        raise ConfigError(
+            f"{type(block).__name__}: generator is None, but it draws: give it a torch.Generator on the device of q_in"
+        )
+    return generator

@@ -1,11 +1,11 @@
-"""The circuit as a block."""
+"""The circuit as a block, and the control whose outputs lose their places."""
 
 import torch
 from torch import Tensor
 
 from qtrl.errors import CircuitError, ConfigError
 from qtrl.meters import Cost
-from qtrl.nn.blocks.base import Block
+from qtrl.nn.blocks.base import Block, drawing_from
 from qtrl.nn.sizes import check_sizes
 from qtrl.quantum import (
     READOUTS,
@@ -28,8 +28,8 @@ class PQC(Block):
     Args:
         n_in: Angles of the circuit.
         n_out: Qubits of the circuit, one output each.
-        circuit: What to run.
-        engine: What runs it.
+        circuit: The circuit.
+        engine: The engine that runs it.
         readout: One of `qtrl.quantum.READOUTS`.
         shots: Measurements of each row, where the readout takes any number.
         readout_error: Probability with which a measured bit is read as the other one, from 0 to 0.5.
@@ -66,18 +66,37 @@ class PQC(Block):
         self.executable = engine.prepare(circuit)
         if readout_needs_exact(readout):
             check_exact(self.executable, f"readout {readout}")
-        self.readout = readout
-        self.shots = shots
-        self.readout_error = readout_error
+        self.readout, self.shots, self.readout_error = readout, shots, readout_error
 
     def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Read (B, n_out) values in [0, 1] out of the circuit for angles (B, n_in)."""
+        """Read values in [0, 1] out of the circuit for angles."""
         return READOUTS[self.readout](self.executable, q_in.detach(), self.shots, generator, self.readout_error)
 
     def mean(self, q_in: Tensor) -> Tensor:
-        """Return the exact mean of the readout, (B, n_out) in [0, 1]; runs one circuit for each row."""
+        """Return the exact mean of the readout; runs one circuit for each row."""
         return mean_readout(self.readout, self.executable, q_in.detach(), self.shots, self.readout_error)
 
     def cost(self, batch: int) -> Cost:
         """Return one circuit for each row, and the shots that the readout takes of it."""
         return Cost(circuits=batch, shots=batch * n_shots(self.readout, self.shots))
+
+
+class Shuffled(PQC):
+    """Run the circuit, then put the outputs of each row in a random order, drawn anew at every call.
+
+    The values are the circuit's own, and as random; which qubit said what is lost. How many ones there are is left.
+    """
+
+    returns_readout = False
+
+    def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Read values in [0, 1] out of the circuit, in random order."""
+        source = drawing_from(generator, self)
+        q_out = super().forward(q_in, source)
+        keys = torch.rand(q_out.shape, generator=source, device=q_out.device)
+        return q_out.gather(1, keys.argsort(dim=1))
+
+    def mean(self, q_in: Tensor) -> Tensor:
+        """Return the exact mean over draws and orders: the same for every output of a row."""
+        means = super().mean(q_in)
+        return means.mean(dim=1, keepdim=True).expand_as(means)

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from qtrl.errors import ConfigError
 from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
+from qtrl.quantum import Executable
 from qtrl.surrogate import FitResult
 
 PAIRS = ("stored", "fresh")
@@ -19,6 +21,10 @@ class GradientEstimator(nn.Module, ABC):
 
     The block is handed to each call and never kept, so an estimator's parameters are its own alone.
 
+    Args:
+        n_in: Inputs of the block.
+        n_out: Outputs of the block.
+
     Attributes:
         pairs: Which pairs `fit` wants, one of `PAIRS`.
         fit_every_updates: Updates from one `fit` to the next.
@@ -27,8 +33,11 @@ class GradientEstimator(nn.Module, ABC):
     pairs: str = "stored"
     fit_every_updates: int = 1
 
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+
     def check(self, block: Block) -> None:
-        """Refuse a block that this estimator cannot stand in for, before a run begins.
+        """Refuse a block that this estimator cannot replace, before a run begins.
 
         Raises:
             QtrlError: With what the block lacks and what to set.
@@ -39,9 +48,9 @@ class GradientEstimator(nn.Module, ABC):
         """Return q_out (B, n_out) for q_in (B, n_in), with the estimated gradient to `q_in`.
 
         Args:
-            block: The block that is stood in for; run only where the estimator needs its value.
+            block: The block that is replaced; run only where the estimator needs its value.
             q_in: Shape (B, n_in).
-            generator: Feeds the block's random draws.
+            generator: Source of random draws, those of a backward pass included.
         """
 
     def fit(
@@ -66,19 +75,62 @@ class GradientEstimator(nn.Module, ABC):
 
     @property
     def trainable(self) -> bool:
-        """Whether there are parameters to fit, frozen for the moment or not."""
+        """Whether there are parameters to fit, held fixed at the moment or not."""
         return any(True for _ in self.parameters())
 
     def logits(self, q_in: Tensor) -> Tensor | None:
         """Return the logits (B, n_out) of the model of the block that was fitted; None where there is none."""
         return None
 
-    @abstractmethod
     def cost(self, block: Block, batch: int, *, gradient: bool) -> Cost:
-        """Return what one call runs on the real block and its circuit.
+        """Return what one call runs on the real block and its circuit: one run of the block, unless overridden.
 
         Args:
-            block: The block that is stood in for.
+            block: The block that is replaced.
             batch: Rows of the call.
             gradient: Whether a backward pass to `q_in` follows the forward pass, and belongs to the cost.
         """
+        return block.cost(batch)
+
+
+class Direct(GradientEstimator):
+    """Run the block and let autograd do what it does: all for `fc`, nothing for blocks without a gradient."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+
+    def forward(self, block: Block, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return the block's own output."""
+        return block(q_in, generator)
+
+
+class ZeroEstimator(GradientEstimator):
+    """Return what the block reads, and let no gradient through.
+
+    PreDNN then learns by the links alone: what an estimator is worth is its distance from this one.
+    """
+
+    @torch.no_grad()
+    def forward(self, block: Block, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return the block's output, detached."""
+        return block(q_in, generator)
+
+
+def executable_of(block: Block, estimator: GradientEstimator) -> Executable:
+    """Return what runs the block's circuit, for an estimator that runs it itself.
+
+    Raises:
+        ConfigError: The block has no circuit, or does not return what is read of it; says what to set.
+    """
+    owner, name = type(estimator).__name__, type(block).__name__
+    if block.executable is None:
+        raise ConfigError(
+            f"{owner}: block {name} has no circuit to take a gradient of; "
+            "set block=pqc, block.surrogate=false or gradient=qtdnn"
+        )
+    if not block.returns_readout:
+        raise ConfigError(
+            f"{owner}: runs the circuit itself and would miss what block {name} does to its outputs; "
+            "set block=pqc, gradient=qtdnn or gradient=zero"
+        )
+    return block.executable

@@ -45,7 +45,7 @@ class QtDNNEstimator(GradientEstimator):
         fit_batches: int = 1,
         fit_epochs: int = 1,
     ) -> None:
-        super().__init__()
+        super().__init__(n_in, n_out)
         if value not in VALUES:
             raise ConfigError(f"QtDNNEstimator: value is {value!r}, expected one of {', '.join(VALUES)}")
         if pairs not in PAIRS:
@@ -53,14 +53,11 @@ class QtDNNEstimator(GradientEstimator):
         sizes = {"fit_every_updates": fit_every_updates, "fit_batches": fit_batches, "fit_epochs": fit_epochs}
         check_sizes("QtDNNEstimator", **sizes)
         self.net = QtDNN(n_in, default_hidden(n_out) if hidden is None else hidden, n_out)
-        self.value = value
-        self.pairs = pairs
-        self.fit_every_updates = fit_every_updates
-        self.fit_batches = fit_batches
-        self.fit_epochs = fit_epochs
+        self.value, self.pairs, self.fit_every_updates = value, pairs, fit_every_updates
+        self.fit_batches, self.fit_epochs = fit_batches, fit_epochs
 
     def forward(self, block: Block, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return probabilities (B, n_out), or the block's output in their place."""
+        """Return probabilities, or the block's output in their place."""
         block_out = None
         if self.value == "block":
             with torch.no_grad():
