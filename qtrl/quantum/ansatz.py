@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
@@ -65,13 +66,7 @@ def efficient_su2(
 
     Source: the name and the shape are Qiskit's; hardware-efficient circuits were proposed in arXiv:1704.05018.
     """
-    _check_sizes("efficient_su2", n_qubits, reps, rotations, entanglement)
-    width = n_qubits * len(rotations)
-    gates = _rotations(n_qubits, rotations, 0)
-    for rep in range(reps):
-        gates += [Gate("cx", pair) for pair in ENTANGLEMENTS[entanglement](n_qubits, rep)]
-        gates += _rotations(n_qubits, rotations, (rep + 1) * width)
-    return Circuit(n_qubits, tuple(gates))
+    return _layers("efficient_su2", n_qubits, reps, rotations, entanglement, reupload=False)
 
 
 def data_reuploading(
@@ -88,14 +83,7 @@ def data_reuploading(
 
     Source: re-uploading, with own angles beside the data in each layer: arXiv:1907.02085.
     """
-    _check_sizes("data_reuploading", n_qubits, reps, rotations, entanglement, fewest_reps=1)
-    width = n_qubits * len(rotations)
-    gates: list[Gate] = []
-    for rep in range(reps):
-        gates += _rotations(n_qubits, rotations, 0)
-        gates += [Gate("cx", pair) for pair in ENTANGLEMENTS[entanglement](n_qubits, rep)]
-        gates += _rotations(n_qubits, rotations, (rep + 1) * width)
-    return Circuit(n_qubits, tuple(gates))
+    return _layers("data_reuploading", n_qubits, reps, rotations, entanglement, reupload=True)
 
 
 def fix_angles(circuit: Circuit, seed: int) -> Circuit:
@@ -123,22 +111,25 @@ def fixed_angles(family: Callable[..., Circuit], *, seed: int, **sizes: Any) -> 
     return fix_angles(family(**sizes), seed)
 
 
-def _rotations(n_qubits: int, rotations: Sequence[str], first_angle: int) -> list[Gate]:
-    placed = enumerate((name, qubit) for name in rotations for qubit in range(n_qubits))
-    return [Gate(name, (qubit,), (first_angle + position,)) for position, (name, qubit) in placed]
-
-
-def _check_sizes(
-    family: str, n_qubits: int, reps: int, rotations: Sequence[str], entanglement: str, fewest_reps: int = 0
-) -> None:
+def _layers(
+    family: str, n_qubits: int, reps: int, rotations: Sequence[str], entanglement: str, *, reupload: bool
+) -> Circuit:
     known = [name for name, gate in GATES.items() if (gate.n_qubits, gate.n_angles) == (1, 1)]
     if n_qubits < 1:
         raise CircuitError(f"{family} needs at least 1 qubit, got n_qubits={n_qubits}")
-    if reps < fewest_reps:
-        raise CircuitError(f"{family} needs {fewest_reps} or more repetitions, got reps={reps}")
+    if reps < reupload:
+        raise CircuitError(f"{family} needs {int(reupload)} or more repetitions, got reps={reps}")
     if entanglement not in ENTANGLEMENTS:
         raise CircuitError(f"unknown entanglement {entanglement!r}, expected one of {', '.join(ENTANGLEMENTS)}")
     unknown = [name for name in rotations if name not in known]
     if unknown or not rotations:
         got = repr(unknown[0]) if unknown else "none"
         raise CircuitError(f"unknown rotation {got}, expected one or more of {', '.join(known)}")
+    places, columns = count(), [(name, qubit) for name in rotations for qubit in range(n_qubits)]
+    upload = [Gate(name, (qubit,), (next(places),)) for name, qubit in columns]
+    gates = list(upload)
+    for rep in range(reps):
+        gates += upload if rep and reupload else []
+        gates += [Gate("cx", pair) for pair in ENTANGLEMENTS[entanglement](n_qubits, rep)]
+        gates += [Gate(name, (qubit,), (next(places),)) for name, qubit in columns]
+    return Circuit(n_qubits, tuple(gates))

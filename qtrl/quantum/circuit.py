@@ -74,15 +74,7 @@ class Circuit:
 
     @classmethod
     def from_gates(cls, n_qubits: int, gates: Iterable[Sequence[str | int]]) -> "Circuit":
-        """Build a circuit whose angles are numbered in gate order.
-
-        Args:
-            n_qubits: At least 1.
-            gates: Name and qubits of each gate, such as `("ry", 0)` or `("cx", 0, 1)`.
-
-        Raises:
-            CircuitError: As the class does.
-        """
+        """Build a circuit, its angles numbered in gate order, of gates such as `("ry", 0)` or `("cx", 0, 1)`."""
         placed: list[Gate] = []
         n_angles = 0
         for name, *qubits in gates:

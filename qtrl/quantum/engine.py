@@ -24,6 +24,11 @@ def bits_of(indices: Tensor, n_qubits: int) -> Tensor:
     return (indices.unsqueeze(-1) >> shifts) & 1
 
 
+def uniform_draws(angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
+    """Draw numbers (B, S) from [0, 1) in double precision for angles (B, P)."""
+    return torch.rand(len(angles), shots, dtype=torch.float64, device=angles.device, generator=generator)
+
+
 class Executable:
     """A circuit made ready by an engine.
 
@@ -71,8 +76,8 @@ class Executable:
     def _sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         """Draw for angles (B, places) the indices (B, shots) of basis states; -1 for rows of NaN."""
         cumulative = self._probabilities(angles).double().cumsum(dim=1)
-        draws = torch.rand(len(angles), shots, dtype=torch.float64, device=angles.device, generator=generator)
-        indices = torch.searchsorted(cumulative, draws * cumulative[:, -1:], right=True)
+        draws = uniform_draws(angles, shots, generator) * cumulative[:, -1:]
+        indices = torch.searchsorted(cumulative, draws, right=True)
         finite = torch.isfinite(cumulative[:, -1:])
         return torch.where(finite, indices.clamp(max=cumulative.shape[1] - 1), -1)
 

@@ -49,7 +49,12 @@ def mean(
     if generator is None:
         raise CircuitError("this readout draws at random: give it a torch.Generator on the device of the angles")
     marginals = executable.marginals(angles, shots, generator)
-    return _flip_some(marginals, shots, readout_error, generator) if readout_error else marginals
+    if not readout_error:
+        return marginals
+    ones = (marginals.double() * shots).round()  # flipping the bits behind them is a binomial draw of both counts
+    counts = torch.stack([ones, shots - ones]).nan_to_num(0.0)  # for NaN `binomial` might never end
+    flipped = torch.binomial(counts, torch.full_like(counts, readout_error), generator=generator)
+    return ((ones - flipped[0] + flipped[1]) / shots).to(marginals.dtype)
 
 
 @torch.no_grad()
@@ -69,8 +74,11 @@ def most_probable(
     check_readout_error(readout_error)
     probabilities = executable.probabilities(angles)
     n_qubits = executable.circuit.n_qubits
-    if readout_error:
-        probabilities = _confuse(probabilities, n_qubits, readout_error)
+    if readout_error:  # the distribution of the strings as read
+        read = probabilities.unflatten(1, [2] * n_qubits)
+        for qubit in range(n_qubits):
+            read = torch.lerp(read, read.flip(1 + qubit), readout_error)
+        probabilities = read.flatten(1)
     return bits_of(probabilities.argmax(dim=1), n_qubits).to(angles.dtype)
 
 
@@ -95,30 +103,8 @@ def check_readout_error(readout_error: float) -> None:
         raise ConfigError(f"readout_error is {readout_error}, expected a probability from 0 to 0.5")
 
 
-def _flip_some(marginals: Tensor, shots: int, readout_error: float, generator: torch.Generator) -> Tensor:
-    """Flip each bit behind the marginals (B, n) with the probability `readout_error`: binomial draws of both counts."""
-    ones = (marginals.double() * shots).round()
-    counts = torch.stack([ones, shots - ones]).nan_to_num(0.0)  # for NaN `binomial` might never end
-    flipped = torch.binomial(counts, torch.full_like(counts, readout_error), generator=generator)
-    return ((ones - flipped[0] + flipped[1]) / shots).to(marginals.dtype)
-
-
-def _confuse(probabilities: Tensor, n_qubits: int, readout_error: float) -> Tensor:
-    """Return the distribution (B, 2**n) of the strings as read with a readout error."""
-    read = probabilities.unflatten(1, [2] * n_qubits)
-    for qubit in range(n_qubits):
-        read = torch.lerp(read, read.flip(1 + qubit), readout_error)
-    return read.flatten(1)
-
-
 READOUTS: Mapping[str, Readout] = MappingProxyType(
-    {
-        "sample": sample,
-        "mean": mean,
-        "majority": majority,
-        "most_probable": most_probable,
-        "expectation": expectation,
-    }
+    dict(sample=sample, mean=mean, majority=majority, most_probable=most_probable, expectation=expectation)
 )
 """Name to readout."""
 

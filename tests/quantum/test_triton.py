@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from qtrl.errors import CircuitError, EngineError
 from qtrl.quantum import GATES, READOUTS, Circuit, Gate, efficient_su2, make_engine
-from qtrl.quantum.engines.gpu.program import make_program
+from qtrl.quantum.engines.triton import make_program
 
 interpreted = pytest.mark.skipif(torch.cuda.is_available(), reason="kernels are compiled where there is a GPU")
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

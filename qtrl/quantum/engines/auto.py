@@ -58,10 +58,10 @@ class AutoExecutable(Executable):
         """Leave it to the engine that is picked."""
 
     def _probabilities(self, angles: Tensor) -> Tensor:
-        return self._pick_exact(angles)._probabilities(angles)
+        return self._pick_for(angles, exact=True)._probabilities(angles)
 
     def _expectations(self, angles: Tensor) -> Tensor:
-        return self._pick_exact(angles)._expectations(angles)
+        return self._pick_for(angles, exact=True)._expectations(angles)
 
     def _sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         return self._pick_for(angles)._sample(angles, shots, generator)
@@ -69,14 +69,11 @@ class AutoExecutable(Executable):
     def _ones(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         return self._pick_for(angles)._ones(angles, shots, generator)
 
-    def _pick_exact(self, angles: Tensor) -> Executable:
-        executable = self._pick_for(angles, exact=True)
-        check_exact(executable, f"exact values of angles on {angles.device}")
-        return executable
-
     def _pick_for(self, angles: Tensor, *, exact: bool = False) -> Executable:
         gradient = angles.requires_grad and torch.is_grad_enabled()
         executable = self._pick(angles.device, angles.dtype, gradient, exact)
+        if exact:
+            check_exact(executable, f"exact values of angles on {angles.device}")
         executable._check_finite(angles)
         return executable
 

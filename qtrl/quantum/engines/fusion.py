@@ -6,8 +6,8 @@ Consecutive gates of one qubit become one *column*: a 2x2 matrix for each qubit,
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby, pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,24 +20,21 @@ MAX_GROUP = 5  # most qubits in a group: a 32x32 matrix is quick to multiply wit
 MAX_PHASED = 14  # most qubits at which phases are joined: their weights take 2**n numbers for each angle
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """Gates of one qubit that act together."""
 
     gates: tuple[tuple[Gate, ...], ...]  # for each qubit, in the order in which they act
-    index: int  # among the columns of the circuit
+    position: int  # among the columns of the circuit
     active: tuple[int, ...]  # groups of which at least one qubit has a gate
 
 
-@dataclass(frozen=True)
-class Permutation:
+class Permutation(NamedTuple):
     """A relabelling of basis states: new amplitude i is old amplitude `sources[i]`, sources (2**n)."""
 
     sources: Tensor
 
 
-@dataclass(frozen=True)
-class Phases:
+class Phases(NamedTuple):
     """Phases of basis states: basis state x is multiplied by exp(i (offsets[x] + angles @ weights[:, x]))."""
 
     angles: Tensor  # (K) their places in the angle vector
@@ -45,8 +42,7 @@ class Phases:
     offsets: Tensor  # (2**n) in double precision
 
 
-@dataclass(frozen=True)
-class Single:
+class Single(NamedTuple):
     """A gate that acts by itself; `angles` (k) are their places in the angle vector."""
 
     name: str
@@ -57,17 +53,15 @@ class Single:
 Step = Column | Permutation | Phases | Single
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """All gates of one name at one depth: K gates of k angles, `angles` (K * k) their places in the angle vector."""
 
     name: str
-    count: int
+    n_gates: int
     angles: Tensor
 
 
-@dataclass(frozen=True)
-class Depth:
+class Depth(NamedTuple):
     """The d-th gates of every qubit of every column, by name.
 
     For each qubit of each group of each column, `slots` has the place of its matrix in the families joined and followed
@@ -78,8 +72,7 @@ class Depth:
     slots: Tensor | None
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What the engine executes."""
 
     groups: tuple[tuple[int, int], ...]  # first qubit and number of qubits of each
@@ -158,7 +151,11 @@ def _phases(gates: Iterable[Gate], n_qubits: int, device: torch.device) -> Phase
 def _depth(
     columns: list[Column], depth: int, groups: tuple[tuple[int, int], ...], width: int, device: torch.device
 ) -> Depth:
-    placed = _placed(columns, depth, groups, width)
+    placed: list[Gate | None] = []
+    for column in columns:
+        for low, size in groups:
+            placed += [None] * (width - size)
+            placed += [gates[depth] if depth < len(gates) else None for gates in column.gates[low : low + size]]
     ordered = sorted([(slot, gate) for slot, gate in enumerate(placed) if gate], key=lambda member: member[1].name)
     families = []
     for name, run in groupby(ordered, lambda member: member[1].name):
@@ -170,12 +167,3 @@ def _depth(
         slots[slot] = place
     in_order = slots == list(range(len(ordered)))
     return Depth(tuple(families), None if in_order else torch.tensor(slots, dtype=torch.long, device=device))
-
-
-def _placed(columns: list[Column], depth: int, groups: tuple[tuple[int, int], ...], width: int) -> list[Gate | None]:
-    placed: list[Gate | None] = []
-    for column in columns:
-        for low, size in groups:
-            placed += [None] * (width - size)
-            placed += [gates[depth] if depth < len(gates) else None for gates in column.gates[low : low + size]]
-    return placed

@@ -8,8 +8,7 @@ from typing import NamedTuple
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engines.steps import Affine, Flip, Phase, Step, Turn, steps_of
 
-Matrix = tuple[int, ...]
-"""A square matrix over GF(2): entry b is the image of bit b, as a mask."""
+Matrix = tuple[int, ...]  # square over GF(2): entry b is the image of bit b, as a mask
 
 
 @dataclass
@@ -19,6 +18,15 @@ class Layer:
     flips: list[Flip] = field(default_factory=list)  # what the map is made of, in order
     turns: dict[int, Affine] = field(default_factory=dict)  # angle of each turned bit
     phases: dict[int, Affine] = field(default_factory=dict)  # angle of each mask
+
+    def add(self, step: Step) -> None:
+        """Join a step to those of its kind."""
+        if isinstance(step, Flip):
+            self.flips.append(step)
+        elif isinstance(step, Turn):
+            self.turns[step.bit] = self.turns.get(step.bit, Affine()) + step.angle
+        else:
+            self.phases[step.mask] = self.phases.get(step.mask, Affine()) + step.angle
 
     def matrix(self, n_bits: int) -> Matrix:
         """Return the map as a matrix."""
@@ -110,7 +118,7 @@ def _slide(layers: list[Layer], step: Step) -> None:
     if found is None:
         layers.append(Layer())
         found = layers[-1], step
-    _join(*found)
+    found[0].add(found[1])
 
 
 def _mask(step: Step) -> int:
@@ -128,12 +136,3 @@ def _before_flips(step: Step, flips: list[Flip]) -> Step | None:
             mask ^= (mask >> flip.target & 1) << flip.control
         return Phase(mask, step.angle) if mask.bit_count() <= step.mask.bit_count() else None
     return None if any(_mask(step) & _mask(flip) for flip in flips) else step
-
-
-def _join(layer: Layer, step: Step) -> None:
-    if isinstance(step, Flip):
-        layer.flips.append(step)
-    elif isinstance(step, Turn):
-        layer.turns[step.bit] = layer.turns.get(step.bit, Affine()) + step.angle
-    else:
-        layer.phases[step.mask] = layer.phases.get(step.mask, Affine()) + step.angle

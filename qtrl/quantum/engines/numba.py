@@ -1,25 +1,28 @@
 """The engine `numba`: a compiled CPU kernel that runs a sample's whole circuit with its state in the L1 cache."""
 
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
+from qtrl.quantum.autograd import attach_gradient
 from qtrl.quantum.checks import Capabilities, check_finite, import_package
 from qtrl.quantum.circuit import Circuit
-from qtrl.quantum.engine import Engine, Executable
+from qtrl.quantum.engine import Engine, Executable, uniform_draws
 from qtrl.quantum.engines.cpu.threads import in_parts
 from qtrl.quantum.gates import GATES
 
-_PART = 2**18
-"""Amplitudes times layers in one thread's unit of work: about a third of a millisecond."""
+_PART = 2**18  # amplitudes times layers in one thread's unit of work: about a third of a millisecond
 
-_NO_FLOATS, _NO_DRAWS, _NO_SAMPLES = np.empty((0, 0), np.float32), np.empty((0, 0)), np.empty((0, 0), np.int64)
+_NO_OUTPUTS: dict[str, np.ndarray] = {
+    "probabilities": np.empty((0, 0), np.float32),
+    "expectations": np.empty((0, 0), np.float32),
+    "draws": np.empty((0, 0)),
+    "samples": np.empty((0, 0), np.int64),
+    "ones": np.empty((0, 0), np.float32),
+}
 
 
 class NumbaExecutable(Executable):
@@ -30,42 +33,38 @@ class NumbaExecutable(Executable):
         from qtrl.quantum.engines.cpu.program import make_program
 
         self._program = make_program(circuit)
-        amplitudes = max(1, len(self._program.maps)) * 2**self._program.n_bits
-        self._rows_per_part = max(1, _PART // amplitudes)
+        self._rows_per_part = max(1, _PART // (len(self._program.maps) * 2**self._program.n_bits))
 
     def _probabilities(self, angles: Tensor) -> Tensor:
-        return self._differentiable(angles, of_bits=False)
+        return self._exact_values(angles, of_bits=False)
 
     def _expectations(self, angles: Tensor) -> Tensor:
-        return self._differentiable(angles, of_bits=True)
+        return self._exact_values(angles, of_bits=True)
 
     def _check_finite(self, angles: Tensor) -> None:
         """Leave it to the kernel, which checks every angle as it reads it."""
 
-    def _differentiable(self, angles: Tensor, *, of_bits: bool) -> Tensor:
-        if angles.requires_grad and torch.is_grad_enabled():
-            return _Exact.apply(angles, self, of_bits)
-        return self.exact(angles, of_bits)  # `Function.apply` costs more than a sample
-
     def _sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         samples = np.empty((len(angles), shots), np.int64)
-        self._run(angles, draws=_uniform(angles, shots, generator), samples=samples)
+        self._run(angles, draws=uniform_draws(angles, shots, generator).numpy(), samples=samples)
         return torch.from_numpy(samples)
 
     def _ones(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         ones = np.empty((len(angles), self.circuit.n_qubits), np.float32)
-        self._run(angles, draws=_uniform(angles, shots, generator), ones=ones)
+        self._run(angles, draws=uniform_draws(angles, shots, generator).numpy(), ones=ones)
         return torch.from_numpy(ones)
 
-    def exact(self, angles: Tensor, of_bits: bool) -> Tensor:
-        """Compute expectations (B, n) or else probabilities (B, 2**n), in float32 and without autograd."""
+    def _exact_values(self, angles: Tensor, *, of_bits: bool) -> Tensor:
+        """Compute expectations (B, n) or else probabilities (B, 2**n), in float32."""
         width = self.circuit.n_qubits if of_bits else 2**self.circuit.n_qubits
         out = np.empty((len(angles), width), np.float32)
         self._run(angles, **{"expectations" if of_bits else "probabilities": out})
+        if angles.requires_grad and torch.is_grad_enabled():  # a `Function` costs more than a sample
+            return attach_gradient(angles, torch.from_numpy(out), partial(self._gradient, of_bits))
         return torch.from_numpy(out)
 
-    def gradient(self, angles: Tensor, of_bits: bool, grad_out: Tensor) -> Tensor:
-        """Return the vector-Jacobian product (B, places) of `exact` by the adjoint method, in float64."""
+    def _gradient(self, of_bits: bool, angles: Tensor, grad_out: Tensor) -> Tensor:
+        """Return the vector-Jacobian product (B, places) of exact values by the adjoint method, computed in float64."""
         rows, values = _rows(angles), grad_out.detach().float().contiguous().numpy()
         gradients = np.zeros(rows.shape)
 
@@ -73,19 +72,10 @@ class NumbaExecutable(Executable):
             _kernel().gradient(self._program, rows[part], of_bits, values[part], gradients[part])
 
         in_parts(work, len(rows), self._rows_per_part)
-        return torch.from_numpy(gradients)
+        return torch.from_numpy(gradients).to(angles.dtype)
 
-    def _run(
-        self,
-        angles: Tensor,
-        *,
-        probabilities: np.ndarray = _NO_FLOATS,
-        expectations: np.ndarray = _NO_FLOATS,
-        draws: np.ndarray = _NO_DRAWS,
-        samples: np.ndarray = _NO_SAMPLES,
-        ones: np.ndarray = _NO_FLOATS,
-    ) -> None:
-        rows, outputs = _rows(angles), (probabilities, expectations, draws, samples, ones)
+    def _run(self, angles: Tensor, **wanted: np.ndarray) -> None:
+        rows, outputs = _rows(angles), (_NO_OUTPUTS | wanted).values()
         run = _kernel().run
         if len(rows) <= self._rows_per_part:  # keeps the overhead of a single sample small
             finite = run(self._program, rows, *outputs)
@@ -102,40 +92,21 @@ class NumbaExecutable(Executable):
             check_finite(angles)
 
 
-class _Exact(Function):
-    """Expectations or probabilities with the adjoint gradient."""
-
-    @staticmethod
-    def forward(context: Any, angles: Tensor, executable: NumbaExecutable, of_bits: bool) -> Tensor:
-        context.save_for_backward(angles)
-        context.executable, context.of_bits = executable, of_bits
-        return executable.exact(angles, of_bits)
-
-    @staticmethod
-    @once_differentiable
-    def backward(context: Any, grad_out: Tensor) -> tuple[Tensor, None, None]:
-        (angles,) = context.saved_tensors
-        gradient = context.executable.gradient(angles, context.of_bits, grad_out)
-        return gradient.to(angles.dtype), None, None
-
-
 @cache
 def _kernel() -> ModuleType:
     """Import the kernel when it is first called: numba is slow to import."""
-    from qtrl.quantum.engines.compile_notice import announce_compiling
+    from numba.core.event import register
+
+    from qtrl.quantum.engines.compile_notice import CompilingNotice
     from qtrl.quantum.engines.cpu import kernel
 
-    announce_compiling(kernel.run, kernel.gradient)
+    register("numba:compile", CompilingNotice(kernel.run, kernel.gradient))
     return kernel
 
 
 def _rows(angles: Tensor) -> np.ndarray:
     plain = angles.detach() if angles.requires_grad else angles
     return np.ascontiguousarray(plain.numpy(), np.float64)
-
-
-def _uniform(angles: Tensor, shots: int, generator: torch.Generator) -> np.ndarray:
-    return torch.rand(len(angles), shots, dtype=torch.float64, generator=generator).numpy()
 
 
 class NumbaEngine(Engine):

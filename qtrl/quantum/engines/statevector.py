@@ -15,8 +15,8 @@ from qtrl.quantum.engine import Engine, Executable
 from qtrl.quantum.engines.fusion import Column, Depth, Permutation, Phases, Plan, Single, make_plan
 from qtrl.quantum.gates import GATES
 
-_CPU_BYTES, _ACCELERATOR_BYTES = 2**24, 2**30
-"""Memory for one part of a batch: on a CPU what fits into its caches, else a small part of the device's."""
+_CPU_BYTES = 2**24  # for one part of a batch: what fits into the caches
+_ACCELERATOR_BYTES = 2**30  # a small part of the device's memory
 
 
 class StatevectorExecutable(Executable):
@@ -66,13 +66,18 @@ def _run(plan: Plan, angles: Tensor, n_qubits: int) -> Tensor:
     state: Tensor | None = None
     for step in plan.steps:
         if isinstance(step, Column):
-            state = _product_state(columns[step.index]) if state is None else _apply_column(state, step, plan, columns)
+            state = (
+                _product_state(columns[step.position]) if state is None else _apply_column(state, step, plan, columns)
+            )
             continue
         state = _zero_state(angles, n_qubits) if state is None else state
         if isinstance(step, Permutation):
             state = state.gather(1, step.sources.expand(batch, -1))
         elif isinstance(step, Phases):
-            state = state * _phase_factors(step, angles)
+            # A product in double precision is never rounded to TF32.
+            chosen = angles.index_select(1, step.angles).double()
+            phases = torch.addmm(step.offsets, chosen, step.weights).to(angles.dtype)
+            state = state * torch.complex(torch.cos(phases), torch.sin(phases))
         else:
             state = _apply_gate(state, step, angles, n_qubits)
     return _zero_state(angles, n_qubits) if state is None else state
@@ -102,7 +107,7 @@ def _depth_matrices(depth: Depth, angles: Tensor) -> Tensor:
     pool = []
     for family in depth.families:
         gate = GATES[family.name]
-        pool.append(gate.matrix(angles.index_select(1, family.angles).view(batch, family.count, gate.n_angles)))
+        pool.append(gate.matrix(angles.index_select(1, family.angles).view(batch, family.n_gates, gate.n_angles)))
     if depth.slots is None:
         return torch.cat(pool, dim=1) if len(pool) > 1 else pool[0]
     identity = torch.eye(2, dtype=pool[0].dtype, device=angles.device).expand(batch, 1, 2, 2)
@@ -136,7 +141,7 @@ def _apply_column(state: Tensor, column: Column, plan: Plan, columns: list[list[
     batch, length = state.shape
     for group in column.active:
         low, size = plan.groups[group]
-        matrix = columns[column.index][group]
+        matrix = columns[column.position][group]
         before, after = 2**low, length // 2 ** (low + size)
         if before == 1:
             state = torch.bmm(matrix, state.view(batch, 2**size, after))
@@ -146,12 +151,6 @@ def _apply_column(state: Tensor, column: Column, plan: Plan, columns: list[list[
             state = matrix.unsqueeze(1) @ state.view(batch, before, 2**size, after)
         state = state.reshape(batch, length)
     return state
-
-
-def _phase_factors(step: Phases, angles: Tensor) -> Tensor:
-    # A product in double precision is never rounded to TF32.
-    phases = torch.addmm(step.offsets, angles.index_select(1, step.angles).double(), step.weights).to(angles.dtype)
-    return torch.complex(torch.cos(phases), torch.sin(phases))
 
 
 def _apply_gate(state: Tensor, gate: Single, angles: Tensor, n_qubits: int) -> Tensor:

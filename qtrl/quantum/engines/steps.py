@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import pi
 from types import MappingProxyType
+from typing import NamedTuple
 
 from qtrl.quantum.circuit import Gate
 
@@ -32,24 +33,21 @@ class Affine:
         return Affine(self.offset * factor, tuple((place, value * factor) for place, value in self.terms))
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """An RY on one bit."""
 
     bit: int
     angle: Affine
 
 
-@dataclass(frozen=True)
-class Phase:
+class Phase(NamedTuple):
     """A phase on the parity of the bits in a mask."""
 
     mask: int
     angle: Affine
 
 
-@dataclass(frozen=True)
-class Flip:
+class Flip(NamedTuple):
     """A CX on bits."""
 
     control: int

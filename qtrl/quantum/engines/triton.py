@@ -1,20 +1,82 @@
 """The engine `triton`: one GPU kernel for collection, sampling and tests, without gradients (package triton)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from qtrl.quantum.checks import Capabilities, import_package
 from qtrl.quantum.circuit import Circuit
-from qtrl.quantum.engine import Engine, Executable
-from qtrl.quantum.engines.gpu.program import Program, make_program
+from qtrl.quantum.engine import Engine, Executable, uniform_draws
+from qtrl.quantum.engines.lowering import Matrix, lower, tabulate
+from qtrl.quantum.engines.steps import Affine
 from qtrl.quantum.gates import GATES
 
 _AMPLITUDES_PER_THREAD = 8
+
+
+class Program(NamedTuple):
+    """Layers and the angles that their steps take from *slots*, each the sum of a constant and of scaled angles.
+
+    The first slot is the angle 0. It stands where a layer has no turn or no phase on a bit, so that kernels need no
+    branch there.
+
+    Shapes: `L` layers, `M` different maps, `K` slots, `T` terms in the longest slot, `E` parities of several bits, `n`
+    qubits, `N` = 2**n.
+    """
+
+    offsets: Tensor  # (K) constants of the slots
+    places: Tensor  # (T, K) the angle of each term
+    factors: Tensor  # (T, K) its factor; 0 where a slot has no such term
+    maps: Tensor  # (L) the map of each layer, -1 for none
+    sources: Tensor  # (M, N) where the amplitude at each place comes from
+    turns: Tensor  # (L * n) slot of the turn of each bit
+    phases: Tensor  # (L * n) slot of the phase of each single bit
+    parity_starts: Tensor  # (L + 1) where the parities of each layer begin
+    parity_masks: Tensor  # (E) bits of each parity
+    parity_slots: Tensor  # (E) its slot
+
+    def to(self, device: torch.device) -> "Program":
+        """Return a copy on `device`."""
+        return Program(*(tensor.to(device) for tensor in self))
+
+
+def make_program(circuit: Circuit) -> Program:
+    """Compile a circuit, with tensors on the CPU."""
+    tables = tabulate(lower(circuit), circuit.n_qubits, idle=[Affine()])
+    longest = max(len(angle.terms) for angle in tables.angles)
+    terms = [angle.terms + ((0, 0.0),) * (longest - len(angle.terms)) for angle in tables.angles]
+    factors = torch.tensor([[factor for _, factor in row] for row in terms], dtype=torch.float64)
+    return Program(
+        offsets=torch.tensor([angle.offset for angle in tables.angles], dtype=torch.float64),
+        places=_ints([[place for place, _ in row] for row in terms]).T.contiguous(),
+        factors=factors.T.contiguous(),
+        maps=_ints(tables.maps),
+        sources=_ints([_sources(matrix) for matrix in tables.matrices]),
+        turns=_ints(list(chain.from_iterable(tables.turns))),
+        phases=_ints(list(chain.from_iterable(tables.phases))),
+        parity_starts=_ints(tables.parity_starts),
+        parity_masks=_ints(tables.parity_masks),
+        parity_slots=_ints(tables.parity_slots),
+    )
+
+
+def _sources(matrix: Matrix) -> list[int]:
+    """Return the basis index that the map takes to each basis index."""
+    basis = torch.arange(2 ** len(matrix))
+    images = torch.zeros_like(basis)
+    for bit, image in enumerate(matrix):
+        images ^= (basis >> bit & 1) * image
+    return images.argsort().tolist()
+
+
+def _ints(values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+    return torch.tensor(values, dtype=torch.int32)
 
 
 class TritonExecutable(Executable):
@@ -38,11 +100,11 @@ class TritonExecutable(Executable):
 
     def _sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         out = angles.new_empty(len(angles), shots, dtype=torch.long)
-        return self._launch(_kernels().outcomes, angles, out, _draws(angles, shots, generator), shots)
+        return self._launch(_kernels().outcomes, angles, out, uniform_draws(angles, shots, generator), shots)
 
     def _ones(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         out = angles.new_empty(len(angles), self.circuit.n_qubits, dtype=torch.float64)
-        return self._launch(_kernels().ones, angles, out, _draws(angles, shots, generator), shots)
+        return self._launch(_kernels().ones, angles, out, uniform_draws(angles, shots, generator), shots)
 
     def _launch(self, kernel: Any, angles: Tensor, out: Tensor, *drawn: Any) -> Tensor:
         """Let a kernel fill `out` and return it."""
@@ -65,10 +127,6 @@ def _kernels() -> ModuleType:
     from qtrl.quantum.engines.gpu import kernel
 
     return kernel
-
-
-def _draws(angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
-    return torch.rand(len(angles), shots, dtype=torch.float64, device=angles.device, generator=generator)
 
 
 class TritonEngine(Engine):

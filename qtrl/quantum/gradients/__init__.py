@@ -10,10 +10,17 @@ tensors or shots do not fit, `ConfigError` where another number is out of range,
 only sample and exact values are needed.
 """
 
+from qtrl.quantum.autograd import attach_gradient
+from qtrl.quantum.gradients.estimates import (
+    SHIFT_RULES,
+    check_spsa,
+    measure,
+    parameter_shift,
+    parameter_shift_circuits,
+    spsa,
+    spsa_circuits,
+)
 from qtrl.quantum.gradients.exact import check_differentiable, exact_expectations, straight_through
-from qtrl.quantum.gradients.parameter_shift import SHIFT_RULES, parameter_shift, parameter_shift_circuits
-from qtrl.quantum.gradients.spsa import check_spsa, spsa, spsa_circuits
-from qtrl.quantum.gradients.vjp import attach_gradient, measure
 
 __all__ = [
     "SHIFT_RULES",

@@ -8,42 +8,38 @@ from numba import njit
 from qtrl.quantum.engines.cpu.angles import reduce_angles, sines_and_cosines
 from qtrl.quantum.engines.cpu.compiling import inlined, inner
 from qtrl.quantum.engines.cpu.lanes import LANES, MOVES_LANES, gather, load, load_permuted, store
-from qtrl.quantum.engines.cpu.products import apply_parity, fill_factors, turn_and_phase, write_product, write_zero
 from qtrl.quantum.engines.cpu.program import NONE, VECTORS, Program
-from qtrl.quantum.engines.cpu.sweeps import read, turn_lowest, turn_one, turn_three
+from qtrl.quantum.engines.cpu.sweeps import (
+    apply_parity,
+    fill_factors,
+    read,
+    turn_and_phase,
+    turn_lowest,
+    turn_one,
+    turn_three,
+    write_product,
+)
 
 
 class Space(NamedTuple):
     """Memory of one call.
 
-    Attributes:
-        states: (2, 2, N) real and imaginary planes of a state, and of another one to map into; (5, 2, N) for a
-            gradient, which needs as many for the adjoint state, and scratch.
-        halves: (K) half of each slot's reduced angle, without its sign.
-        odd: (K) whether an odd number of half revolutions was taken out of it.
-        signs: (K) sign that it got.
-        sines: (K) sine of each half.
-        cosines: (K) cosine of each half.
-        tangents: (b) tangent for each bit that turns in the present layer, else 0.
-        ratios: (b) complex ratio of each bit's two factors.
-        sums: (b) a number for each bit.
-        cumulative: (N / LANES) for sampling.
-        high: (2, N / LANES) factors of the bits above a vector.
-        lanes: (3, LANES) factors of the bits within a vector, and scratch.
+    `states` (2, 2, N) are the real and imaginary planes of a state, and of another one to map into; (5, 2, N) for a
+    gradient, which needs as many for the adjoint state, and scratch.
     """
 
     states: np.ndarray
-    halves: np.ndarray
-    odd: np.ndarray
-    signs: np.ndarray
-    sines: np.ndarray
-    cosines: np.ndarray
-    tangents: np.ndarray
-    ratios: np.ndarray
-    sums: np.ndarray
-    cumulative: np.ndarray
-    high: np.ndarray
-    lanes: np.ndarray
+    halves: np.ndarray  # (K) half of each slot's reduced angle, without its sign
+    odd: np.ndarray  # (K) whether an odd number of half revolutions was taken out of it
+    signs: np.ndarray  # (K) sign that it got
+    sines: np.ndarray  # (K) sine of each half
+    cosines: np.ndarray  # (K) cosine of each half
+    tangents: np.ndarray  # (b) tangent for each bit that turns in the present layer, else 0
+    ratios: np.ndarray  # (b) complex ratio of each bit's two factors
+    sums: np.ndarray  # (b) a number for each bit
+    cumulative: np.ndarray  # (N / LANES) for sampling
+    high: np.ndarray  # (2, N / LANES) factors of the bits above a vector
+    lanes: np.ndarray  # (3, LANES) factors of the bits within a vector, and scratch
 
 
 @njit
@@ -162,23 +158,15 @@ def copy(before, after):
 
 @inner
 def evolve(program, row, space, kept, scales):
-    """Run a circuit, and keep the states between the turns and the phases of each layer where there is room for them.
+    """Run a circuit on the angles of a row (places).
 
-    Args:
-        program: The circuit.
-        row: (places) angles.
-        space: Memory.
-        kept: (L, 2, N) for the states, or of length 0.
-        scales: (L) for the factors that they lack, or of length 0.
-
-    Returns:
-        Bits that read inverted, which of the states of `space` is the last, and the factor that it still lacks.
+    Where `kept` (L, 2, N) and `scales` (L) have room, the state between the turns and the phases of each layer and the
+    factor that it lacks are kept. Return the bits that read inverted, which of the states of `space` is the last, and
+    the factor that it still lacks.
     """
     flips = reduce_angles(program, row, space.halves, space.odd, space.signs)
     sines_and_cosines(space.halves, space.signs, space.sines, space.cosines)
     state, other, now, scale, keep = space.states[0], space.states[1], 0, 1.0, len(kept) > 0
-    if len(program.maps) == 0:
-        write_zero(state[0], state[1])
     for layer in range(len(program.maps)):
         if layer == 0:
             start(program, space, not keep)

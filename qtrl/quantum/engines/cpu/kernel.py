@@ -40,19 +40,10 @@ def run(digest: str) -> Callable[..., Any]:
     """Return the kernel that runs samples and reads them out."""
 
     def run(program, angles, probabilities, expectations, draws, samples, ones):
-        """Fill those outputs that have rows.
+        """Fill those outputs that have rows, else (0, 0); return whether all angles are finite, stop where one is not.
 
-        Args:
-            program: The circuit.
-            angles: (B, places), float64.
-            probabilities: (B, 2**n) or (0, 0), float32.
-            expectations: (B, n) or (0, 0), float32.
-            draws: (B, S) uniform in [0, 1), or (0, 0), float64.
-            samples: (B, S) or (0, 0), int64.
-            ones: (B, n) or (0, 0), float32: how many of the samples read 1.
-
-        Returns:
-            Whether all angles are finite; it stops at the first that is not.
+        Angles (B, places) are float64, draws (B, S) float64 uniform in [0, 1), probabilities (B, 2**n), expectations
+        (B, n) and ones (B, n), how many of the samples read 1, float32, samples (B, S) int64.
         """
         assert digest  # which makes it a part of the cache's key
         space, kept, scales = make_space(program, 2), np.empty((0, 2, 0), np.float32), np.empty(0)
@@ -84,12 +75,7 @@ def gradient(digest: str) -> Callable[..., Any]:
     def gradient(program, angles, of_bits, values, gradients):
         """Add to `gradients` (B, places), float64, the gradient of the sum of `values` times what they belong to.
 
-        Args:
-            program: The circuit.
-            angles: (B, places), float64.
-            of_bits: Whether the values belong to expectations (B, n), else to probabilities (B, 2**n).
-            values: What arrives at the results, float32.
-            gradients: The result.
+        Values are float32 and belong to expectations (B, n), or where not `of_bits` to probabilities (B, 2**n).
         """
         assert digest
         space, layers, size = make_space(program, 5), len(program.maps), 1 << program.n_bits

@@ -4,7 +4,6 @@ numba itself knows no vectors, and LLVM finds none where neighbouring amplitudes
 vector instructions, which exist on every target; a processor with narrower registers gets several instructions.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -12,8 +11,7 @@ from numba import types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, models, register_model
 
-LANES = 8
-"""Numbers in a vector: three bits of a basis index."""
+LANES = 8  # numbers in a vector: three bits of a basis index
 
 _I32, _F32 = ir.IntType(32), ir.FloatType()
 _FLOATS, _INTS = ir.VectorType(_F32, LANES), ir.VectorType(_I32, LANES)
@@ -118,47 +116,34 @@ def splat(typing_context: Any, number: Any) -> Any:
     return vector(types.float32), generate
 
 
-@intrinsic
-def multiply(typing_context: Any, a: Any, b: Any) -> Any:
-    """Return a * b."""
-    return vector(vector, vector), lambda context, builder, signature, arguments: builder.fmul(*arguments)
+def _binary(operation: str) -> Any:
+    @intrinsic
+    def combine(typing_context: Any, a: Any, b: Any) -> Any:
+        return vector(vector, vector), lambda context, builder, signature, both: getattr(builder, operation)(*both)
+
+    return combine
 
 
-@intrinsic
-def add(typing_context: Any, a: Any, b: Any) -> Any:
-    """Return a + b."""
-    return vector(vector, vector), lambda context, builder, signature, arguments: builder.fadd(*arguments)
+multiply, add, subtract = _binary("fmul"), _binary("fadd"), _binary("fsub")
 
 
-@intrinsic
-def subtract(typing_context: Any, a: Any, b: Any) -> Any:
-    """Return a - b."""
-    return vector(vector, vector), lambda context, builder, signature, arguments: builder.fsub(*arguments)
+def _fused(negative: bool) -> Any:
+    @intrinsic
+    def fused(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            a, b, c = arguments
+            return _call(builder, "llvm.fmuladd.v8f32", _FLOATS, [builder.fneg(b) if negative else b, c, a])
+
+        return vector(vector, vector, vector), generate
+
+    return fused
 
 
-@intrinsic
-def plus_product(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """Return a + b * c, fused where the processor can."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, b, c = arguments
-        return _call(builder, "llvm.fmuladd.v8f32", _FLOATS, [b, c, a])
-
-    return vector(vector, vector, vector), generate
+plus_product, minus_product = _fused(negative=False), _fused(negative=True)
+"""a + b * c, and a - b * c, fused where the processor can."""
 
 
-@intrinsic
-def minus_product(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """Return a - b * c, fused where the processor can."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, b, c = arguments
-        return _call(builder, "llvm.fmuladd.v8f32", _FLOATS, [builder.fneg(b), c, a])
-
-    return vector(vector, vector, vector), generate
-
-
-def _exchange(mask: int) -> Callable[..., Any]:
+def _exchange(mask: int) -> Any:
     @intrinsic
     def exchange(typing_context: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -1,7 +1,8 @@
-"""From a final state to what is read of it."""
+"""From a final state to what is read of it, and from gradients of that to the adjoint state."""
 
 import numpy as np
 
+from qtrl.quantum.engines.cpu.angles import parity
 from qtrl.quantum.engines.cpu.compiling import inner
 from qtrl.quantum.engines.cpu.lanes import LANES, add, load, multiply, plus_product, splat, store, total
 
@@ -38,6 +39,24 @@ def sums_where_set(weights: np.ndarray, sums: np.ndarray) -> None:
         for lane in range(LANES):
             if lane >> bit & 1:
                 sums[bit] += weights[lane]
+
+
+@inner
+def parity_sum(values: np.ndarray, mask: int) -> float:
+    """Sum with the sign of a parity."""
+    result = 0.0
+    for index in range(len(values)):
+        result += -values[index] if parity(index & mask) else values[index]
+    return result
+
+
+@inner
+def bit_sums(values: np.ndarray, sums: np.ndarray) -> None:
+    """Sum with the sign of each bit; the values are lost."""
+    sums_where_set(values, sums)
+    whole = total(load(values, 0))
+    for bit in range(len(sums)):
+        sums[bit] = whole - 2.0 * sums[bit]
 
 
 @inner
@@ -82,3 +101,35 @@ def count_ones(samples: np.ndarray, out: np.ndarray) -> None:
         for shot in range(len(samples)):
             ones += samples[shot] >> (n_qubits - 1 - qubit) & 1
         out[qubit] = ones
+
+
+@inner
+def weights_of_bits(values: np.ndarray, flips: int, weights: np.ndarray) -> None:
+    """Write for each basis state the sum of the values of the qubits that read 1."""
+    n_qubits = len(values)
+    for index in range(len(weights)):
+        weights[index] = 0.0
+    for bit in range(n_qubits):
+        value = values[n_qubits - 1 - bit]
+        when_clear, when_set = (value, np.float32(0.0)) if flips >> bit & 1 else (np.float32(0.0), value)
+        for i in range(1 << bit):
+            weight = weights[i]
+            weights[i + (1 << bit)] = weight + when_set
+            weights[i] = weight + when_clear
+
+
+@inner
+def weights_of_states(values: np.ndarray, flips: int, weights: np.ndarray) -> None:
+    """Write for each basis state the value of the outcome that it belongs to."""
+    for index in range(len(values), len(weights)):
+        weights[index] = 0.0
+    for index in range(len(values)):
+        weights[index] = values[index ^ flips]
+
+
+@inner
+def weigh(weights, factor, before, after):
+    """Multiply a plane with weights and a factor."""
+    factors = splat(factor)
+    for i in range(0, len(before), LANES):
+        store(after, i, multiply(multiply(load(weights, i), factors), load(before, i)))

@@ -6,13 +6,10 @@ import numpy as np
 
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engines.cpu.lanes import LANES
-from qtrl.quantum.engines.lowering import Affine, Layer, Matrix, lower
+from qtrl.quantum.engines.lowering import Layer, Matrix, lower, tabulate
 
-MIN_BITS = 6
-"""Bits of the smallest state: sweeps act on three bits within a vector and three across vectors."""
-
-_MOST_TURNS = 64
-"""Turns after which the next layer takes up their factor; with a layer's own, 2**84 at most for 20 qubits."""
+MIN_BITS = 6  # of the smallest state: sweeps act on three bits within a vector and three across vectors
+_MOST_TURNS = 64  # until the next layer takes up their factor; with a layer's own, 2**84 at most for 20 qubits
 
 NONE, VECTORS, NUMBERS = 0, 1, 2
 """How a map moves amplitudes: not at all, vectors as wholes but for the order in them, or number by number."""
@@ -22,75 +19,52 @@ class Program(NamedTuple):
     """Layers and the angles that their steps take from *slots*, each the sum of a constant and of scaled angles.
 
     Shapes: `L` layers, `M` different maps, `K` slots, `T` terms, `E` parities of several bits, `b` bits, `N` = 2**b.
-
-    Attributes:
-        n_bits: Bits of the state.
-        offsets: (K) constants of the slots.
-        starts: (K + 1) where the terms of each slot begin.
-        places: (T) the angle of each term.
-        factors: (T) its factor.
-        maps: (L) the map of each layer, -1 for none.
-        kinds: (M) `VECTORS` or `NUMBERS`.
-        sources: (M, N) where the amplitude at each place comes from.
-        targets: (M, N) where it goes to.
-        images: (M, b) the image of each bit.
-        origins: (M, b) the image of each bit under the inverse.
-        turns: (L, b) slot of the turn of each bit, -1 for none.
-        phases: (L, b) slot of the phase of each single bit, -1 for none.
-        phased: (L) whether a layer has phases of single bits, or takes up the factor that turns have left out.
-        parity_starts: (L + 1) where the parities of each layer begin.
-        parity_masks: (E) bits of each parity.
-        parity_slots: (E) its slot.
     """
 
-    n_bits: int
-    offsets: np.ndarray
-    starts: np.ndarray
-    places: np.ndarray
-    factors: np.ndarray
-    maps: np.ndarray
-    kinds: np.ndarray
-    sources: np.ndarray
-    targets: np.ndarray
-    images: np.ndarray
-    origins: np.ndarray
-    turns: np.ndarray
-    phases: np.ndarray
-    phased: np.ndarray
-    parity_starts: np.ndarray
-    parity_masks: np.ndarray
-    parity_slots: np.ndarray
+    n_bits: int  # of the state
+    offsets: np.ndarray  # (K) constants of the slots
+    starts: np.ndarray  # (K + 1) where the terms of each slot begin
+    places: np.ndarray  # (T) the angle of each term
+    factors: np.ndarray  # (T) its factor
+    maps: np.ndarray  # (L) the map of each layer, -1 for none
+    kinds: np.ndarray  # (M) `VECTORS` or `NUMBERS`
+    sources: np.ndarray  # (M, N) where the amplitude at each place comes from
+    targets: np.ndarray  # (M, N) where it goes to
+    images: np.ndarray  # (M, b) the image of each bit
+    origins: np.ndarray  # (M, b) the image of each bit under the inverse
+    turns: np.ndarray  # (L, b) slot of the turn of each bit, -1 for none
+    phases: np.ndarray  # (L, b) slot of the phase of each single bit, -1 for none
+    phased: np.ndarray  # (L) whether a layer has phases of single bits, or takes up the factor that turns left out
+    parity_starts: np.ndarray  # (L + 1) where the parities of each layer begin
+    parity_masks: np.ndarray  # (E) bits of each parity
+    parity_slots: np.ndarray  # (E) its slot
 
 
 def make_program(circuit: Circuit) -> Program:
     """Compile a circuit."""
-    layers = lower(circuit)
-    n_bits = max(MIN_BITS, circuit.n_qubits)
-    slots = _Slots()
-    turns = [[slots.take(layer.turns.get(bit)) for bit in range(n_bits)] for layer in layers]
-    phases = [[slots.take(layer.phases.get(1 << bit)) for bit in range(n_bits)] for layer in layers]
-    parities = [_parities(layer) for layer in layers]
-    parity_slots = [
-        slots.take(layer.phases[mask]) for layer, masks in zip(layers, parities, strict=True) for mask in masks
-    ]
-    matrices = [layer.matrix(n_bits) if layer.flips else None for layer in layers]
-    maps = list(dict.fromkeys(matrix for matrix in matrices if matrix))
-    sources, targets = _relabelled([_inverse(matrix) for matrix in maps], n_bits), _relabelled(maps, n_bits)
+    layers, n_bits = lower(circuit) or [Layer()], max(MIN_BITS, circuit.n_qubits)
+    tables = tabulate(layers, n_bits)
+    terms = [term for angle in tables.angles for term in angle.terms]
+    maps, inverses = tables.matrices, [_inverse(matrix) for matrix in tables.matrices]
+    sources = _relabelled(inverses, n_bits)
     return Program(
         n_bits=n_bits,
-        **slots.arrays(),
-        maps=_ints([maps.index(matrix) if matrix else -1 for matrix in matrices]),
+        offsets=np.array([angle.offset for angle in tables.angles], np.float64),
+        starts=_ints(np.cumsum([0, *(len(angle.terms) for angle in tables.angles)])),
+        places=_ints([place for place, _ in terms]),
+        factors=np.array([factor for _, factor in terms], np.float64),
+        maps=_ints(tables.maps),
         kinds=_ints([_kind(source) for source in sources]),
         sources=sources,
-        targets=targets,
-        images=_masks(maps, n_bits),
-        origins=_masks([_inverse(matrix) for matrix in maps], n_bits),
-        turns=_ints(turns, (len(layers), n_bits)),
-        phases=_ints(phases, (len(layers), n_bits)),
+        targets=_relabelled(maps, n_bits),
+        images=np.array(maps, np.int64).reshape(len(maps), n_bits),
+        origins=np.array(inverses, np.int64).reshape(len(maps), n_bits),
+        turns=_ints(tables.turns, (len(layers), n_bits)),
+        phases=_ints(tables.phases, (len(layers), n_bits)),
         phased=_ints(_rescaled(layers)),
-        parity_starts=_ints(np.cumsum([0, *map(len, parities)])),
-        parity_masks=np.array([mask for masks in parities for mask in masks], np.int64),
-        parity_slots=_ints(parity_slots),
+        parity_starts=_ints(tables.parity_starts),
+        parity_masks=np.array(tables.parity_masks, np.int64),
+        parity_slots=_ints(tables.parity_slots),
     )
 
 
@@ -105,32 +79,6 @@ def _rescaled(layers: list[Layer]) -> list[bool]:
         rescaled.append(turns > _MOST_TURNS or any(mask.bit_count() == 1 for mask in layer.phases))
         turns = 0 if rescaled[-1] else turns
     return rescaled
-
-
-class _Slots:
-    """Numbers the angles of steps."""
-
-    def __init__(self) -> None:
-        self._taken: list[Affine] = []
-
-    def take(self, angle: Affine | None) -> int:
-        if angle is None:
-            return -1
-        self._taken.append(angle)
-        return len(self._taken) - 1
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        terms = [term for angle in self._taken for term in angle.terms]
-        return {
-            "offsets": np.array([angle.offset for angle in self._taken], np.float64),
-            "starts": _ints(np.cumsum([0, *(len(angle.terms) for angle in self._taken)])),
-            "places": _ints([place for place, _ in terms]),
-            "factors": np.array([factor for _, factor in terms], np.float64),
-        }
-
-
-def _parities(layer: Layer) -> list[int]:
-    return [mask for mask in layer.phases if mask.bit_count() > 1]
 
 
 def _inverse(matrix: Matrix) -> Matrix:
@@ -164,7 +112,3 @@ def _kind(source: np.ndarray) -> int:
 
 def _ints(values: object, shape: tuple[int, ...] = (-1,)) -> np.ndarray:
     return np.array(values, np.int32).reshape(shape)
-
-
-def _masks(matrices: list[Matrix], n_bits: int) -> np.ndarray:
-    return np.array(matrices, np.int64).reshape(len(matrices), n_bits)
