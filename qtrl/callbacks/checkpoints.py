@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from qtrl.callbacks.every import Every
+from qtrl.callbacks.periodic import Interval
 from qtrl.callbacks.protocols import Learner, Test, source_of
 from qtrl.process.stopping import Interruption
 
@@ -24,12 +24,12 @@ class Checkpoints(Callback):
 
     def __init__(self, folder: Path, test: Test, *, every_env_steps: int) -> None:
         self.last_path, self.best_path = folder / "last.ckpt", folder / "best.ckpt"
-        self._test, self._every, self._best_env_steps = test, Every(every_env_steps), -1
+        self._test, self._interval, self._best_env_steps = test, Interval(every_env_steps), -1
         self._saved: tuple[int, object] = (-1, None)
 
     def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:  # type: ignore[override]
         """Begin to count where the run begins or goes on, and save the test that was made up for."""
-        self._every.start(pl_module.env_steps)
+        self._interval.start(pl_module.env_steps)
         self._save_best(trainer)
 
     def state_dict(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class Checkpoints(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: Learner, *args: Any) -> None:  # type: ignore[override]
         """Save what is due."""
         self._save_best(trainer)
-        if self._every.due(pl_module.env_steps):
+        if self._interval.due(pl_module.env_steps):
             self._save_last(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: Learner) -> None:  # type: ignore[override]

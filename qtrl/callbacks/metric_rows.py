@@ -1,11 +1,10 @@
 """Metrics to numbers, once every so many env steps."""
 
 import statistics
-from typing import Any
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 
-from qtrl.callbacks.every import Every
+from qtrl.callbacks.periodic import Periodic
 from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
 from qtrl.keys import PURPOSES
 from qtrl.meters import Ledger
@@ -15,7 +14,7 @@ from qtrl.quantum.information import binary_entropy
 SECTIONS = ("env", "policy", "replay", "surrogate", "critic", "actor", "test", "probe", "save")
 
 
-class MetricRows(Callback):
+class MetricRows(Periodic):
     """Write one row of all metrics; losses and returns are rank 0's, counts are sums over ranks.
 
     Lightning's `self.log` costs more than a small update; so the module keeps tensors, and this turns them into floats.
@@ -25,36 +24,18 @@ class MetricRows(Callback):
     """
 
     def __init__(self, *, every_env_steps: int) -> None:
-        self._every = Every(every_env_steps)
-        self._before, self._written = (0, 0, 0.0), -1
+        super().__init__(every_env_steps)
+        self._before = (0, 0, 0.0)
 
     def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Begin to count where the run begins or goes on."""
-        self._every.start(pl_module.env_steps)
+        super().on_train_start(trainer, pl_module)
         self._before = self._progress(pl_module)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return where the last row is, so that a run that is gone on with does not write it again."""
-        return {"written": self._written}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what `state_dict` returned."""
-        self._written = state_dict["written"]
-
-    def on_train_batch_end(self, trainer: Trainer, pl_module: RLLearner, *args: Any) -> None:  # type: ignore[override]
-        """Write a row where it is due."""
-        if self._every.due(pl_module.env_steps):
-            self._write(trainer, pl_module)
-
-    def on_train_end(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
-        """Write the last row, unless that was just done."""
-        if pl_module.env_steps != self._written:
-            self._write(trainer, pl_module)
-
-    def _write(self, trainer: Trainer, module: RLLearner) -> None:
+    def measure(self, trainer: Trainer, module: RLLearner) -> None:
+        """Write a row."""
         if not trainer.is_global_zero:
             return
-        self._written = module.env_steps
         row: dict[str, float] = {"env_steps": module.env_steps, "updates": module.updates}
         row |= self._episodes(trainer) | self._times(module)
         row |= self._quantum(module.meters.ledger.over_ranks(trainer.world_size))

@@ -4,17 +4,15 @@ Shapes: `B` rows, `P` angles, `n` qubits.
 """
 
 import math
-import time
 from collections.abc import Callable
-from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from qtrl.algos.td3_loss import actor_loss
-from qtrl.callbacks.every import Every
+from qtrl.callbacks.periodic import Periodic
 from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
 from qtrl.data import Replay
 from qtrl.keys import OBSERVATION, layer_labels
@@ -131,7 +129,7 @@ def _parameters_before(q_in: Tensor, actor: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter, gradient in zip(parameters, found, strict=True) if gradient is not None]
 
 
-class Probe(Callback):
+class Probe(Periodic):
     """Measure on rows of the replay, every so many env steps and at the end, without an effect on the training.
 
     Rank 0 alone measures, on rows drawn anew each time, with the actor's present angles. Quantum layers without a
@@ -146,34 +144,11 @@ class Probe(Callback):
     """
 
     def __init__(self, *, rows: int, every_env_steps: int, seed: int) -> None:
-        self._rows, self._every, self._seed, self._last = rows, Every(every_env_steps), seed, -1
+        super().__init__(every_env_steps)
+        self._rows, self._seed = rows, seed
 
-    def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
-        """Begin to count where the run begins or goes on."""
-        self._every.start(pl_module.env_steps)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return where the last measurement is, so that a run that is gone on with does not make it again."""
-        return {"last": self._last}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what `state_dict` returned."""
-        self._last = state_dict["last"]
-
-    def on_train_batch_end(self, trainer: Trainer, pl_module: RLLearner, *args: Any) -> None:  # type: ignore[override]
-        """Measure where it is due; the time does not count as learning."""
-        if self._every.due(pl_module.env_steps):
-            start = time.perf_counter()
-            self._measure(trainer, pl_module)
-            pl_module.meters.stopwatch.seconds["learning"] -= time.perf_counter() - start
-
-    def on_train_end(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
-        """Measure the final networks, unless that was just done."""
-        if pl_module.env_steps != self._last:
-            self._measure(trainer, pl_module)
-
-    def _measure(self, trainer: Trainer, module: RLLearner) -> None:
-        self._last = module.env_steps
+    def measure(self, trainer: Trainer, module: RLLearner) -> None:
+        """Measure and log."""
         layers, meters = quantum_layers(module.actor), module.meters
         stream: ReplayStream = source_of(trainer)
         probed = [name for name, layer in layers.items() if layer.block.executable is not None]

@@ -5,7 +5,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from qtrl.callbacks.every import Every
+from qtrl.callbacks.periodic import Interval
 from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
 
 GROWN = 2.0
@@ -24,7 +24,7 @@ class QGuard(Callback):
     """
 
     def __init__(self, *, every_env_steps: int) -> None:
-        self._every, self._flagged = Every(every_env_steps), False
+        self._interval, self._flagged = Interval(every_env_steps), False
         self._first: float | None = None
 
     def state_dict(self) -> dict[str, Any]:
@@ -37,13 +37,13 @@ class QGuard(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Begin to count where the run begins or goes on."""
-        self._every.start(pl_module.env_steps)
+        self._interval.start(pl_module.env_steps)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: RLLearner, *args: Any) -> None:  # type: ignore[override]
         """Compare where it is due."""
         stream: ReplayStream = source_of(trainer)
         gamma = pl_module.settings.gamma
-        if gamma == 1.0 or stream.largest_reward == 0.0 or not self._every.due(pl_module.env_steps):
+        if gamma == 1.0 or stream.largest_reward == 0.0 or not self._interval.due(pl_module.env_steps):
             return
         bound = stream.largest_reward / (1.0 - gamma)
         ratio = pl_module.metrics["train/target_q"].abs().mean() / bound

@@ -1,15 +1,14 @@
 """Noise-free test episodes with the real block, on the same start seeds every time."""
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from qtrl.callbacks.every import Every
+from qtrl.callbacks.periodic import Periodic
 from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
 from qtrl.callbacks.results import TestHistory, TestResult
 from qtrl.envs import Episodes, run_episodes
@@ -57,7 +56,7 @@ def play(
         return run_episodes(env_id, policy, seeds, **options)
 
 
-class Testing(Callback):
+class Testing(Periodic):
     """Test the actor every so many env steps, and at the end.
 
     Args:
@@ -81,10 +80,10 @@ class Testing(Callback):
         max_episode_steps: int | None = None,
         stop: Stop | None = None,
     ) -> None:
+        super().__init__(every_env_steps)
         self._env_id, self._seeds, self._seed = env_id, test_seeds(episodes), seed
         self._final_seeds = test_seeds(final_episodes or episodes)
-        self._max_episode_steps, self._every = max_episode_steps, Every(every_env_steps)
-        self._stop = stop or Stop()
+        self._max_episode_steps, self._stop = max_episode_steps, stop or Stop()
         self.history = TestHistory()
         self._ended_before = (0, 0.0)
 
@@ -116,16 +115,13 @@ class Testing(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Begin to count at the last test; make the one in which the run was stopped."""
-        self._every.start(self.last.env_steps if self.last else 0)
-        if pl_module.updates and self._every.due(pl_module.env_steps):
+        self.interval.start(self.last.env_steps if self.last else 0)
+        if pl_module.updates and self.interval.due(pl_module.env_steps):
             self._test(trainer, pl_module, self._seeds)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: RLLearner, *args: Any) -> None:  # type: ignore[override]
-        """Test where it is due; the time does not count as learning."""
-        if self._every.due(pl_module.env_steps):
-            start = time.perf_counter()
-            self._test(trainer, pl_module, self._seeds)
-            pl_module.meters.stopwatch.seconds["learning"] -= time.perf_counter() - start
+    def measure(self, trainer: Trainer, module: RLLearner) -> None:
+        """Test as during training."""
+        self._test(trainer, module, self._seeds)
 
     def on_train_end(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Test the final actor, unless that was just done with as many episodes."""

@@ -1,7 +1,7 @@
 """Collecting transitions, keeping them, and yielding minibatches: TorchRL's collector and buffer, with checkpoints."""
 
 from qtrl.data.capacity import check_capacity
-from qtrl.data.collector import Collector, InProcessCollector
+from qtrl.data.collector import Collector
 from qtrl.data.exploration import Exploration, GaussianNoise
 from qtrl.data.n_step import NStep
 from qtrl.data.policy import CollectingPolicy
@@ -18,7 +18,6 @@ __all__ = [
     "Column",
     "Exploration",
     "GaussianNoise",
-    "InProcessCollector",
     "NStep",
     "Replay",
     "Schedule",

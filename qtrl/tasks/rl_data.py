@@ -12,9 +12,9 @@ from torch import nn
 
 from qtrl.data import (
     CollectingPolicy,
+    Collector,
     Column,
     Exploration,
-    InProcessCollector,
     Replay,
     Schedule,
     Stream,
@@ -119,13 +119,13 @@ class RLData:
         columns: tuple[Column, ...],
         env_steps: int,
         state: dict[str, Any] | None,
-    ) -> InProcessCollector:
+    ) -> Collector:
         options = {name: value for name, value in self.env.items() if name != "id"}
         options["workers"] = options["workers"] or max(1, len(os.sched_getaffinity(0)) // context.world_size)
         seed = seed_for(context.seed, f"envs from {env_steps}", context.rank)
         envs = make_vector_env(self.env["id"], self.num_envs, seed, **options)
         try:
-            return InProcessCollector(envs, policy, columns, state)
+            return Collector(envs, policy, columns, state)
         except BaseException:
             envs.close()
             raise

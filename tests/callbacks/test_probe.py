@@ -132,7 +132,7 @@ class Scaled(GradientEstimator):
     """The exact value, with a gradient `factor` times the exact one."""
 
     def __init__(self, factor):
-        super().__init__()
+        super().__init__(ANGLES, QUBITS)
         self.factor = factor
 
     def forward(self, block, q_in, generator=None):
