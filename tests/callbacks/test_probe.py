@@ -259,9 +259,8 @@ def test_outputs_in_random_order_have_no_exact_gradient_to_be_compared_with(smal
     assert (ledger.circuits["probe"], ledger.shots["probe"]) == (3 * ROWS * 4, 3 * ROWS * 100)
 
 
-def test_on_an_engine_that_can_only_sample_nothing_exact_is_measured(small_run, monkeypatch):
-    monkeypatch.setattr(probe_module, "is_exact", lambda executable: False)
-    run = small_run()
+def test_on_an_engine_that_can_only_sample_nothing_exact_is_measured(small_run):
+    run = small_run(overrides=["engine=statevector", "engine._target_=sampling_engine.SamplingEngine"])
     assert all(set(probed(row)) == ACTION for row in run.rows) and run.rows
     ledger = run.module.meters.ledger
     assert (ledger.circuits["probe"], ledger.shots["probe"]) == (3 * ROWS, 3 * ROWS * 100)
