@@ -44,8 +44,7 @@ def check_sampler(sampler: Sampler, *, capacity: int, in_memory: bool) -> None:
             raise ConfigError("data.sampler: slices read whole columns for each minibatch: set data.storage=memory")
     if isinstance(sampler, PrioritizedSampler) and sampler.max_size != capacity:
         raise ConfigError(
-            f"data.sampler.max_capacity={sampler.max_size} must be that of the replay: set data.capacity, or leave "
-            "max_capacity to it"
+            f"data.sampler.max_capacity={sampler.max_size} is not allowed: expected data.capacity={capacity}"
         )
 
 

@@ -91,7 +91,7 @@ def test_only_a_prioritized_sampler_takes_priorities(tmp_path):
 
 
 def test_a_tree_of_another_size_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"data\.sampler\.max_capacity=7 must be that of the replay"):
+    with pytest.raises(ConfigError, match=r"data\.sampler\.max_capacity=7 is not allowed: expected data\.capacity=10"):
         make_replay(tmp_path, sampler=PrioritizedSampler(7, alpha=1.0, beta=0.5))
 
 
