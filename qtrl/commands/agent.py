@@ -20,20 +20,12 @@ from qtrl.tasks import RL, RunContext
 
 CHECKPOINTS = ("last", "best")
 OF_THE_BLOCK = ("engine", "shots", "readout_error")
-"""Options of the command line that change the keys of their name of the run's block."""
+"""Options of the command line that change the key of the same name of the run's block."""
 
 
 @dataclass(frozen=True)
 class Agent:
-    """What a test needs of a finished run.
-
-    Attributes:
-        run_dir: The run's folder.
-        cfg: The run's config, changed by the command line's options.
-        task: Made from `cfg`.
-        module: The networks, with the checkpoint's weights.
-        checkpoint: Content of the checkpoint.
-    """
+    """What a test needs of a finished run, its config changed by the command line's options."""
 
     run_dir: Path
     cfg: DictConfig

@@ -14,7 +14,6 @@ from qtrl.errors import QtrlError
 from qtrl.process.openmp import spin_count
 
 TRACEBACKS = "HYDRA_FULL_ERROR"
-"""Environment variable; 1 shows tracebacks."""
 EXIT_STATUS, INTERRUPTED_STATUS = 2, 130
 NO_PICKLES, PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 """With the first, no `torch.load` of any library runs code from a file; with the second, all do that do not refuse."""

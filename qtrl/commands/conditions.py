@@ -23,7 +23,7 @@ FIXED = frozenset({"_target_", "_partial_", "n_in", "n_out"})
 
 
 class UnfitConditionError(Exception):
-    """Says why a condition does not apply to an agent."""
+    """A condition does not apply to an agent."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Condition:
     """One condition. Without `block` and `stand_in` the agent stays as it is.
 
     Attributes:
-        name: Its key in the config.
+        name: Key of the condition in the config.
         block: Keys of the run's block that change; with a `_target_`, another block in its place.
-        stand_in: Names what is made of the agent's `Trained` parts, by `_target_`, in place of the block.
-        uninformed: Whether what the block then gives says nothing of the state.
+        stand_in: By `_target_`, what is made of the agent's `Trained` parts in place of the block.
+        uninformed: Whether the output of that says nothing about the state.
     """
 
     name: str
@@ -66,6 +66,8 @@ class Condition:
         try:
             return make(trained)
         except QtrlError as error:
+            if error.__cause__ is not None:  # of another library: what cannot be made so at all
+                raise
             raise UnfitConditionError(str(error)) from error
 
     def _changed(self, agent: Agent, own: Block) -> Block:

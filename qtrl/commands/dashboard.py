@@ -14,12 +14,7 @@ OWNERS = {"entity": "the W&B user or team", "project": "the W&B project that hol
 
 
 def make_dashboard(cfg: DictConfig) -> None:
-    """Save the workspace that the composed config describes and print its address, or print its definition.
-
-    Raises:
-        ConfigError: `entity` or `project` is missing or not a name, or `save` is neither true nor false.
-        WandbError: W&B does not take it.
-    """
+    """Save the workspace that the composed config describes and print its address, or print its definition."""
     refuse_secrets(cfg)
     for key, meaning in OWNERS.items():
         if cfg[key] is None:

@@ -40,30 +40,21 @@ def run_ablation(cfg: DictConfig) -> float:
     if cfg.video:
         raise ConfigError("video=true does not go with an ablation: leave it out to see the run as it is")
     conditions = read_conditions(cfg.ablation)
-    agent = load_agent(cfg)
-    ablation = Ablation(agent, cfg, Path(HydraConfig.get().runtime.choices["ablation"]).name)
-    ablation.run(conditions)
-    ablation.finish()
-    return ablation.tested[0].return_mean
+    ablation = Ablation(load_agent(cfg), cfg, Path(HydraConfig.get().runtime.choices["ablation"]).name)
+    return ablation.run(conditions).return_mean
 
 
 class Ablation:
-    """The conditions tested so far, and the files with their results.
+    """The conditions tested so far, the run as it is first, and the files with their results.
 
     Args:
         agent: The agent; the blocks of its actor's quantum layers are exchanged.
         options: The command line's config.
         name: Names the files.
-
-    Attributes:
-        tested: The run as it is, then one entry for each condition that applies.
-
-    Raises:
-        ConfigError: The actor has no quantum layer.
     """
 
     def __init__(self, agent: Agent, options: DictConfig, name: str) -> None:
-        self.tested: list[PairedComparison] = []
+        self._tested: list[PairedComparison] = []
         self._agent, self._options, self._name = agent, options, name
         self._layers = quantum_layers(agent.module.actor)
         if not self._layers:
@@ -75,8 +66,8 @@ class Ablation:
         self._left_out: dict[str, str] = {}
         self._seed = seed_for(options.seed, "bootstrap")
 
-    def run(self, conditions: list[Condition]) -> None:
-        """Test the run as it is, then under each condition that applies."""
+    def run(self, conditions: list[Condition]) -> PairedComparison:
+        """Test the run as it is, then under each condition that applies; return the former."""
         layers = list(self._layers.values())
         unplayed = [Trained(layer.block, layer.estimator, torch.zeros(1, layer.block.n_out)) for layer in layers]
         fit = self._fitting(conditions, unplayed)
@@ -90,19 +81,21 @@ class Ablation:
             self._test(condition, of=1 + len(fit))
         for layer, parts in zip(layers, trained, strict=True):
             layer.block = parts.block
+        self._finish()
+        return self._tested[0]
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Write and print the table, the verdict and the picture."""
-        found = verdict(self.tested[0], self.tested[1:], seed=self._seed)
+        found = verdict(self._tested[0], self._tested[1:], seed=self._seed)
         self._write("complete", verdict=found, note=note(self._options.episodes))
         title = f"{self._agent.run_dir.name}: {self._options.checkpoint}.ckpt, {self._facts['env_steps']:,} env steps"
         csv, picture = (self._path.with_suffix(suffix) for suffix in (".csv", ".png"))
-        write_conditions(self.tested, csv)
-        print_table(self.tested, title=title)
+        write_conditions(self._tested, csv)
+        print_table(self._tested, title=title)
         for name, reason in self._left_out.items():
             print(f"qtrl: {name} is left out: {reason}")
         print(f"qtrl: {found}")
-        draw_frozen_policy(self.tested, picture, title=title)
+        draw_frozen_policy(self._tested, picture, title=title)
         print(f"qtrl: {self._path}, {csv.name}, {picture.name}")
 
     def _fitting(self, conditions: list[Condition], trained: list[Trained]) -> list[Condition]:
@@ -120,18 +113,18 @@ class Ablation:
 
     def _test(self, condition: Condition, *, of: int) -> None:
         episodes = self._agent.play(self._options)
-        own = self.tested[0].returns if self.tested else episodes.returns
+        own = self._tested[0].returns if self._tested else episodes.returns
         paired = compare_paired(condition.name, episodes.returns, own, seed=self._seed, uninformed=condition.uninformed)
-        self.tested.append(paired)
+        self._tested.append(paired)
         self._outcomes.append(
             vars(condition)
             | {name: getattr(paired, name) for name in ("difference", "low", "high", "finding")}
             | outcome(episodes, self._layers)
             | {"cost": vars(self._layers.block_cost(episodes.env_steps))}
         )
-        self._write(f"{len(self.tested)} of {of} conditions")
+        self._write(f"{len(self._tested)} of {of} conditions")
         returns = f"{paired.return_mean:.1f} ± {paired.return_std:.1f}"
-        print(f"qtrl: {len(self.tested)} of {of}: {paired.name}, return {returns}", file=sys.stderr, flush=True)
+        print(f"qtrl: {len(self._tested)} of {of}: {paired.name}, return {returns}", file=sys.stderr, flush=True)
 
     def _write(self, status: str, **words: str) -> None:
         head = {"ablation": self._name, "status": status} | words | self._facts

@@ -1,4 +1,4 @@
-"""The jobs of a multirun, which may run in other processes than the command that started them."""
+"""The jobs of a multirun, which may run in other processes than the command."""
 
 import json
 import os
@@ -19,13 +19,13 @@ WATCHDOG = "qtrl-watch-command"
 """Name of the thread that polls whether the command still runs."""
 POLL_SECONDS = 0.5
 SHUTDOWN_SECONDS = 12.0
-"""More than the graceful shutdown of a run may take."""
+"""Longer than `qtrl.process.stopping.GRACE_SECONDS`."""
 
 
 @contextmanager
 def failures_of_jobs() -> Iterator[Path]:
     """Give a file for the failures of jobs that are started in the body, in this process or in others."""
-    before, own = os.environ.get(COMMAND), psutil.Process()
+    own = psutil.Process()
     with tempfile.TemporaryDirectory(prefix="qtrl-") as folder:
         path = Path(folder, "failures.jsonl")
         os.environ[COMMAND] = json.dumps({"pid": own.pid, "started": own.create_time(), "failures": str(path)})
@@ -33,8 +33,6 @@ def failures_of_jobs() -> Iterator[Path]:
             yield path
         finally:
             os.environ.pop(COMMAND)
-            if before is not None:
-                os.environ[COMMAND] = before
 
 
 def end_with_command() -> None:
@@ -42,10 +40,7 @@ def end_with_command() -> None:
 
     A process that was started by something else, such as a worker of submitit or Ray, may have inherited the variable;
     what started it decides when it ends. The kernel's parent-death signal is not used: it comes once for each thread of
-    the command, and a second SIGTERM ends a run without saving.
-
-    Raises:
-        SystemExit: The command has ended already.
+    the command, and a second SIGTERM ends a run without saving. If the command has ended already, so does the job.
     """
     command = json.loads(os.environ.get(COMMAND, "null"))
     if command is None or command["pid"] == os.getpid() or any(t.name == WATCHDOG for t in threading.enumerate()):
@@ -78,7 +73,7 @@ def _is_running(pid: int, started: float) -> bool:
 
 
 def tell_failure(folder: str, reason: str) -> None:
-    """Tell the command that the job of this folder failed, if it still runs and shares its file system."""
+    """Tell the command that the job of this folder failed, if the command still runs and shares its file system."""
     command = json.loads(os.environ.get(COMMAND, "null"))
     if command is not None:
         with suppress(OSError), Path(command["failures"]).open("a", encoding="utf-8") as file:
@@ -87,7 +82,5 @@ def tell_failure(folder: str, reason: str) -> None:
 
 def told_failures(path: Path) -> list[tuple[str, str]]:
     """Return folder and reason of each job that failed."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [(folder, reason) for folder, reason in (json.loads(line) for line in lines)]
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [tuple(json.loads(line)) for line in lines]

@@ -1,7 +1,6 @@
 """A report about finished runs, from their folders alone."""
 
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError, RunFolderError
 
 LONGEST = 200
-"""Characters of a title."""
 
 
 def run_report(cfg: DictConfig) -> list[Path]:
@@ -28,13 +26,8 @@ def run_report(cfg: DictConfig) -> list[Path]:
     refuse_secrets(cfg)
     folders = _folders(cfg.runs)
     _check_texts(cfg)
-    out = _out(cfg.out, folders[0])
-    trust = trusted(cfg)
-
-    def config_of(folder: Path) -> Mapping[str, Any]:
-        return dict(leaves(read_config(folder / "config.yaml", trust)))
-
-    study = read_study(folders, read_config=config_of)
+    out, trust = _out(cfg.out, folders[0]), trusted(cfg)
+    study = read_study(folders, read_config=lambda folder: dict(leaves(read_config(folder / "config.yaml", trust))))
     _tell(study)
     wandb_run = report_wandb_run(out, next(iter(study.runs.values()))[0].path, trust) if cfg.log else None
     rows = table(study, reference=cfg.reference, primary=cfg.primary)

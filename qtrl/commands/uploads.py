@@ -14,25 +14,18 @@ from qtrl.run.folder import check_run_tree
 
 
 def own_wandb_run(run_cfg: DictConfig, run_dir: Path) -> WandbRun:
-    """Prepare the W&B run that a run was logged to; nothing is sent yet.
-
-    Raises:
-        ConfigError: The run was not logged to W&B.
-    """
+    """Prepare the W&B run that a run was logged to, or raise a ConfigError; nothing is sent yet."""
     return _wandb_run(run_cfg, run_dir, run_dir, run_name=run_dir.name, tags=list(run_cfg.tags))
 
 
 def report_wandb_run(out: Path, run_dir: Path, trust: Collection[str] = ()) -> WandbRun:
-    """Prepare a W&B run for a report, in the project and group of the runs that it compares; nothing is sent yet.
+    """Prepare a W&B run for a report, in the project and group of the compared run in `run_dir`; nothing is sent yet.
 
-    Args:
-        out: The folder of the report, which keeps the W&B run's id for the next report there.
-        run_dir: The folder of one of the runs.
-        trust: Classes and environment ids of the user's own that its config may name.
+    The report's folder `out` keeps the W&B run's id for the next report there.
 
     Raises:
         ConfigError: The run was not logged to W&B.
-        RunFolderError: Its config cannot be read, or `out` holds links or settings of W&B.
+        RunFolderError: Its config cannot be read or is not to be trusted, or `out` holds links or settings of W&B.
     """
     if out.is_dir():
         check_run_tree(out)

@@ -18,11 +18,9 @@ Space = dict[str, dict[str, Any]]
 
 
 def read_space(node: Any) -> Space:
-    """Check the entries of a search space, which may be nested as the config is, or have dotted keys.
+    """Check a search space: plain mappings, nested as the config is or with dotted keys, that end in entries.
 
-    Args:
-        node: Plain mappings that end in entries of a `type`, `float`, `int` or `categorical`, with the arguments of
-            Optuna's distribution of that type.
+    An entry has a `type`, `float`, `int` or `categorical`, and the arguments of Optuna's distribution of that type.
 
     Raises:
         ConfigError: There is no entry, or the first that is malformed.
@@ -76,14 +74,7 @@ def _check_choices(key: str, choices: Any) -> None:
 
 
 def check_keys(space: Space, keys: Collection[str], groups: Collection[str], refused: Collection[str]) -> None:
-    """Refuse keys that the config does not have, and those `refused`, which a search sets itself.
-
-    Args:
-        space: The search space.
-        keys: Dotted keys of all values of the config.
-        groups: Names of the config groups.
-        refused: Keys that may not vary.
-    """
+    """Refuse what is neither among the dotted `keys` of the config nor a config group, or what a search sets itself."""
     for key in space:
         if key in refused:
             raise ConfigError(f"space.{key} is not allowed: a search sets {key} itself")

@@ -1,4 +1,4 @@
-"""The record of a search: which settings were tried, and what they gave, in its folder."""
+"""The record of a search in its folder: which settings were tried, and what they gave."""
 
 import csv
 import io
@@ -17,91 +17,23 @@ from qtrl.errors import ConfigError, RunFolderError
 from qtrl.files.atomic import write_text
 
 if TYPE_CHECKING:
-    import optuna
+    from optuna import Study
+    from optuna.trial import FrozenTrial
 
-NAME, DATABASE, REASON = "qtrl", "study.db", "reason"
-
-
-class SearchStudy:
-    """An Optuna study whose suggestions depend on `seed` and on the trials before alone, not on interruptions."""
-
-    def __init__(self, study: "optuna.Study", space: Space, seed: int) -> None:
-        self._study, self._space, self._seed = study, distributions(space), seed
-
-    @property
-    def trials(self) -> list["optuna.trial.FrozenTrial"]:
-        """All trials, by number."""
-        return self._study.get_trials(deepcopy=False)
-
-    @property
-    def ended(self) -> int:
-        """Number of trials that gave a value or failed."""
-        return sum(trial.state.is_finished() for trial in self.trials)
-
-    @property
-    def best(self) -> "tuple[optuna.trial.FrozenTrial, float]":
-        """The first trial with the highest value, and that value.
-
-        Raises:
-            ConfigError: No trial gave a value.
-        """
-        complete = [(trial, trial.value) for trial in self.trials if trial.value is not None]
-        if not complete:
-            reason = self._study.user_attrs.get(f"{REASON}{self.ended - 1}")
-            raise ConfigError(f"no trial of {self.ended} gave a value" + (f"; the last: {reason}" if reason else ""))
-        return max(complete, key=lambda found: found[1])
-
-    def next(self) -> tuple[int, dict[str, Any]]:
-        """Return number and setting of the trial that was interrupted, or else of a new one."""
-        from optuna.samplers import TPESampler
-
-        for trial in self.trials:
-            if not trial.state.is_finished():
-                if trial.params.keys() == self._space.keys():
-                    return trial.number, trial.params
-                self.fail(trial.number, "ended before its setting was complete")
-        # A sampler's random state is not kept; one seed for all calls would draw the same settings again.
-        seed = np.random.SeedSequence([self._seed, len(self.trials)]).generate_state(1)[0]
-        self._study.sampler = TPESampler(seed=int(seed))
-        asked = self._study.ask(self._space)
-        return asked.number, asked.params
-
-    def succeed(self, number: int, value: float) -> None:
-        """Record what a trial gave."""
-        self._study.tell(number, value)
-
-    def fail(self, number: int, reason: str) -> None:
-        """Record that a trial gave nothing."""
-        from optuna.trial import TrialState
-
-        self._study.set_user_attr(f"{REASON}{number}", reason)
-        self._study.tell(number, state=TrialState.FAIL)
-
-    def write(self, folder: Path) -> None:
-        """Write `trials.csv`, a row for each trial."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["trial", "state", "value", *self._space, REASON])
-        reasons = self._study.user_attrs
-        for trial in self.trials:
-            setting = [trial.params.get(key) for key in self._space]
-            reason = reasons.get(f"{REASON}{trial.number}")
-            writer.writerow([trial.number, trial.state.name.lower(), trial.value, *setting, reason])
-        write_text(folder / "trials.csv", text.getvalue())
+DATABASE, REASON = "study.db", "reason"
 
 
 @contextmanager
-def search_study(folder: Path, definition: Mapping[str, Any], space: Space, seed: int) -> Iterator[SearchStudy]:
-    """Open the study in a folder, or begin one.
+def opened_study(folder: Path, definition: Mapping[str, Any]) -> "Iterator[Study]":
+    """Open Optuna's study in a folder, or begin one.
 
     Args:
         folder: The folder of the search.
         definition: What may not change from one call to the next, as plain data.
-        space: What is varied.
-        seed: Seed of the suggestions.
 
     Raises:
-        RunFolderError: The study cannot be read or written, or is another search.
+        ConfigError: The study is another search.
+        RunFolderError: It cannot be read or written.
     """
     import optuna
     from optuna.exceptions import OptunaError
@@ -115,9 +47,14 @@ def search_study(folder: Path, definition: Mapping[str, Any], space: Space, seed
     try:
         connect = {"creator": lambda: sqlite3.connect(path)}  # a URL would give `?` and `%` of the path a meaning
         storage = optuna.storages.RDBStorage("sqlite:///" + DATABASE, engine_kwargs=connect)
-        study = optuna.create_study(storage=storage, study_name=NAME, direction="maximize", load_if_exists=True)
-        _check_definition(study, definition, folder)
-        yield SearchStudy(study, space, seed)
+        study = optuna.create_study(storage=storage, study_name="qtrl", direction="maximize", load_if_exists=True)
+        for name, value in definition.items():
+            before = study.user_attrs.get(name, value)
+            if before != value:
+                found = f"{folder} holds a search with {name}={shown(before)}, not {shown(value)}"
+                raise ConfigError(f"{found}: choose another with folder=DIR")
+            study.set_user_attr(name, value)
+        yield study
     except (OptunaError, SQLAlchemyError, sqlite3.Error) as error:
         raise RunFolderError(f"{path} cannot be used: {(str(error).splitlines() or [''])[0]}") from error
     finally:
@@ -125,26 +62,63 @@ def search_study(folder: Path, definition: Mapping[str, Any], space: Space, seed
             storage.engine.dispose()
 
 
-def _check_definition(study: "optuna.Study", definition: Mapping[str, Any], folder: Path) -> None:
-    for name, value in definition.items():
-        if name not in study.user_attrs:
-            study.set_user_attr(name, value)
-        elif study.user_attrs[name] != value:
-            before = shown(study.user_attrs[name])
-            raise ConfigError(
-                f"{folder} holds a search with {name}={before}, not {shown(value)}: choose another with folder=DIR"
-            )
+def ended(study: "Study") -> int:
+    """Count the trials that gave a value or failed."""
+    return sum(trial.state.is_finished() for trial in study.trials)
+
+
+def next_trial(study: "Study", space: Space, seed: int) -> tuple[int, dict[str, Any]]:
+    """Return number and setting of the trial that was interrupted, or else of a new one.
+
+    Suggestions depend on `seed` and on the trials before alone, not on interruptions.
+    """
+    from optuna.samplers import TPESampler
+
+    for trial in study.trials:
+        if not trial.state.is_finished():
+            if trial.params.keys() == space.keys():
+                return trial.number, trial.params
+            fail(study, trial.number, "ended before its setting was complete")
+    # A sampler's random state is not kept; one seed for all calls would draw the same settings again.
+    study.sampler = TPESampler(seed=int(np.random.SeedSequence([seed, len(study.trials)]).generate_state(1)[0]))
+    asked = study.ask(distributions(space))
+    return asked.number, asked.params
+
+
+def fail(study: "Study", number: int, reason: str) -> None:
+    """Record that a trial gave nothing, and why."""
+    from optuna.trial import TrialState
+
+    study.set_user_attr(f"{REASON}{number}", reason)
+    study.tell(number, state=TrialState.FAIL)
+
+
+def best_trial(study: "Study") -> "tuple[FrozenTrial, float]":
+    """Return the first trial with the highest value, and that value.
+
+    Raises:
+        ConfigError: No trial gave a value.
+    """
+    complete = [(trial, trial.value) for trial in study.trials if trial.value is not None]
+    if not complete:
+        reason = study.user_attrs.get(f"{REASON}{ended(study) - 1}")
+        raise ConfigError(f"no trial of {ended(study)} gave a value" + (f"; the last: {reason}" if reason else ""))
+    return max(complete, key=lambda found: found[1])
+
+
+def write_trials(study: "Study", keys: Collection[str], path: Path) -> None:
+    """Write a table with a row for each trial."""
+    text, reasons = io.StringIO(), study.user_attrs
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", "state", "value", *keys, REASON])
+    for trial in study.trials:
+        setting, reason = [trial.params.get(key) for key in keys], reasons.get(f"{REASON}{trial.number}")
+        writer.writerow([trial.number, trial.state.name.lower(), trial.value, *setting, reason])
+    write_text(path, text.getvalue())
 
 
 def write_best(setting: Mapping[str, Any], groups: Collection[str], path: Path, comment: str) -> None:
-    """Write a setting as a config that can be laid over an experiment.
-
-    Args:
-        setting: Value by key or group.
-        groups: The config groups.
-        path: The file.
-        comment: One line about where it comes from.
-    """
+    """Write a setting, some of whose keys are config groups, as a config that can be laid over an experiment."""
     chosen = [{f"override /{key}": value} for key, value in setting.items() if key in groups]
     values = OmegaConf.create({"defaults": chosen} if chosen else {})
     for key, value in setting.items():

@@ -13,7 +13,6 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from qtrl.commands.tuning import search as search_module
 from qtrl.commands.tuning import trial_process
 from qtrl.commands.tuning import tune as tuning
 from qtrl.config.location import config_dir
@@ -64,7 +63,7 @@ def composed(name, overrides):
 @pytest.fixture
 def trainings(monkeypatch):
     """What is composed again and again in these tests is composed once."""
-    monkeypatch.setattr(search_module, "compose", lambda name, overrides: composed(name, tuple(overrides)))
+    monkeypatch.setattr(tuning, "compose", lambda name, overrides: composed(name, tuple(overrides)))
     fake = Trainings()
     monkeypatch.setattr(tuning, "Training", fake)
     return fake
