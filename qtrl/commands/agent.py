@@ -61,18 +61,17 @@ def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
 
 
 def load_agent(options: DictConfig) -> Agent:
-    """Make the agent that the checked options of the command line name.
-
-    Raises:
-        QtrlError: The run folder or the checkpoint is unusable, or an option does not fit the run.
-    """
+    """Make the agent that the checked options of the command line name, or raise a QtrlError."""
     run_dir = existing_run_dir(options.run, "run")
     checkpoint, path = read_newest(run_dir / "checkpoints" / f"{options.checkpoint}.ckpt")
     check_counters(checkpoint, path)
     with blamed(run_dir / "config.yaml"):
         cfg = load_config(run_dir, trusted(options))
         for name in OF_THE_BLOCK:
-            _change(cfg, name, options.get(name))
+            if options.get(name) is not None:
+                if OmegaConf.select(cfg, f"block.{name}") is None:
+                    raise ConfigError(f"{name}: this run's block has no circuit")
+                OmegaConf.update(cfg, f"block.{name}", options[name], merge=False)
         check_config(cfg)
         task = construct_task(cfg)
         if not isinstance(task, RL):
@@ -80,11 +79,3 @@ def load_agent(options: DictConfig) -> Agent:
         context = RunContext(run_dir, seed=cfg.seed)
         module = StartingPoint(path, checkpoint, resumes=False).build(lambda: task.make_module(context))
     return Agent(run_dir, cfg, task, module, checkpoint)
-
-
-def _change(cfg: DictConfig, name: str, value: object) -> None:
-    if value is None:
-        return
-    if OmegaConf.select(cfg, f"block.{name}") is None:
-        raise ConfigError(f"{name}: this run's block has no circuit")
-    OmegaConf.update(cfg, f"block.{name}", value, merge=False)

@@ -90,10 +90,7 @@ def _set(variables: dict[str, str | None]) -> None:
 
 
 def _keeping(task: Callable, failures: list[Exception], *, tracebacks: str) -> Callable:
-    """Keep qtrl's own errors from Hydra, which adds lines to them; in a multirun let it go on with the other jobs.
-
-    Processes that the task starts find `tracebacks`, the user's own choice, in their environment.
-    """
+    """Keep qtrl's own errors from Hydra, which adds lines to them; in a multirun let it go on with the other jobs."""
 
     @functools.wraps(task)
     def keep(cfg: Any) -> Any:
@@ -103,7 +100,7 @@ def _keeping(task: Callable, failures: list[Exception], *, tracebacks: str) -> C
 
         end_with_command()
         try:
-            with _environment({TRACEBACKS: tracebacks}):
+            with _environment({TRACEBACKS: tracebacks}):  # the user's own choice, for processes that the task starts
                 return task(cfg)
         except (QtrlError, OmegaConfBaseException) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:

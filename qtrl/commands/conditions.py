@@ -28,7 +28,7 @@ class UnfitConditionError(Exception):
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition. Without `block` and `stand_in` the agent stays as it is.
+    """One condition; without `block` and `stand_in` the agent stays as it is.
 
     Attributes:
         name: Key of the condition in the config.
@@ -43,12 +43,7 @@ class Condition:
     uninformed: bool = False
 
     def make(self, agent: Agent, trained: Trained) -> Block:
-        """Make the block that the agent is tested with.
-
-        Raises:
-            UnfitConditionError: The condition does not apply to this agent.
-            ConfigError: The block cannot be made; names the condition.
-        """
+        """Make the block that the agent is tested with, or say in an UnfitConditionError or ConfigError why not."""
         try:
             block = self._stand_in(trained) if self.stand_in is not None else self._changed(agent, trained.block)
         except UnfitConditionError:

@@ -17,10 +17,7 @@ from qtrl.nn import QuantumLayers, quantum_layers
 
 
 def run_evaluation(cfg: DictConfig) -> float:
-    """Test an agent as the composed config says, and return the mean return.
-
-    Writes `eval/<time>.json` and, if asked, a video of the first episode.
-    """
+    """Test an agent, write `eval/<time>.json` and, if asked, a video of the first episode; return the mean return."""
     refuse_secrets(cfg)
     check_options(cfg)
     agent = load_agent(cfg)
@@ -49,8 +46,7 @@ def outcome(episodes: Episodes, layers: QuantumLayers) -> dict[str, Any]:
         "return_per_episode": list(episodes.returns),
         "length_per_episode": list(episodes.lengths),
         "engine": getattr(circuit, "engine", None),
-        "readout": getattr(block, "readout", None),
-        "shots": getattr(block, "shots", None),
+        **{name: getattr(block, name, None) for name in ("readout", "shots")},
         "readout_error": getattr(block, "readout_error", None) if circuit is not None else None,
     }
 

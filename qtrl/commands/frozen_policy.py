@@ -23,20 +23,18 @@ from qtrl.nn import Block, quantum_layers
 from qtrl.nn.stand_ins import Trained
 from qtrl.seeding import seed_for
 
-FEWEST_EPISODES = 5
+MIN_EPISODES = 5
 """Of fewer a bootstrap says nothing; of these it says little."""
 
 
 def run_ablation(cfg: DictConfig) -> float:
-    """Test an agent under the conditions of `cfg.ablation`; write `eval/<time>-<name>.{json,csv,png}`, print the table.
+    """Test an agent under the conditions of `cfg.ablation`, and return the mean return of the run as it is.
 
-    The JSON is written anew after each condition, so that an ablation that is stopped keeps what it has.
-
-    Returns:
-        The mean return of the run as it is.
+    Prints the table and writes `eval/<time>-<name>.{json,csv,png}`, the JSON anew after each condition, so that an
+    ablation that is stopped keeps what it has.
     """
     refuse_secrets(cfg)
-    check_options(cfg, fewest_episodes=FEWEST_EPISODES)
+    check_options(cfg, fewest_episodes=MIN_EPISODES)
     if cfg.video:
         raise ConfigError("video=true does not go with an ablation: leave it out to see the run as it is")
     conditions = read_conditions(cfg.ablation)
@@ -45,13 +43,7 @@ def run_ablation(cfg: DictConfig) -> float:
 
 
 class Ablation:
-    """The conditions tested so far, the run as it is first, and the files with their results.
-
-    Args:
-        agent: The agent; the blocks of its actor's quantum layers are exchanged.
-        options: The command line's config.
-        name: Names the files.
-    """
+    """The conditions tested so far, the run as it is first, and the files with their results, named by `name`."""
 
     def __init__(self, agent: Agent, options: DictConfig, name: str) -> None:
         self._tested: list[PairedComparison] = []

@@ -75,12 +75,7 @@ def construct_task(cfg: DictConfig) -> Task:
 
 @contextmanager
 def blamed(path: Path | None = None) -> Iterator[None]:
-    """Blame the config saved at `path`, or else the command line's, in one line for errors not of qtrl's or Hydra's.
-
-    Raises:
-        RunFolderError: Of a saved config.
-        ConfigError: Of the command line's.
-    """
+    """Turn errors of other libraries than Hydra into one line about the config, saved at `path` or else composed."""
     try:
         yield
     except (QtrlError, HydraException, OmegaConfBaseException):

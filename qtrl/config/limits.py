@@ -174,7 +174,6 @@ def _check_trainer(cfg: DictConfig) -> None:
     if cfg.trainer.get("accelerator") != "gpu" and devices.isdecimal():
         Number(1, MAX_RANKS).check("trainer.devices", int(devices))
     if cfg.algo.get("max_gradient_norm") is not None and precision.startswith("16"):
-        raise ConfigError(
-            f"algo.max_gradient_norm does not go with trainer.precision={precision}, whose gradients are scaled: "
-            "set it to null, or the precision to bf16-mixed or 32-true"
-        )
+        hint = "set it to null, or the precision to bf16-mixed or 32-true"
+        scaled = f"trainer.precision={precision}, whose gradients are scaled"
+        raise ConfigError(f"algo.max_gradient_norm does not go with {scaled}: {hint}")

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from qtrl.config.nested import MISSING, at, leaves, shown
+from qtrl.config.nested import Missing, at, leaves, shown
 from qtrl.config.renamed import translated
 from qtrl.config.trusted_classes import TARGET, groups_of_a_run, primary_config, trusted_classes
 from qtrl.errors import ConfigError, RunFolderError
@@ -22,6 +22,7 @@ DEEPEST, MOST_NODES = 12, 5_000
 OF_THE_COMMAND = ("defaults", "hydra", "control", "sweep", "launcher", "debug")
 """Groups and keys that leave no key of their name in a composed config."""
 PARTIAL = "_partial_"
+TRUST_HINT = "if it is yours, and you trust this folder, add trust=[{}] with that {}"
 
 
 class UnfitError(Exception):
@@ -169,10 +170,8 @@ def _check_key(where: str, key: str, value: Any, trust: frozenset[str]) -> None:
     _check_text(f"a key of {where or 'the config'}", key)
     if key == TARGET:
         if not isinstance(value, str) or value not in trusted_classes().get(where, frozenset()) | trust:
-            raise UnfitError(
-                f"{shown(where)} names {shown(value)}, which is no class that qtrl puts there; if it is yours, "
-                f"and you trust this folder, add trust=[NAME] with that name"
-            )
+            names = f"{shown(where)} names {shown(value)}, which is no class that qtrl puts there"
+            raise UnfitError(f"{names}; {TRUST_HINT.format('NAME', 'name')}")
     elif key == PARTIAL:
         if not isinstance(value, bool):
             raise UnfitError(f"{shown(where)} has {PARTIAL}: {shown(value)}, expected true or false")
@@ -183,12 +182,7 @@ def _check_key(where: str, key: str, value: Any, trust: frozenset[str]) -> None:
 def _check_env(plain: dict[str, Any], trust: Collection[str]) -> None:
     """Refuse `module:Id`, which imports the module."""
     env_id = at(plain, "env.id")
-    if env_id is MISSING:
-        return
-    if not isinstance(env_id, str):
+    if not isinstance(env_id, str | Missing):
         raise UnfitError(f"env.id is {shown(env_id)}, expected the id of an environment")
-    if ":" in env_id and env_id not in trust:
-        raise UnfitError(
-            f"env.id {shown(env_id)} imports a module; if it is yours, and you trust this folder, "
-            f"add trust=[ID] with that id"
-        )
+    if isinstance(env_id, str) and ":" in env_id and env_id not in trust:
+        raise UnfitError(f"env.id {shown(env_id)} imports a module; {TRUST_HINT.format('ID', 'id')}")

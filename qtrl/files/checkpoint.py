@@ -94,10 +94,7 @@ def _archive(path: Path) -> memoryview:
 
 
 def read_newest(path: Path) -> tuple[dict[str, Any], Path]:
-    """Read a checkpoint; if it is missing or damaged, warn on stderr and fall back to `.prev` beside it.
-
-    Returns:
-        The checkpoint, and the file that it came from.
+    """Read a checkpoint, or if it is damaged with a warning `.prev` beside it; return it and its file.
 
     Raises:
         CheckpointError: Neither can be read; the message is about `path`.
@@ -115,9 +112,9 @@ def read_newest(path: Path) -> tuple[dict[str, Any], Path]:
 
 
 def recover_checkpoint(path: Path) -> dict[str, Any]:
-    """Read as `read_newest` does, and after a fallback restore the previous checkpoint to `path`.
+    """Read as `read_newest` does; after a fallback restore the previous checkpoint to `path`, atomically.
 
-    The damaged file is kept as `.damaged`. A kill at any instant leaves the previous checkpoint intact.
+    The damaged file is kept as `.damaged`.
     """
     checkpoint, taken = read_newest(path)
     if taken != path:

@@ -41,10 +41,7 @@ def check_tree(folder: Path, *, skipped: str, refused: frozenset[str]) -> None:
     Args:
         folder: Root of the tree.
         skipped: Name of a direct subfolder whose contents are not checked.
-        refused: File names that are not allowed.
-
-    Raises:
-        RunFolderError: Names the first link, FIFO, socket, device or refused name.
+        refused: File names that are not allowed either.
     """
     for parent, folders, files in os.walk(folder, onerror=_raise_unreadable):
         for name in (*folders, *files):
@@ -57,9 +54,7 @@ def check_tree(folder: Path, *, skipped: str, refused: frozenset[str]) -> None:
                 kind = "a link" if stat.S_ISLNK(mode) else "no regular file"
                 raise RunFolderError(f"{str(path)!r} is {kind}; a run folder holds regular files only: remove it")
             if name in refused:
-                raise RunFolderError(
-                    f"{str(path)!r} is no file of qtrl's, and other programs run what it says: remove it"
-                )
+                raise RunFolderError(f"{str(path)!r} is no file of qtrl's, and other programs run it: remove it")
         if Path(parent) == folder:
             folders[:] = [name for name in folders if name != skipped]
 

@@ -15,20 +15,12 @@ LOADAVG = Path("/proc/loadavg")
 
 
 def spin_count() -> str:
-    """Return `LONG` if the cores that this process may use are otherwise idle, else `SHORT`.
-
-    Sampling takes 40 ms; without a readable `/proc/loadavg` the answer is `SHORT`.
-    """
+    """Return `LONG` if the cores that this process may use are otherwise idle, else or if that is unknown `SHORT`."""
+    free = (os.cpu_count() or 1) + 1.0  # this thread is among the runnable ones
     try:
-        running = [_running() for _ in range(SAMPLES)]
+        for _ in range(SAMPLES):
+            time.sleep(PAUSE_SECONDS)
+            free -= int(LOADAVG.read_text().split()[3].split("/")[0]) / SAMPLES
     except (OSError, ValueError, IndexError):
         return SHORT
-    others = sum(running) / SAMPLES - 1  # without this thread
-    free = (os.cpu_count() or 1) - others
     return LONG if free > len(os.sched_getaffinity(0)) - 0.5 else SHORT
-
-
-def _running() -> int:
-    """Return the number of runnable threads on the machine now."""
-    time.sleep(PAUSE_SECONDS)
-    return int(LOADAVG.read_text().split()[3].split("/")[0])

@@ -49,16 +49,10 @@ def check_counters(checkpoint: dict[str, Any], path: Path, names: Sequence[str] 
 def check_resumable(
     module: LightningModule, callbacks: Sequence[Callback], checkpoint: dict[str, Any], path: Path
 ) -> None:
-    """Check and reduce a checkpoint to what a run may resume from, before Lightning restores it.
+    """Check and reduce, in place, the checkpoint read from `path` to what a run may resume from.
 
     Optimizers keep the settings that the config gives them. Lightning's own callbacks get no state: `ModelCheckpoint`
     would read from it which files to delete.
-
-    Args:
-        module: Built from the run's config.
-        callbacks: The run's callbacks.
-        checkpoint: Changed in place.
-        path: The file that it was read from, for errors.
 
     Raises:
         CheckpointError: A part is missing, of another type, or does not fit the module's parameters.

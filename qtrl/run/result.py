@@ -9,16 +9,11 @@ from qtrl.files.untrusted import read_regular
 LARGEST = 2**24
 """Bytes of a summary, which lists the test episodes."""
 METRICS = {"test/return_mean": "return_mean", "test/best_return": "best_return_mean"}
-"""What `optimized_metric` may be, and its name in `summary.json`."""
+"""Names in `summary.json` of what `optimized_metric` may be."""
 
 
 def finished_metric(run_dir: Path, metric: str, total_env_steps: int) -> float | None:
-    """Return the optimized metric of a run of `total_env_steps` that is complete, or None where steps are left to do.
-
-    Args:
-        run_dir: The run's folder.
-        metric: A key of `METRICS`.
-        total_env_steps: Env steps that are asked for.
+    """Return `metric`, a key of `METRICS`, of a run that is complete, or None where env steps are left to do.
 
     Raises:
         RunFolderError: `summary.json` says that the run is complete, but not with what result.

@@ -16,14 +16,10 @@ STOPPED = {128 + number: number for number in SHUTDOWN_SIGNALS} | {-number: numb
 
 
 class Training:
-    """A training to be run to its end.
+    """A training with the arguments `overrides`, to be run to its end; what it prints is appended to `log`.
 
     SIGTERM and SIGINT are passed on to it, once each: it has a session of its own, where Ctrl-C at a terminal does not
     reach it, since a second signal ends a training before it has saved.
-
-    Args:
-        overrides: The arguments of `qtrl.train`.
-        log: Gets what it prints, after what is there.
     """
 
     def __init__(self, overrides: Sequence[str], log: Path) -> None:

@@ -25,14 +25,10 @@ DATABASE, REASON = "study.db", "reason"
 
 @contextmanager
 def opened_study(folder: Path, definition: Mapping[str, Any]) -> "Iterator[Study]":
-    """Open Optuna's study in a folder, or begin one.
-
-    Args:
-        folder: The folder of the search.
-        definition: What may not change from one call to the next, as plain data.
+    """Open Optuna's study in the folder of a search, or begin one with this `definition`, which is plain data.
 
     Raises:
-        ConfigError: The study is another search.
+        ConfigError: The study has another definition.
         RunFolderError: It cannot be read or written.
     """
     import optuna
@@ -94,11 +90,7 @@ def fail(study: "Study", number: int, reason: str) -> None:
 
 
 def best_trial(study: "Study") -> "tuple[FrozenTrial, float]":
-    """Return the first trial with the highest value, and that value.
-
-    Raises:
-        ConfigError: No trial gave a value.
-    """
+    """Return the first trial with the highest value, and that value; raise a ConfigError where no trial gave one."""
     complete = [(trial, trial.value) for trial in study.trials if trial.value is not None]
     if not complete:
         reason = study.user_attrs.get(f"{REASON}{ended(study) - 1}")
