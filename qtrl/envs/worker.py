@@ -101,6 +101,8 @@ class ProcessWorker(Worker):
     `module:Id-v0`. They end with this process, however it ends, and with the thread that started them.
     """
 
+    steps_beside = True
+
     @staticmethod
     def allocate(size: int) -> Any:
         """Return shared memory."""
