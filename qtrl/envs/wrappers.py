@@ -74,4 +74,6 @@ class VectorGuard(gym.Wrapper):
         finite = np.isfinite(values)
         if not finite.all():
             bad = int(np.argmin(finite))
-            raise EnvError(f"{self.env_id}: {complaint} ({values[bad]} at index {bad} of {values.size})")
+            raise EnvError(
+                f"{self.env_id}: {complaint} ({values[bad]} at index {bad} of {values.size}), expected finite numbers"
+            )

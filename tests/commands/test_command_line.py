@@ -31,7 +31,7 @@ MISTAKES = {
     "mistyped group": ((*PENDULUM, "blok=fc"), ["blok", "block"]),
     "no such syntax": ((*PENDULUM, "seed=[1"), ["seed=[1"]),
     "unknown word": ((*PENDULUM, "data.storage=tape"), ["data.storage=tape", "memory, memmap"]),
-    "unknown environment": ((*PENDULUM, "env.id=Pendulam-v1"), ["Pendulam-v1", "did you mean Pendulum-v1"]),
+    "unknown environment": ((*PENDULUM, "env.id=Pendulam-v1"), ["Pendulam-v1", "Did you mean: `Pendulum`"]),
     "more parts than rows": ((*PENDULUM, "gradient.fit_batches=17"), ["17", "16"]),
     "no such accelerator": ((*PENDULUM, "trainer.accelerator=abacus"), ["abacus"]),
     "no such precision": ((*PENDULUM, "trainer.precision=7"), ["7"]),

@@ -130,6 +130,10 @@ def test_start_seeds_differ_and_do_not_depend_on_how_many_there_are():
     assert not set(seeds) & set(start_seeds(4, 200))
 
 
+def test_threads_and_processes_step_beside_the_learner():
+    assert [name for name, kind in VECTORS.items() if kind.steps_beside] == ["threads", "processes"]
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
