@@ -63,7 +63,11 @@ def test_every_control_is_a_small_whole_run(smoke, control):
     summary = json.loads((folder / "summary.json").read_text())
     assert (summary["label"], summary["status"]) == (control, "complete")
     rows = metrics_of(folder)
-    assert all(0 <= float(row["train/q_out_entropy"]) <= 5 for row in rows if row["loss/critic"])
+    entropies = [row["train/q_out_entropy"] for row in rows if row["loss/critic"]]
+    if control == "td3":  # an actor without a quantum layer
+        assert not any(entropies)
+    else:
+        assert all(0 <= float(entropy) <= 5 for entropy in entropies)
     assert rows[-1]["test/last_ten_return"] == rows[-1]["test/return_mean"]
 
 
@@ -151,5 +155,6 @@ def test_one_update_agrees_between_torchquantum_and_statevector(compose):
     for name, value in ours.items():
         assert torch.equal(start[name], start_again[name])
         torch.testing.assert_close(theirs[name], value, atol=1e-4, rtol=0)
-    moved = {name.partition(".")[0] for name in ours if not torch.equal(ours[name], start[name])}
-    assert moved == {"actor", "critic", "estimator", "actor_target", "critic_target"}
+    moved = {name for name in ours if not torch.equal(ours[name], start[name])}
+    assert {name.partition(".")[0] for name in moved} == {"actor", "critic", "actor_target", "critic_target"}
+    assert any(name.startswith("actor.layer.estimator.") for name in moved)

@@ -86,8 +86,10 @@ def test_jobs_save_and_stop_when_the_command_is_killed(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     runs = [tmp_path / "study" / "pendulum" / "zeros" / f"seed{seed}" for seed in (0, 1)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        wait_for(lambda: all((run / "checkpoints" / "last.ckpt").exists() for run in runs))
-        process.kill()
+        try:
+            wait_for(lambda: all((run / "checkpoints" / "last.ckpt").exists() for run in runs))
+        finally:
+            process.kill()
     wait_for(lambda: all("SIGTERM" in status(run) for run in runs))
 
 
@@ -219,7 +221,7 @@ def status(run):
     return json.loads(path.read_text())["status"] if path.exists() else ""
 
 
-def wait_for(there, seconds=120):
+def wait_for(there, seconds=300):
     end = time.monotonic() + seconds
     while not there():
         assert time.monotonic() < end

@@ -65,7 +65,8 @@ class ForkedRuns:
 
         Args:
             arguments: Those of the command line.
-            how: `signals`, a list of (lines of metrics.csv, seconds after that, number, to the whole group);
+            how: `signals`, a list of (lines of metrics.csv, seconds after that, number, to the whole group), where
+                0 lines are there at once, and -1 as soon as the run has its folder;
                 `fault`, the number of the call to the disk at which the process ends by itself.
         """
         assert self._server.stdin is not None and self._server.stdout is not None
@@ -127,7 +128,7 @@ def _watch(pid: int, rows: Path, signals: Sequence[tuple[int, float, int, bool]]
         while end is None or time.monotonic() < end:
             if (status := _ended(pid)) is not None:
                 return status, time.monotonic() - sent
-            if end is None and (not lines or (rows.exists() and rows.read_bytes().count(b"\n") >= lines)):
+            if end is None and _has(rows, lines):
                 end = time.monotonic() + seconds
             time.sleep(0.001)
         (os.killpg if group else os.kill)(pid, number)
@@ -138,6 +139,12 @@ def _watch(pid: int, rows: Path, signals: Sequence[tuple[int, float, int, bool]]
         if time.monotonic() > end:
             os.killpg(pid, signal.SIGKILL)
     return status, time.monotonic() - sent
+
+
+def _has(rows: Path, lines: int) -> bool:
+    if lines <= 0:
+        return lines == 0 or rows.with_name("config.yaml").exists()
+    return rows.exists() and rows.read_bytes().count(b"\n") >= lines
 
 
 def _ended(pid: int) -> int | None:

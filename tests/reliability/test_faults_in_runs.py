@@ -89,8 +89,18 @@ def check_stopped_at_40(folder, status, line, *words):
     assert all(value.isfinite().all() for value in checkpoint["state_dict"].values())
 
 
-@pytest.mark.parametrize("what", ["reward", "observation"])
-@pytest.mark.parametrize("options", [(), ("num_envs=2", "env.vector=processes")], ids=["here", "in a worker"])
+IN_A_WORKER = ("num_envs=2", "env.vector=processes")
+
+
+@pytest.mark.parametrize(
+    ("what", "options"),
+    [
+        ("reward", ()),
+        ("observation", ()),
+        ("reward", IN_A_WORKER),
+        pytest.param("observation", IN_A_WORKER, marks=pytest.mark.slow),
+    ],
+)
 def test_an_environment_that_gives_nan(run, tmp_path, capsys, monkeypatch, what, options):
     monkeypatch.syspath_prepend(Path(__file__).parent)
     status = run("run", *ZEROS, *options, f"env.id=faulty_envs:Late_{what}-v0", "total_env_steps=120")
@@ -161,7 +171,7 @@ def test_a_clock_that_jumps_changes_nothing(run, whole, tmp_path, monkeypatch):
     assert differences(digests(tmp_path / "run"), whole(*PQC)) == []
 
 
-@pytest.mark.parametrize("vector", ["processes", "threads"])
+@pytest.mark.parametrize("vector", ["processes", pytest.param("threads", marks=pytest.mark.slow)])
 def test_a_seed_repeats_bit_for_bit_with_environments_beside(run, tmp_path, vector):
     options = (*PQC, "deterministic=true", "num_envs=2", f"env.vector={vector}", "env.workers=2")
     assert run("first", *options) == 0
