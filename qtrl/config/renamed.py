@@ -10,7 +10,6 @@ import yaml
 from qtrl.config.location import config_dir
 from qtrl.config.nested import MISSING, at
 from qtrl.errors import ConfigError
-from qtrl.quantum import ENGINES
 
 RENAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -71,6 +70,8 @@ def translated(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def _engine(node: Any) -> Any:
+    from qtrl.quantum import ENGINES  # imports torch, for which no mistake on the command line should wait
+
     name = at(node, "name")
     known = isinstance(name, str) and name in ENGINES
     return {"_target_": f"qtrl.quantum.engines.{ENGINES[name].__name__}"} if known else node
