@@ -68,7 +68,10 @@ def test_action_of_another_shape_is_refused_rather_than_broadcast():
 
 @pytest.mark.parametrize(
     ("where", "complaint"),
-    [("observation", r"non-finite observation \(nan at index 1 of 2\), expected finite"), ("reward", "the reward inf, expected")],
+    [
+        ("observation", r"non-finite observation \(nan at index 1 of 2\), expected finite"),
+        ("reward", "the reward inf, expected"),
+    ],
 )
 def test_non_finite_numbers_of_the_environment_stop_it(where, complaint):
     env = make_env(f"toy_envs:Broken_{where}-v0")
