@@ -24,6 +24,15 @@ def test_save_false_prints_the_definition_and_nothing_else(dashboard, capsys):
         (("entity=me", "project=''"), "project='' is not allowed: expected a name"),
         (("entity=me", "project=p", "save=3"), "save=3 is not allowed: expected true or false"),
         (("entity=me", "project=p", "sav=true"), "sav"),
+        (("entity=me", "project=p", "sections=3"), "sections=3 is not allowed: expected for each section a list"),
+        (
+            ("entity=me", "project=p", "sections.Losses=[{title: B}]"),
+            "with keys out of title, metrics, unit, log_scale",
+        ),
+        (
+            ("entity=me", "project=p", "sections.Losses=[{title: B, metrics: train/q1}]"),
+            "expected for each section a list",
+        ),
         (("entity=me", "project=p"), "not logged in to W&B: run `wandb login`, or set WANDB_API_KEY"),
     ],
 )
@@ -32,6 +41,14 @@ def test_what_is_missing_or_wrong_is_told_in_one_line(dashboard, capsys, argumen
     out, err = capsys.readouterr()
     assert said in err
     assert (out, err.count("\n")) == ("", 1)
+
+
+def test_panels_are_those_of_the_config(dashboard, capsys):
+    panel = "sections.Mine=[{title: Q, metrics: [train/q1, train/q2], unit: reward}]"
+    assert dashboard("entity=me", "project=p", "save=false", f"+{panel}") == 0
+    sections = json.loads(capsys.readouterr().out)["section"]["panelBankConfig"]["sections"]
+    (mine,) = (section for section in sections if section["name"] == "Mine")
+    assert mine["panels"][0]["config"]["metrics"] == ["train/q1", "train/q2"]
 
 
 def test_names_may_look_like_numbers(compose, capsys):

@@ -5,14 +5,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
+from qtrl.commands.dashboard import read_sections
+from qtrl.config.location import config_dir
 from qtrl.errors import WandbError
 from qtrl.keys import METRICS
 from qtrl.loggers.artifacts import VIDEO
-from qtrl.loggers.workspace import SECTIONS, definition, save, workspace
+from qtrl.loggers.workspace import definition, save, workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic V1 style:DeprecationWarning")  # the package's own
 VIEW = {"upsertView": {"view": {"id": "VmlldzoxMjM=", "name": "nw-abc-v"}, "inserted": True}}
+SECTIONS = read_sections(OmegaConf.load(Path(config_dir(), "dashboard.yaml")).sections)
 
 
 @pytest.fixture
@@ -28,7 +32,7 @@ def sealed(monkeypatch):
 
 @pytest.fixture
 def spec(sealed):
-    return json.loads(definition(workspace("me", "qtrl")))["section"]
+    return json.loads(definition(workspace("me", "qtrl", SECTIONS)))["section"]
 
 
 @pytest.fixture
@@ -71,12 +75,12 @@ def test_a_missing_package_is_named(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(WandbError, match=r"pip install 'qtrl\[dashboard\]'"):
-        workspace("me", "qtrl")
+        workspace("me", "qtrl", SECTIONS)
 
 
 def test_without_a_login_nothing_is_asked_or_sent(sealed):
     with pytest.raises(WandbError, match=r"^not logged in to W&B: run `wandb login`, or set WANDB_API_KEY;[^\n]*$"):
-        save(workspace("me", "qtrl"))
+        save(workspace("me", "qtrl", SECTIONS))
 
 
 @pytest.fixture
@@ -96,7 +100,7 @@ def server(monkeypatch, service_ends):
 def test_the_real_client_sends_it_and_tells_where_it_is(server, capfd):
     server, answers = server
     answers["UpsertView2"] = VIEW
-    assert save(workspace("me", "qtrl")) == f"{server.url}/me/qtrl?nw=abc"
+    assert save(workspace("me", "qtrl", SECTIONS)) == f"{server.url}/me/qtrl?nw=abc"
     assert server.asked.count("UpsertView2") == 1
     assert "a" * 40 not in "".join(capfd.readouterr())
 
@@ -108,11 +112,11 @@ def test_the_real_client_sends_it_and_tells_where_it_is(server, capfd):
 def test_a_refusal_is_told_in_one_line(server, name, answer, reason):
     server[1][name] = answer
     with pytest.raises(WandbError, match=rf"^W&B did not take the workspace of me/qtrl \({reason}[^\n]*check entity"):
-        save(workspace("me", "qtrl"))
+        save(workspace("me", "qtrl", SECTIONS))
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for(server, monkeypatch):
     monkeypatch.setattr("qtrl.loggers.workspace.SAVE_SECONDS", 0.5)
     server[0].stalls = True
     with pytest.raises(WandbError, match=r"no answer in 0.5 s"):
-        save(workspace("me", "qtrl"))
+        save(workspace("me", "qtrl", SECTIONS))
