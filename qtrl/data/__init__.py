@@ -1,6 +1,5 @@
 """Collecting transitions, keeping them, and yielding minibatches: TorchRL's collector and buffer, with checkpoints."""
 
-from qtrl.data.capacity import check_capacity
 from qtrl.data.collector import Collector
 from qtrl.data.exploration import Exploration, GaussianNoise
 from qtrl.data.n_step import NStep
@@ -8,7 +7,7 @@ from qtrl.data.policy import CollectingPolicy
 from qtrl.data.replay import Replay, all_columns
 from qtrl.data.schedule import Schedule
 from qtrl.data.schema import Column, transition_columns
-from qtrl.data.storage import STORAGES, storage_named
+from qtrl.data.storage import STORAGES, check_capacity, storage_named
 from qtrl.data.stream import Stream
 
 __all__ = [

@@ -13,5 +13,5 @@ def storage(request):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 8 rows; nobody cuts the power, so that nothing waits for the disk."""
-    monkeypatch.setattr("qtrl.data.ring.BLOCK_ROWS", 8)
+    monkeypatch.setattr("qtrl.data.storage.ring.BLOCK_ROWS", 8)
     monkeypatch.setattr(os, "fsync", lambda file: None)

@@ -134,7 +134,7 @@ def test_a_seed_fixes_the_samples_whatever_the_storage(tmp_path):
 
 
 def test_both_storages_give_the_same_minibatches_before_and_after_wrapping(tmp_path, monkeypatch):
-    monkeypatch.setattr("qtrl.data.ring.BLOCK_ROWS", 4)
+    monkeypatch.setattr("qtrl.data.storage.ring.BLOCK_ROWS", 4)
     memory, memmap = (make_replay(tmp_path / storage, storage, slack=3) for storage in STORAGES)
     for first in range(0, 90, 3):
         for one in (memory, memmap):

@@ -10,10 +10,10 @@ from tensordict import NestedKey, TensorDict
 from torch import Tensor
 from torchrl.data.replay_buffers.storages import Storage
 
-from qtrl.data.checksums import Checksums
-from qtrl.data.column_files import ColumnFiles
-from qtrl.data.ring import file_rows, newest_in, oldest_row, pieces
 from qtrl.data.schema import Column
+from qtrl.data.storage.checksums import Checksums
+from qtrl.data.storage.column_files import ColumnFiles
+from qtrl.data.storage.ring import file_rows, newest_in, oldest_row, pieces
 from qtrl.errors import ConfigError
 from qtrl.process.threads import one_thread
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from qtrl.data.column_files import WITHOUT
-from qtrl.data.ring import MOST_ROWS, block_of, first_of_block, oldest_row
+from qtrl.data.storage.column_files import WITHOUT
+from qtrl.data.storage.ring import MOST_ROWS, block_of, first_of_block, oldest_row
 from qtrl.errors import CheckpointError
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from qtrl.data.ring import MOST_ROWS, file_rows
+from qtrl.data.storage.ring import MOST_ROWS, file_rows
 from qtrl.errors import ConfigError
 
 HEADROOM = 1.05

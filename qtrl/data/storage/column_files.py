@@ -12,8 +12,8 @@ import torch
 from tensordict import NestedKey
 from torch import Tensor
 
-from qtrl.data.ring import whole_blocks
 from qtrl.data.schema import Column
+from qtrl.data.storage.ring import whole_blocks
 from qtrl.errors import RunFolderError
 from qtrl.files.atomic import fsync
 

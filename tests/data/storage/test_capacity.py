@@ -2,8 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from qtrl.data import capacity
-from qtrl.data.capacity import available_disk, available_memory, check_capacity, present
+from qtrl.data.storage import capacity
+from qtrl.data.storage.capacity import available_disk, available_memory, check_capacity, present
 from qtrl.errors import ConfigError
 
 GB = 10**9
