@@ -61,11 +61,7 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def write_csv(path: Path, rows: Iterable[Iterable[object]]) -> None:
-    """Replace a CSV file as `write_text` does; lines end with a newline alone.
-
-    Raises:
-        RunFolderError: It cannot be written; the old content is kept.
-    """
+    """Replace a CSV file as `write_bytes` does; lines end with a newline alone."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     write_text(path, text.getvalue())

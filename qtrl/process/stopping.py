@@ -15,9 +15,7 @@ from typing import Any
 from qtrl.process.ranks import from_all_ranks
 
 GRACE_SECONDS = 9.0
-"""Time limit of the shutdown; batch systems send SIGKILL 10 seconds after SIGTERM, or later."""
-STDERR = 2
-"""File descriptor, whatever `sys.stderr` has been replaced by."""
+"""Batch systems send SIGKILL 10 seconds after SIGTERM, or later."""
 SHUTDOWN_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 END = 0
 """Written to the watchdog's pipe to end it; no signal has this number."""
@@ -39,17 +37,13 @@ class Interruption(SystemExit):
 class Stop:
     """Request of a graceful shutdown, made by SIGTERM or SIGINT and granted between two env steps or updates.
 
-    A second signal ends the process at once, and so does the watchdog after `GRACE_SECONDS`; the last checkpoint on
-    disk is then what remains. The watchdog is a thread of its own because Python runs a signal handler only after the
-    main thread returns from native code.
-
-    Args:
-        world_size: Ranks of the run; they agree to stop at the same check.
+    A second signal ends the process at once, and so does a watchdog after `GRACE_SECONDS`; the last checkpoint on disk
+    is then what remains. The watchdog is a thread, because Python runs a signal handler only after the main thread
+    returns from native code. The `world_size` ranks of a run agree to stop at the same check.
     """
 
     def __init__(self, world_size: int = 1) -> None:
-        self._world_size, self._checks = world_size, 0
-        self._number = 0
+        self._world_size, self._checks, self._number = world_size, 0, 0
         self._taken: set[int] = set()
         self._requeue: Callable | None = None
 
@@ -135,6 +129,6 @@ class Stop:
 
 
 def _give_up(number: int) -> None:
-    faulthandler.dump_traceback(file=STDERR, all_threads=True)
+    faulthandler.dump_traceback(file=2, all_threads=True)  # stderr, whatever `sys.stderr` has been replaced by
     print(f"qtrl: not stopped after {GRACE_SECONDS:g} s; the last checkpoint is kept", file=sys.__stderr__, flush=True)
     os._exit(128 + number)

@@ -1,7 +1,5 @@
 """The record of a search in its folder: which settings were tried, and what they gave."""
 
-import csv
-import io
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from omegaconf import OmegaConf
 from qtrl.commands.tuning.space import Space, distributions
 from qtrl.config.nested import shown
 from qtrl.errors import ConfigError, RunFolderError
-from qtrl.files.atomic import write_text
+from qtrl.files.atomic import write_csv, write_text
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -100,13 +98,11 @@ def best_trial(study: "Study") -> "tuple[FrozenTrial, float]":
 
 def write_trials(study: "Study", keys: Collection[str], path: Path) -> None:
     """Write a table with a row for each trial."""
-    text, reasons = io.StringIO(), study.user_attrs
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "state", "value", *keys, REASON])
+    rows: list[list[Any]] = [["trial", "state", "value", *keys, REASON]]
     for trial in study.trials:
-        setting, reason = [trial.params.get(key) for key in keys], reasons.get(f"{REASON}{trial.number}")
-        writer.writerow([trial.number, trial.state.name.lower(), trial.value, *setting, reason])
-    write_text(path, text.getvalue())
+        setting, reason = [trial.params.get(key) for key in keys], study.user_attrs.get(f"{REASON}{trial.number}")
+        rows.append([trial.number, trial.state.name.lower(), trial.value, *setting, reason])
+    write_csv(path, rows)
 
 
 def write_best(setting: Mapping[str, Any], groups: Collection[str], path: Path, comment: str) -> None:
