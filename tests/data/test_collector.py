@@ -29,7 +29,7 @@ def make_policy(envs, noise=0.1):
 
 def make_collector(envs, policy, state=None):
     sizes = (space.shape[0] for space in (envs.single_observation_space, envs.single_action_space))
-    return Collector(envs, policy, transition_columns(EnvSpec("toy", *sizes), 8, 2), state)
+    return Collector(envs, policy, transition_columns(EnvSpec("toy", *sizes), {"layer": (8, 2)}), state)
 
 
 def collect(env_id=COUNTING, *, num_envs=3, steps=5, vector="serial", random_actions=0, noise=0.1, ahead=False):

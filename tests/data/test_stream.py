@@ -44,7 +44,7 @@ def make_stream(
 ):
     meters = RunMeters()
     policy = CollectingPolicy(make_actor(), noise=0.0, seed=seed, stopwatch=meters.stopwatch)
-    columns = transition_columns(SPEC, 8, 2)
+    columns = transition_columns(SPEC, {"layer": (8, 2)})
     sizes = {"capacity": capacity, "batch_size": 5, "seed": seed}
     replay = Replay(columns, **sizes, storage="memory", folder=folder, sampler=sampler, transform=transform)
     schedule = Schedule(total, warmup, ratio)
