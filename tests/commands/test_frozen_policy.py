@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -61,7 +62,7 @@ def opened(compose, trained_run):
         q_out = agent.module.actor.layer.block(q_in, torch.Generator().manual_seed(0))
     assert torch.equal(torch.cat(kept), q_out)
     trained = Trained(agent.module.actor.layer.block, agent.module.actor.layer.estimator, q_out)
-    return agent, trained, q_in, {condition.name: condition for condition in read_conditions(cfg.study)}
+    return agent, trained, q_in, {condition.name: condition for condition in read_conditions(cfg.ablation)}
 
 
 def by_name(result):
@@ -71,7 +72,7 @@ def by_name(result):
 def test_the_study_tests_every_condition_on_the_same_starts(whole):
     _, result = whole
     assert list(by_name(result)) == ["own", *ALL]
-    assert (result["study"], result["status"], result["left_out"]) == ("frozen_policy", "complete", {})
+    assert (result["ablation"], result["status"], result["left_out"]) == ("frozen_policy", "complete", {})
     assert (result["episodes"], result["seed"], result["checkpoint"], result["env_steps"]) == (5, 7, "best", 100)
     own = by_name(result)["own"]["return_per_episode"]
     for condition in result["conditions"]:
@@ -161,15 +162,16 @@ def test_an_actor_without_a_quantum_layer_is_refused(train, evaluate, tmp_path, 
     folder, short = tmp_path / "td3", ("callbacks.test_max_episode_steps=5", "total_env_steps=60")
     assert train(*SMOKE, "experiment=pendulum_pqc", "control=td3", *short, f"run_dir={folder}") == 0
     capsys.readouterr()
-    assert evaluate(f"run={folder}", "study=frozen_policy", "episodes=5") == 2
+    assert evaluate(f"run={folder}", "ablation=frozen_policy", "episodes=5") == 2
     assert "MLPActor has no quantum layer" in capsys.readouterr().err
     assert evaluate(f"run={folder}", "episodes=1") == 0
 
 
 def test_exact_readouts_are_left_out_for_an_engine_that_can_only_sample(opened, monkeypatch):
     agent, trained, _, conditions = opened
-    monkeypatch.setattr("qtrl.commands.conditions.is_exact", lambda executable: False)
-    with pytest.raises(UnfitConditionError, match="readout expectation needs exact values, which engine .* has not"):
+    executable = trained.block.executable
+    monkeypatch.setattr(executable, "capabilities", replace(executable.capabilities, exact=False))
+    with pytest.raises(UnfitConditionError, match="readout expectation needs exact values, which its engine does not"):
         conditions["exact"].make(agent, trained)
     conditions["shots_10"].make(agent, trained)
 
@@ -232,9 +234,9 @@ UNMAKEABLE = {
 }
 MISTAKES = {
     "+ablation.conditions.a.block.shotss=3": "ablation.conditions.a: the block has no key 'shotss'",
-    "study=null_policy": "frozen_policy",
+    "ablation=null_policy": "frozen_policy",
     "episodes=4": "episodes=4 is not allowed: expected an integer of at least 5",
-    "video=true": "video=true does not go with a study",
+    "video=true": "video=true does not go with an ablation",
 }
 
 
@@ -259,7 +261,7 @@ def test_conditions_that_cannot_be_made_are_told(case, opened):
 
 @pytest.mark.parametrize("argument", MISTAKES)
 def test_a_mistake_is_told_in_one_line_before_anything_is_played(argument, run, evaluate, capsys):
-    choice = () if argument.startswith("study=") else ("ablation=frozen_policy",)
+    choice = () if argument.startswith("ablation=") else ("ablation=frozen_policy",)
     capsys.readouterr()
     assert evaluate(f"run={run}", *choice, argument) == 2
     out, err = capsys.readouterr()
