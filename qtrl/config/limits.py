@@ -122,6 +122,7 @@ CHOICES = {
     "algo.compile_mode": (None, "default", "reduce-overhead", "max-autotune"),
     "env.vector": tuple(VECTORS),
     "data.overlap": (False, True),
+    "data.collector": ("in_process", "processes"),
 }
 """Words by key, as above."""
 

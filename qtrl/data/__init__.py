@@ -1,9 +1,10 @@
 """Collecting transitions, keeping them, and yielding minibatches: TorchRL's collector and buffer, with checkpoints."""
 
-from qtrl.data.collector import Collector
+from qtrl.data.collector import Collector, InProcessCollector
 from qtrl.data.exploration import Exploration, GaussianNoise
 from qtrl.data.n_step import NStep
 from qtrl.data.policy import CollectingPolicy
+from qtrl.data.process_collector import ProcessCollector
 from qtrl.data.replay import Replay, all_columns
 from qtrl.data.schedule import Schedule
 from qtrl.data.schema import Column, transition_columns
@@ -17,7 +18,9 @@ __all__ = [
     "Column",
     "Exploration",
     "GaussianNoise",
+    "InProcessCollector",
     "NStep",
+    "ProcessCollector",
     "Replay",
     "Schedule",
     "Stream",

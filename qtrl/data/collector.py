@@ -3,6 +3,7 @@
 Shapes: N environments, O observation, A action.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,12 +25,49 @@ from qtrl.keys import ACTION, OBSERVATION
 Array = np.ndarray
 
 
-class Collector:
-    """TorchRL's collector around its wrapper of a vector environment: one env step of N environments at a time.
+class Collector(ABC):
+    """Collects one env step of N environments at a time.
 
     Rows have the shape (N,) and TorchRL's keys: `observation`, `action` and what else the policy writes; under `next`
     the `observation`, `reward` and flags. What stands under `next` at the end of an episode is its true last
     observation; the next row has the first one of a new episode as its `observation`.
+    """
+
+    num_envs: int
+    """N."""
+    begun = False
+    """Whether a step is under way."""
+    discontinued: Array
+    """Environments whose episode could not be gone on with from a checkpoint, shape (N,); see `VectorEnv`."""
+
+    @property
+    @abstractmethod
+    def lost(self) -> Array:
+        """Rows of the last step that are no transition, shape (N,); see `VectorEnv.lost`."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Choose actions with the policy as it is now and let the environments step beside what comes next."""
+
+    @abstractmethod
+    def collect(self) -> TensorDict:
+        """Make one env step, or end the one under way, and return its rows, whose tensors are never written again."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the environments are, and the step under way; plain data and tensors.
+
+        Raises:
+            EnvError: The environments failed, also if that was said before.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the environments."""
+
+
+class InProcessCollector(Collector):
+    """TorchRL's collector in this process, around its wrapper of a vector environment.
 
     Args:
         envs: The environments, seeded; the collector resets them once more, unless there is a state.
@@ -37,11 +75,6 @@ class Collector:
         columns: The layout of a row; those that are known before the step are kept of a step under way.
         state: What `state_dict` of another collector returned, to go on from there; with the same random states the
             policy then gives the same rows as that one's, bit for bit.
-
-    Attributes:
-        num_envs: N.
-        begun: Whether a step is under way.
-        discontinued: Environments whose episode could not be gone on with, boolean, shape (N,); see `VectorEnv`.
 
     Raises:
         CheckpointError: The state is malformed, of other environments or of another policy.
@@ -54,7 +87,7 @@ class Collector:
         columns: Sequence[Column],
         state: dict[str, Any] | None = None,
     ) -> None:
-        self.num_envs, self.begun, self._policy = envs.num_envs, False, _Chosen(policy)
+        self.num_envs, self._policy = envs.num_envs, _Chosen(policy)
         self._envs = _TwoHalves(envs)
         keys = (OBSERVATION, *policy.out_keys)
         self._columns = {column.name: column for column in columns if column.key in keys}
@@ -79,6 +112,9 @@ class Collector:
     def _go_on(self, state: dict[str, Any]) -> None:
         """Bring the environments to where they were, and take a step under way as it was begun."""
         checked = check_dict(state, "collector", ("envs", "step"))
+        if checked["envs"] is None and checked["step"] is None:  # another kind of collector, which keeps nothing
+            self.discontinued = np.ones(self.num_envs, dtype=np.bool_)
+            return
         self.discontinued = self._envs.env.load_state_dict(checked["envs"])
         step = checked["step"]
         self.begun = self._envs.begun = step is not None
@@ -94,34 +130,30 @@ class Collector:
 
     @property
     def lost(self) -> Array:
-        """Rows of the last step that are no transition, shape (N,); see `VectorEnv.lost`."""
+        """See `Collector`."""
         return self._envs.env.lost
 
     def begin(self) -> None:
-        """Choose actions with the policy as it is now and let the environments step beside what comes next."""
+        """See `Collector`."""
         rows = TensorDict({OBSERVATION: torch.from_numpy(self._envs.newest)}, batch_size=[self.num_envs])
         self._policy.chosen = self._policy(rows)
         self._envs.begin(rows[ACTION].numpy())
         self.begun = True
 
     def collect(self) -> TensorDict:
-        """Make one env step, or end the one under way, and return its rows, whose tensors are never written again."""
+        """See `Collector`."""
         rows: TensorDict = next(self._frames).squeeze(-1)  # time
         self.begun, self._policy.chosen = False, None
         return rows
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the environments are, and the step under way; plain data and tensors.
-
-        Raises:
-            EnvError: The environments failed, also if that was said before.
-        """
+        """See `Collector`."""
         chosen = self._policy.chosen
         step = None if chosen is None else {name: chosen[column.key] for name, column in self._columns.items()}
         return {"envs": self._envs.env.state_dict(), "step": step}
 
     def close(self) -> None:
-        """Close the environments."""
+        """See `Collector`."""
         self._envs.close()
 
 

@@ -70,6 +70,8 @@ class RL:
         if overlap and not vector.steps_beside:
             others = " or ".join(name for name, kind in VECTORS.items() if kind.steps_beside)
             raise ConfigError(f"data.overlap=true needs environments beside the learner: set env.vector={others}")
+        if self.data["collector"] == "processes" and (overlap or self.env["vector"] != "serial"):
+            raise ConfigError("data.collector=processes steps there: it needs env.vector=serial and data.overlap=false")
         _ = self.schedule
 
     @property

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,8 @@ from qtrl.data import (
     Collector,
     Column,
     Exploration,
+    InProcessCollector,
+    ProcessCollector,
     Replay,
     Schedule,
     Stream,
@@ -23,7 +25,7 @@ from qtrl.data import (
     storage_named,
     transition_columns,
 )
-from qtrl.envs import make_vector_env
+from qtrl.envs import VectorEnv, make_vector_env
 from qtrl.nn import quantum_layers
 from qtrl.seeding import seed_for
 from qtrl.specs import EnvSpec
@@ -38,7 +40,8 @@ class RLData:
         env: The environment: `id` and the options of `qtrl.envs.make_vector_env`.
         num_envs: Environments of each rank.
         exploration: Makes the actor's actions exploratory.
-        replay: Batch size, capacity, storage, sampler and transform of the replay buffer, and where the policy acts.
+        replay: Batch size, capacity, storage, sampler and transform of the replay buffer, the collector, and where the
+            policy acts.
         schedule: How env steps and updates follow each other.
         save_every: Env steps between two checkpoints.
         save_replay: Whether a checkpoint brings the rows of the replay buffer.
@@ -120,15 +123,33 @@ class RLData:
         env_steps: int,
         state: dict[str, Any] | None,
     ) -> Collector:
-        options = {name: value for name, value in self.env.items() if name != "id"}
-        options["workers"] = options["workers"] or max(1, len(os.sched_getaffinity(0)) // context.world_size)
-        seed = seed_for(context.seed, f"envs from {env_steps}", context.rank)
-        envs = make_vector_env(self.env["id"], self.num_envs, seed, **options)
+        if self.replay["collector"] == "processes":
+            return self._make_process_collector(context, policy, env_steps, state)
+        envs = self._env_maker(context, f"envs from {env_steps}", self.num_envs)()
         try:
-            return Collector(envs, policy, columns, state)
+            return InProcessCollector(envs, policy, columns, state)
         except BaseException:
             envs.close()
             raise
+
+    def _make_process_collector(
+        self, context: RunContext, policy: CollectingPolicy, env_steps: int, state: dict[str, Any] | None
+    ) -> Collector:
+        """Share the environments equally among as many processes as may be and can be."""
+        count = max(number for number in range(1, self._workers(context) + 1) if self.num_envs % number == 0)
+        names = [f"process {number} from {env_steps}" for number in range(count)]
+        makers = [self._env_maker(context, f"envs of {name}", self.num_envs // count) for name in names]
+        seeds = [seed_for(context.seed, f"policy of {name}", context.rank) for name in names]
+        return ProcessCollector(makers, policy, seeds, num_envs=self.num_envs, state=state)
+
+    def _workers(self, context: RunContext) -> int:
+        return self.env["workers"] or max(1, len(os.sched_getaffinity(0)) // context.world_size)
+
+    def _env_maker(self, context: RunContext, purpose: str, num_envs: int) -> Callable[[], VectorEnv]:
+        options = {name: value for name, value in self.env.items() if name != "id"}
+        options["workers"] = self._workers(context)
+        seed = seed_for(context.seed, purpose, context.rank)
+        return partial(make_vector_env, self.env["id"], num_envs, seed, **options)
 
 
 def _columns(actor: nn.Module, spec: EnvSpec) -> tuple[Column, ...]:

@@ -20,7 +20,7 @@ from records import conditions, heading, number, table
 from run_parts import RunParts
 from run_parts import config as run_config
 
-from qtrl.data import CollectingPolicy, Collector, GaussianNoise, Replay
+from qtrl.data import CollectingPolicy, GaussianNoise, InProcessCollector, Replay
 from qtrl.envs import VECTORS, make_vector_env
 from qtrl.meters import Stopwatch
 from qtrl.nn import HybridActor
@@ -50,7 +50,7 @@ class Contender:
         self._replay, self._num_envs = replay, num_envs
         policy = CollectingPolicy(actor, exploration=GaussianNoise(0.1), seed=0, stopwatch=Stopwatch())
         envs = make_vector_env("Humanoid-v4", num_envs, 0, vector=vector)
-        self._collector = Collector(envs, policy, replay.columns)
+        self._collector = InProcessCollector(envs, policy, replay.columns)
         self.rates: list[float] = []
 
     def run(self, seconds: float) -> None:

@@ -19,6 +19,7 @@ MISTAKES = {
     "engine.candidates=[qpu]": ["qpu", "reference", "statevector", "torchquantum"],
     "algo.actor_optimizer.momentom=1": ["FusedAdam", "momentom"],
     "data.overlap=true": ["data.overlap=true", "env.vector=threads or processes"],
+    "data.collector=processes env.vector=threads": ["data.collector=processes", "env.vector=serial"],
     "warmup_env_steps=100": ["warmup_env_steps=100", "below"],
     "env.id=nowhere:X-v0": ["nowhere"],
     "env.id=CartPole-v1": ["CartPole-v1", "Discrete", "Box"],

@@ -57,6 +57,7 @@ WORDS = {
     "matmul_precision=low": "highest, high, medium",
     "data.storage=tape": "memory, memmap",
     "data.overlap=no": "false, true",
+    "data.collector=direct": "in_process, processes",
     "env.vector=cloud": "serial, threads, processes",
     "algo.compile_mode=fast": "null, default, reduce-overhead",
 }

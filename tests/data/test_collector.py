@@ -4,7 +4,7 @@ import pytest
 import torch
 from tensordict import TensorDict
 
-from qtrl.data import CollectingPolicy, Collector, GaussianNoise, transition_columns
+from qtrl.data import CollectingPolicy, GaussianNoise, InProcessCollector, transition_columns
 from qtrl.envs import VECTORS, make_vector_env
 from qtrl.errors import CheckpointError, EnvError
 from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED, TRUNCATED
@@ -29,7 +29,7 @@ def make_policy(envs, noise=0.1):
 
 def make_collector(envs, policy, state=None):
     sizes = (space.shape[0] for space in (envs.single_observation_space, envs.single_action_space))
-    return Collector(envs, policy, transition_columns(EnvSpec("toy", *sizes), {"layer": (8, 2)}), state)
+    return InProcessCollector(envs, policy, transition_columns(EnvSpec("toy", *sizes), {"layer": (8, 2)}), state)
 
 
 def collect(env_id=COUNTING, *, num_envs=3, steps=5, vector="serial", random_actions=0, noise=0.1, ahead=False):

@@ -7,7 +7,16 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torchrl.data import PrioritizedSampler
 
-from qtrl.data import CollectingPolicy, Collector, NStep, Replay, Schedule, Stream, transition_columns
+from qtrl.data import (
+    CollectingPolicy,
+    GaussianNoise,
+    InProcessCollector,
+    NStep,
+    Replay,
+    Schedule,
+    Stream,
+    transition_columns,
+)
 from qtrl.envs import make_vector_env
 from qtrl.errors import ConfigError
 from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
@@ -43,7 +52,7 @@ def make_stream(
     **more,
 ):
     meters = RunMeters()
-    policy = CollectingPolicy(make_actor(), noise=0.0, seed=seed, stopwatch=meters.stopwatch)
+    policy = CollectingPolicy(make_actor(), exploration=GaussianNoise(0.0), seed=seed, stopwatch=meters.stopwatch)
     columns = transition_columns(SPEC, {"layer": (8, 2)})
     sizes = {"capacity": capacity, "batch_size": 5, "seed": seed}
     replay = Replay(columns, **sizes, storage="memory", folder=folder, sampler=sampler, transform=transform)
@@ -51,7 +60,7 @@ def make_stream(
 
     def make_collector(env_steps, state):
         envs = make_vector_env(SPEC.env_id, num_envs, seed + env_steps, vector=vector)
-        return Collector(envs, policy, columns, state)
+        return InProcessCollector(envs, policy, columns, state)
 
     return Stream(make_collector, policy, replay, schedule=schedule, meters=meters, **more)
 
@@ -243,7 +252,7 @@ def test_time_is_split_into_env_policy_and_replay(tmp_path):
 
 def test_every_collected_step_is_reported_warm_up_included(tmp_path):
     stream, seen = make_stream(tmp_path, num_envs=3), []
-    stream.on_collect = seen.append
+    stream.listen(seen.append)
     run(stream)
     assert seen == list(range(3, 37, 3))
 
@@ -332,7 +341,7 @@ def test_an_environment_that_cannot_go_on_begins_anew_and_is_named(tmp_path, cap
 
 def test_lost_rows_do_not_reach_the_replay_and_their_episodes_do_not_count(tmp_path, monkeypatch):
     stream = make_stream(tmp_path, num_envs=2, total=12, warmup=10)
-    steps, collect = [], Collector.collect
+    steps, collect = [], InProcessCollector.collect
 
     def lose(self):
         rows = collect(self)
@@ -342,7 +351,7 @@ def test_lost_rows_do_not_reach_the_replay_and_their_episodes_do_not_count(tmp_p
             rows[DONE][1] = True
         return rows
 
-    monkeypatch.setattr(Collector, "collect", lose)
+    monkeypatch.setattr(InProcessCollector, "collect", lose)
     run(stream)
     assert (stream.env_steps, stream.lost_steps, len(stream.replay)) == (12, 1, 11)
     kept = torch.cat([rows[OBSERVATION] if i != 2 else rows[OBSERVATION][:1] for i, rows in enumerate(steps)])
@@ -383,7 +392,7 @@ def test_without_saved_rows_lost_ones_do_not_put_learning_off(tmp_path, monkeypa
     back = make_stream(tmp_path, save_replay=False)
     back.load_state_dict(stream.state_dict())
     start = back.env_steps
-    monkeypatch.setattr(Collector, "lost", property(lambda self: np.array([back.env_steps < start + 5])))
+    monkeypatch.setattr(InProcessCollector, "lost", property(lambda self: np.array([back.env_steps < start + 5])))
     assert next(iter(back)).env_steps == start + 13
     assert (back.lost_steps, len(back.replay)) == (5, 8)
 

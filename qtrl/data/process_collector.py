@@ -1,0 +1,176 @@
+"""Collecting in several processes, each with environments and a copy of the policy of its own."""
+
+import copy
+import queue
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorWrapper
+from tensordict import TensorDict, TensorDictBase
+from tensordict.nn import TensorDictModuleBase
+from torchrl.collectors import MultiSyncCollector
+from torchrl.envs import EnvBase, GymWrapper
+from torchrl.weight_update import MultiProcessWeightSyncScheme
+
+from qtrl.data.collector import Array, Collector
+from qtrl.data.policy import CollectingPolicy
+from qtrl.envs import VectorEnv
+from qtrl.errors import EnvError
+from qtrl.keys import LOST
+from qtrl.seeding import Generators
+
+MakeEnvs = Callable[[], VectorEnv]
+
+
+class ProcessCollector(Collector):
+    """TorchRL's collector over worker processes, which take the policy's weights before every env step.
+
+    Circuits and networks run in the workers too, so this is for machines with cores to spare and policies that take
+    long. Random streams are those of each worker. A checkpoint holds neither these nor the environments: a run that
+    goes on begins new episodes. A worker that fails ends the run.
+
+    Args:
+        make_envs: Makes the environments of each worker, equally many; pickled.
+        policy: Where the weights come from, and whether actions are random.
+        seeds: Seed of the policy's random streams in each worker.
+        num_envs: Number of environments of all workers.
+        state: What `state_dict` of a collector returned, if a run goes on.
+
+    Raises:
+        EnvError: A worker cannot start.
+    """
+
+    def __init__(
+        self,
+        make_envs: Sequence[MakeEnvs],
+        policy: CollectingPolicy,
+        seeds: Sequence[int],
+        *,
+        num_envs: int,
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self.num_envs, self._policy = num_envs, policy
+        self.discontinued = np.full(num_envs, state is not None)
+        self._lost: Array = np.zeros(num_envs, np.bool_)
+        self._sent, weights = _WorkerPolicy(copy.deepcopy(policy).to("cpu")), _Weights()
+        with _one_line():
+            self._workers = MultiSyncCollector(
+                [partial(_worker_envs, make) for make in make_envs],
+                self._sent,
+                policy_factory=[partial(_worker_policy, self._sent, seed) for seed in seeds],
+                weight_sync_schemes={"policy": weights},
+                frames_per_batch=num_envs,
+                total_frames=-1,
+                trust_policy=True,
+                use_buffers=False,
+                cat_results="stack",
+                auto_register_policy_transforms=False,
+            )
+            weights.processes = self._workers.procs
+            self._rows = iter(self._workers)
+
+    @property
+    def lost(self) -> Array:
+        """See `Collector`."""
+        return self._lost
+
+    def begin(self) -> None:
+        """See `Collector`."""
+        raise NotImplementedError("worker processes choose actions and step in one go")
+
+    def collect(self) -> TensorDict:
+        """See `Collector`."""
+        self._sent.policy.actor.load_state_dict(self._policy.actor.state_dict())
+        self._sent.random_actions.fill_(self._policy.random_actions)
+        with _one_line():
+            self._workers.update_policy_weights_()
+            rows: TensorDict = next(self._rows).reshape(-1).clone()  # (workers, environments of each, 1)
+        self._lost = rows[LOST].reshape(-1).numpy()
+        return rows
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Collector`."""
+        return {"envs": None, "step": None}
+
+    def close(self) -> None:
+        """See `Collector`."""
+        with suppress(Exception):  # of workers that failed before
+            self._workers.shutdown()
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Turn what TorchRL raises for a failed worker into one line; the worker has printed its own error."""
+    try:
+        yield
+    except Exception as error:
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise EnvError(f"a process of data.collector=processes failed, what it printed says why: {line}") from error
+
+
+class _Weights(MultiProcessWeightSyncScheme):
+    """TorchRL's way of sending weights, which would else wait forever for a worker that has ended."""
+
+    processes: Sequence[Any] = ()
+
+    def _wait_for_ack(self, worker_ids: Any = None, timeout: float | None = None) -> None:
+        for acknowledgements in self._ack_queues.values():
+            while True:
+                with suppress(queue.Empty):
+                    acknowledgements.get(timeout=1.0)
+                    break
+                if not all(process.is_alive() for process in self.processes):
+                    raise RuntimeError("it ended")
+
+
+class _WorkerPolicy(TensorDictModuleBase):
+    """The policy as it is sent: whether actions are random is a buffer, and so travels with the weights."""
+
+    def __init__(self, policy: CollectingPolicy) -> None:
+        self.in_keys, self.out_keys = policy.in_keys, policy.out_keys
+        super().__init__()
+        self.policy = policy
+        self.random_actions: torch.Tensor
+        self.register_buffer("random_actions", torch.tensor(policy.random_actions))
+
+    def forward(self, rows: TensorDictBase) -> TensorDictBase:
+        """Choose actions for rows of shape (N,)."""
+        self.policy.random_actions = bool(self.random_actions)
+        return self.policy(rows)
+
+
+class _SaysLost(VectorWrapper):
+    """Hands on, as part of what a step returned, which rows are no transition."""
+
+    autoreset_mode = AutoresetMode.DISABLED
+    env: VectorEnv
+
+    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+        """See `VectorEnv`."""
+        *result, _ = self.env.step(actions)
+        return *result, {"lost": self.env.lost}  # type: ignore[return-value]
+
+
+def _worker_policy(policy: _WorkerPolicy, seed: int) -> _WorkerPolicy:
+    """Give a worker's policy random streams of its own."""
+    policy.policy.generators = Generators(seed)
+    return policy
+
+
+def _worker_envs(make: MakeEnvs) -> EnvBase:
+    """Make a worker's environments; the parent process alone answers to signals that reach all."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    env = GymWrapper(_SaysLost(make()))
+    env.set_info_dict_reader(_read_lost)
+    return env
+
+
+def _read_lost(info: dict[str, Any], rows: TensorDictBase) -> TensorDictBase:
+    lost = info.get("lost", np.zeros(len(rows), np.bool_))  # a reset says nothing of it
+    return rows.set("lost", torch.from_numpy(lost)[:, None])
