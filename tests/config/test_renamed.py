@@ -15,12 +15,15 @@ OLD = {
 @pytest.mark.parametrize("override", OLD)
 def test_an_old_name_is_refused_with_the_new_one(override):
     with pytest.raises(ConfigError) as caught:
-        refuse_renamed(["experiment=pendulum_pqc", override])
+        refuse_renamed(["experiment=pendulum_pqc", override], "train")
     assert str(caught.value) == OLD[override]
 
 
 def test_names_that_only_look_alike_are_left_alone():
-    refuse_renamed(["block.surrogate=true", "algo.surrogate_optimizer.lr=1", "space=surrogate", "actor.hidden=3"])
+    refuse_renamed(
+        ["block.surrogate=true", "algo.surrogate_optimizer.lr=1", "space=surrogate", "actor.hidden=3", "study=x"],
+        "train",
+    )
 
 
 def test_the_command_says_it_in_one_line(train, capsys):
