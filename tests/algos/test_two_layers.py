@@ -143,5 +143,5 @@ def test_a_whole_run_with_two_layers_records_probes_resumes_and_is_tested(train,
 
 
 def without_most_conditions():
-    conditions = yaml.safe_load(Path(config_dir(), "study", "frozen_policy.yaml").read_text())["study"]["conditions"]
-    return [f"~ablation.conditions.{name}" for name in conditions if name not in ("zeros", "surrogate")]
+    ablation = yaml.safe_load(Path(config_dir(), "ablation", "frozen_policy.yaml").read_text())["ablation"]
+    return [f"~ablation.conditions.{name}" for name in ablation["conditions"] if name not in ("zeros", "surrogate")]

@@ -29,7 +29,7 @@ def small():
     return SMALL
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def no_pictures():
     """What these tests compare has no picture in it."""
     with pytest.MonkeyPatch.context() as patch:
