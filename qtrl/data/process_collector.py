@@ -25,6 +25,8 @@ from qtrl.keys import LOST
 from qtrl.seeding import Generators
 
 MakeEnvs = Callable[[], VectorEnv]
+START_SECONDS = 300.0
+"""How long all workers together may take to start; each imports torch."""
 
 
 class ProcessCollector(Collector):
@@ -109,14 +111,20 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        line = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise EnvError(f"a process of data.collector=processes failed, what it printed says why: {line}") from error
 
 
 class _Weights(MultiProcessWeightSyncScheme):
-    """TorchRL's way of sending weights, which would else wait forever for a worker that has ended."""
+    """TorchRL's way of sending weights, patient with workers that start slowly but not with one that has ended."""
 
     processes: Sequence[Any] = ()
+
+    def _setup_connection_and_weights_on_receiver_impl(self, *, worker_idx: int | None = None) -> None:
+        """Let the first worker wait for its weights until the last one has started: 10 seconds are not enough."""
+        transport: Any = self._receiver_transport
+        transport.timeout = START_SECONDS
+        super()._setup_connection_and_weights_on_receiver_impl(worker_idx=worker_idx)
 
     def _wait_for_ack(self, worker_ids: Any = None, timeout: float | None = None) -> None:
         for acknowledgements in self._ack_queues.values():
