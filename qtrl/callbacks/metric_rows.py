@@ -18,14 +18,7 @@ class MetricRows(Periodic):
     """Write one row of all metrics; losses and returns are rank 0's, counts are sums over ranks.
 
     Lightning's `self.log` costs more than a small update; so the module keeps tensors, and this turns them into floats.
-
-    Args:
-        every_env_steps: Interval between rows.
     """
-
-    def __init__(self, *, every_env_steps: int) -> None:
-        super().__init__(every_env_steps)
-        self._before = (0, 0, 0.0)
 
     def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Begin to count where the run begins or goes on."""

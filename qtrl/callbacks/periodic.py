@@ -9,11 +9,7 @@ from qtrl.callbacks.protocols import Learner
 
 
 class Interval:
-    """Tell at which calls a multiple of `env_steps` has been reached or passed.
-
-    Args:
-        env_steps: The interval.
-    """
+    """Tell at which calls a multiple of `env_steps` has been reached or passed."""
 
     def __init__(self, env_steps: int) -> None:
         self._interval, self._last = env_steps, 0
@@ -30,11 +26,7 @@ class Interval:
 
 
 class Periodic(Callback):
-    """Measure every so many env steps, and at the end unless that was just done; the time is not that of learning.
-
-    Args:
-        every_env_steps: Interval between measurements.
-    """
+    """Measure every so many env steps, and at the end unless that was just done; the time is not that of learning."""
 
     def __init__(self, every_env_steps: int) -> None:
         self.interval, self._last = Interval(every_env_steps), -1

@@ -11,10 +11,7 @@ from qtrl.process.stopping import Interruption, Stop
 class Preemption(Callback):
     """Let signals request a graceful shutdown, and requeue a SLURM job once it has stopped.
 
-    Listed last, so that everything is saved before.
-
-    Args:
-        stop: The run's shutdown request.
+    Listed last, so that everything is saved before. `stop` is the run's shutdown request.
     """
 
     def __init__(self, stop: Stop) -> None:

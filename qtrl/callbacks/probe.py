@@ -36,6 +36,8 @@ from qtrl.surrogate.fidelity import bce_floor, calibration_error
 
 _PROBABILITIES = 2**22
 """Numbers that the joint probabilities of the rows looked at together may be."""
+Pair = tuple[Tensor, Tensor]
+"""What a block received, (B, P), and returned, (B, n)."""
 
 
 def layer_metrics(executable: Executable, angles: Tensor) -> dict[str, Tensor]:
@@ -172,24 +174,17 @@ class Probe(Periodic):
         metrics: dict[str, float] = {}
         for name, pair in pairs.items():
             assert pair is not None
-            measured = self._layer(module, layers[name], observation, *pair, generator=generator)
+            measured = self._layer(module, layers[name], observation, pair, generator=generator)
             self._book(module, layers, name, measured)
             prefix = f"{labels[name]}/" if labels[name] else ""
             metrics |= {f"{prefix}{metric}": value.item() for metric, value in measured.items()}
         return metrics
 
     def _layer(
-        self,
-        module: RLLearner,
-        layer: QuantumLayer,
-        observation: Tensor,
-        q_in: Tensor,
-        q_out: Tensor,
-        *,
-        generator: torch.Generator,
+        self, module: RLLearner, layer: QuantumLayer, observation: Tensor, pair: Pair, *, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Measure a quantum layer whose block received q_in (B, P) and returned q_out (B, n)."""
-        executable = layer.block.executable
+        """Measure a quantum layer by the `pair` of its block's last run."""
+        (q_in, q_out), executable = pair, layer.block.executable
         assert executable is not None
         with torch.no_grad():
             measured = layer_metrics(executable, q_in) if executable.capabilities.exact else {}

@@ -51,11 +51,13 @@ class RunProgress(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: Learner) -> None:  # type: ignore[override]
         """Stop."""
-        self._stop()
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
     def on_exception(self, trainer: Trainer, pl_module: Learner, exception: BaseException) -> None:  # type: ignore[override]
         """Stop, so that the error is not drawn over."""
-        self._stop()
+        self.on_train_end(trainer, pl_module)
 
     def _advance(self, env_steps: int) -> None:
         if self._bar is not None:
@@ -75,8 +77,3 @@ class RunProgress(Callback):
         left = (self._total - env_steps) / rate / 60
         steps = f"{env_steps:,} of {self._total:,} env steps"
         return f"qtrl: {steps}, {self._describe(env_steps)}, {rate:.0f} env steps/s, {left:.1f} min left"
-
-    def _stop(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None

@@ -63,6 +63,11 @@ class TestHistory:
             del self.recent[env_steps]
 
     @property
+    def best_at(self) -> int | None:
+        """Env steps at which the test with the highest mean return so far was made; None before the first."""
+        return self.best.env_steps if self.best else None
+
+    @property
     def recent_mean(self) -> float:
         """Mean of the recent tests' mean returns."""
         return statistics.fmean(self.recent.values())
@@ -88,6 +93,10 @@ class TestHistory:
             "last_ten_env_steps": list(self.recent),
         }
 
+    def status(self) -> str:
+        """Describe the newest test for the progress bar."""
+        return f"test {self.last.return_mean:.0f}" if self.last else ""
+
     def result(self) -> str:
         """Describe the last and the best test in one line."""
         last, best = self.last, self.best
@@ -97,12 +106,11 @@ class TestHistory:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all of it as plain data."""
-        results = {
-            name: vars(result) if result else None for name, result in (("last", self.last), ("best", self.best))
-        }
-        return results | {"recent": dict(self.recent)}
+        last, best = (vars(result) if result else None for result in (self.last, self.best))
+        return {"last": last, "best": best, "recent": dict(self.recent)}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back what `state_dict` returned."""
-        self.last, self.best = (TestResult(**state[name]) if state[name] else None for name in ("last", "best"))
-        self.recent = dict(state["recent"])
+        states = (state_dict["last"], state_dict["best"])
+        self.last, self.best = (TestResult(**state) if state else None for state in states)
+        self.recent = dict(state_dict["recent"])

@@ -56,8 +56,8 @@ def play(
         return run_episodes(env_id, policy, seeds, **options)
 
 
-class Testing(Periodic):
-    """Test the actor every so many env steps, and at the end.
+class Testing(TestHistory, Periodic):
+    """Test the actor every so many env steps, and at the end; it is the history of its tests.
 
     Args:
         env_id: The environment.
@@ -80,38 +80,12 @@ class Testing(Periodic):
         max_episode_steps: int | None = None,
         stop: Stop | None = None,
     ) -> None:
-        super().__init__(every_env_steps)
+        TestHistory.__init__(self)
+        Periodic.__init__(self, every_env_steps)
         self._env_id, self._seeds, self._seed = env_id, test_seeds(episodes), seed
         self._final_seeds = test_seeds(final_episodes or episodes)
         self._max_episode_steps, self._stop = max_episode_steps, stop or Stop()
-        self.history = TestHistory()
-        self._ended_before = (0, 0.0)
-
-    @property
-    def last(self) -> TestResult | None:
-        """The newest test; None before the first."""
-        return self.history.last
-
-    @property
-    def best_at(self) -> int | None:
-        """Env steps at which the test with the highest mean return so far was made; None before the first."""
-        return self.history.best.env_steps if self.history.best else None
-
-    def score(self, metric: str) -> float:
-        """Return what `optimized_metric` asks for; see `TestHistory.score`."""
-        return self.history.score(metric)
-
-    def summary(self) -> dict[str, Any]:
-        """Return what `summary.json` says of the tests."""
-        return self.history.summary()
-
-    def status(self) -> str:
-        """Describe the newest test for the progress bar."""
-        return f"test {self.last.return_mean:.0f}" if self.last else ""
-
-    def result(self) -> str:
-        """Describe the last and the best test in one line."""
-        return self.history.result()
+        self._ended_before: tuple[int, float] = (0, 0.0)
 
     def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Begin to count at the last test; make the one in which the run was stopped."""
@@ -147,7 +121,7 @@ class Testing(Periodic):
             result = TestResult(module.env_steps, played.returns, played.lengths)
         result = trainer.strategy.broadcast(result)
         assert result is not None
-        self.history.add(result)
+        self.add(result)
         if trainer.is_global_zero:
             self._log(trainer, module, result)
 
@@ -158,8 +132,8 @@ class Testing(Periodic):
             "test/return_mean": result.return_mean,
             "test/return_std": result.return_std,
             "test/episode_length": statistics.fmean(result.lengths),
-            "test/best_return": self.history.score("test/best_return"),
-            "test/last_ten_return": self.history.recent_mean,
+            "test/best_return": self.score("test/best_return"),
+            "test/last_ten_return": self.recent_mean,
         }
         trained = self._training_return(trainer)
         if trained is not None:
@@ -176,10 +150,9 @@ class Testing(Periodic):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the results as plain data; from the last follows when the next test is due."""
-        return self.history.state_dict() | {"ended_before": list(self._ended_before)}
+        return super().state_dict() | {"ended_before": list(self._ended_before)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back what `state_dict` returned."""
-        self.history.load_state_dict(state_dict)
-        count, total = state_dict["ended_before"]
-        self._ended_before = (count, total)
+        super().load_state_dict(state_dict)
+        self._ended_before = tuple(state_dict["ended_before"])

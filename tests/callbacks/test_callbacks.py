@@ -27,7 +27,7 @@ def test_tests_come_when_due_and_at_the_end(small_run):
     returns = [row["test/return_mean"] for row in run.rows]
     assert [row["test/best_return"] for row in run.rows] == [max(returns[: i + 1]) for i in range(4)]
     assert run.testing.last.env_steps == 35
-    assert run.testing.history.best.return_mean == max(returns)
+    assert run.testing.best.return_mean == max(returns)
     assert run.module.meters.ledger.circuits["test"] == 4 * 2 * LIMIT
     assert run.module.meters.stopwatch.seconds["test"] > 0
 
@@ -59,15 +59,15 @@ def test_results_are_means_over_episodes_and_survive_a_checkpoint():
     assert result.return_std == pytest.approx(statistics.pstdev([1, 3, 8]))
     testing, back = (Periodic(ENV, episodes=1, every_env_steps=1, seed=0) for _ in range(2))
     back.load_state_dict(testing.state_dict())
-    assert (back.last, back.history.best) == (None, None)
+    assert (back.last, back.best) == (None, None)
     best = TestResult(4, (9.0,) * 3, (1,) * 3)
     for one in (best, result):
-        testing.history.add(one)
-    assert (testing.last, testing.history.best) == (result, best)
-    assert testing.history.recent == {4: 9.0, 5: 4.0}
-    assert testing.history.recent_mean == 6.5
+        testing.add(one)
+    assert (testing.last, testing.best) == (result, best)
+    assert testing.recent == {4: 9.0, 5: 4.0}
+    assert testing.recent_mean == 6.5
     back.load_state_dict(testing.state_dict())
-    assert (back.last, back.history.best) == (testing.last, testing.history.best)
+    assert (back.last, back.best) == (testing.last, testing.best)
 
 
 def test_a_longer_test_at_the_end_is_neither_best_nor_recent_unless_it_is_the_only_one():
@@ -89,7 +89,7 @@ class Told(Periodic):
         self.returns = iter(returns)
 
     def _test(self, trainer, module, seeds):
-        self.history.add(TestResult(module.env_steps, (next(self.returns),), (1,)))
+        self.add(TestResult(module.env_steps, (next(self.returns),), (1,)))
 
 
 def test_best_is_saved_once_for_each_improvement_and_last_when_due(small_run, tmp_path, monkeypatch):
@@ -174,7 +174,7 @@ def test_summary_of_a_complete_run(small_run, tmp_path):
     assert summary["parameter_shift_circuits"] == 20 * 16 + 10 * 16 * (1 + 2 * 8)
     assert summary["return_per_episode"] == list(run.testing.last.returns)
     assert summary["return_mean"] == pytest.approx(statistics.fmean(run.testing.last.returns))
-    assert summary["best_return_mean"] == run.testing.history.best.return_mean
+    assert summary["best_return_mean"] == run.testing.best.return_mean
     assert summary["env_steps_per_second"] == pytest.approx(20 / summary["learning_seconds"])
     parts = ("env", "policy", "replay", "surrogate", "critic", "actor")
     assert 0 < sum(summary["seconds"][part] for part in parts) < summary["wall_seconds"]
