@@ -5,10 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-OF_RANK_0 = frozenset({"probe", "test"})
-"""Purposes that rank 0 alone runs circuits for."""
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -23,14 +20,6 @@ class Cost:
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(self.circuits + other.circuits, self.shots + other.shots)
-
-
-class Timed(Protocol):
-    """What adds up its own seconds."""
-
-    @property
-    def seconds(self) -> float:
-        """Wall-clock seconds so far."""
 
 
 @dataclass
@@ -52,8 +41,8 @@ class Ledger:
         self.shots[purpose] += cost.shots
 
     @contextmanager
-    def timed(self, purpose: str, source: Timed) -> Iterator[None]:
-        """Book the seconds that `source` counts in the `with` block."""
+    def timed(self, purpose: str, source: Any) -> Iterator[None]:
+        """Book what is added to `source.seconds`, wall-clock seconds so far, in the `with` block."""
         start = source.seconds
         try:
             yield
@@ -66,7 +55,7 @@ class Ledger:
         Seconds stay this rank's own: ranks run side by side, so a sum would be no time that passed.
         """
         circuits, shots = (
-            Counter({purpose: n * (1 if purpose in OF_RANK_0 else world_size) for purpose, n in counts.items()})
+            Counter({purpose: n if purpose in ("probe", "test") else n * world_size for purpose, n in counts.items()})
             for counts in (self.circuits, self.shots)
         )
         return Ledger(circuits, shots, self.seconds.copy(), self.parameter_shift_circuits * world_size)
