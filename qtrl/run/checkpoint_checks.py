@@ -15,9 +15,6 @@ from qtrl.config.nested import shown
 from qtrl.errors import CheckpointError
 
 COUNTERS = ("env_steps", "updates")
-OF_A_RUN = ("collected_env_steps", "csv_rows")
-"""Counters that a run needs to resume, beside these."""
-MAX_COUNT = 10**15
 VERSION = re.compile(r"\d+\.\d+[\w.+]{0,40}")
 
 
@@ -42,7 +39,7 @@ def check_counters(checkpoint: dict[str, Any], path: Path, names: Sequence[str] 
     """Raise a CheckpointError for a counter of a run that is missing, no integer or out of range."""
     for name in names:
         value = checkpoint.get(name)
-        if type(value) is not int or not 0 <= value <= MAX_COUNT:
+        if type(value) is not int or not 0 <= value <= 10**15:
             raise CheckpointError(f"{path} is no checkpoint of a run: {name} is {shown(value)}, expected a count")
 
 
@@ -57,7 +54,7 @@ def check_resumable(
     Raises:
         CheckpointError: A part is missing, of another type, or does not fit the module's parameters.
     """
-    check_counters(checkpoint, path, COUNTERS + OF_A_RUN)
+    check_counters(checkpoint, path, (*COUNTERS, "collected_env_steps", "csv_rows"))
     version = checkpoint.get("pytorch-lightning_version")
     if not isinstance(version, str) or not VERSION.fullmatch(version):
         raise CheckpointError(f"{path} is no checkpoint of a run: it names no version of Lightning")

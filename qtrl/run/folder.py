@@ -17,8 +17,6 @@ from qtrl.run.lock import locked
 from qtrl.run.settings import AUTO, RunSettings
 
 LAST = Path("checkpoints", "last.ckpt")
-OF_AN_EARLIER_START = ("metrics.csv", "summary.json")
-"""Left by a run that was killed before its first checkpoint."""
 HANDED_DOWN = "QTRL_RUN_DIR"
 """Environment variable by which rank 0 tells the processes that it starts which run folder is theirs."""
 RUN_BY_OTHERS = frozenset({"prefetch.pkl", "other.pickle", "pickle.pkl", "transform.t"})
@@ -50,11 +48,6 @@ def check_run_tree(folder: Path) -> None:
     if settings.exists():
         raise RunFolderError(f"{str(settings)!r} would change where W&B sends a run: remove it")
     read_run_id(folder / "wandb" / "run_id.txt")
-
-
-def hand_down(run_dir: Path) -> None:
-    """Tell processes started from now on which run folder is theirs."""
-    os.environ[HANDED_DOWN] = str(run_dir)
 
 
 def handed_down() -> Path | None:
@@ -90,7 +83,7 @@ def new_run_dir(settings: RunSettings, config: str) -> Iterator[None]:
                 (path / "checkpoints").rmdir()
                 path.rmdir()
             raise
-        hand_down(path)
+        os.environ[HANDED_DOWN] = str(path)
         yield
 
 
@@ -115,7 +108,7 @@ def rewind(settings: RunSettings, config: str, checkpoint: dict[str, Any], csv: 
         raise ConfigError(f"resume: total_env_steps={total} is below the {done} env steps already made")
     csv.truncate(checkpoint["csv_rows"])
     write_text(settings.folder / "config.yaml", config)
-    hand_down(settings.folder)
+    os.environ[HANDED_DOWN] = settings.run_dir
 
 
 def _make(path: Path) -> None:
@@ -133,7 +126,7 @@ def _clear(path: Path) -> None:
     check_run_tree(path)
     if has_checkpoint(path):
         raise RunFolderError(f"run_dir={path} has got a checkpoint just now: repeat the command to resume from it")
-    for name in OF_AN_EARLIER_START:
+    for name in ("metrics.csv", "summary.json"):
         (path / name).unlink(missing_ok=True)
     shutil.rmtree(path / LAST.parent / "replay", ignore_errors=True)
     (path / LAST.parent).mkdir(exist_ok=True)

@@ -15,8 +15,6 @@ PACKAGES = (
     *("torch", "lightning", "torchrl", "tensordict", "gymnasium", "mujoco", "torchquantum-ng"),
     *("numba", "llvmlite", "numpy", "wandb"),
 )
-DECIDING = ("torch", "numpy", "numba", "mujoco", "gymnasium")
-"""Packages whose other versions may round otherwise."""
 
 
 def versions() -> dict[str, str]:
@@ -51,11 +49,12 @@ def numerics(trainer: Trainer, matmul_precision: str) -> dict[str, Any]:
     """Return what the last digits of a run depend on beside its config and seed, as plain data."""
     accelerated = trainer.strategy.root_device.type == "cuda"
     device = torch.cuda.get_device_name() if accelerated else torch.backends.cpu.get_cpu_capability()
+    rounding = ("torch", "numpy", "numba", "mujoco", "gymnasium")  # other versions may round otherwise
     return {
         "threads": torch.get_num_threads(),
         "device": device,
         "matmul_precision": matmul_precision,
         "world_size": trainer.world_size,
         "precision": str(trainer.precision),
-        **{name: version for name, version in versions().items() if name in DECIDING},
+        **{name: version for name, version in versions().items() if name in rounding},
     }

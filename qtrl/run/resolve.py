@@ -19,9 +19,6 @@ from qtrl.run.folder import handed_down, has_checkpoint
 from qtrl.run.resume import resumed_config
 from qtrl.run.settings import AUTO
 
-NOW = "${now:"
-"""In the name of a folder that is another one each time."""
-
 
 def resolve(cfg: DictConfig) -> tuple[DictConfig, str]:
     """Resolve a composed config to that of one run, which is the saved one where the run resumes, and check it.
@@ -78,7 +75,7 @@ def _named(cfg: DictConfig) -> DictConfig:
     if cfg.run_dir is None:
         swept = hydra.mode == RunMode.MULTIRUN
         sweep: Any = OmegaConf.to_container(hydra.sweep, resolve=False)
-        stays = swept and NOW not in sweep["dir"]
+        stays = swept and "${now:" not in sweep["dir"]
         if cfg.resume == AUTO and not stays:
             add = "hydra.sweep.dir=runs/NAME" if swept else "run_dir=DIR"
             raise ConfigError(f"resume=auto: which folder? add {add}, the same each time")

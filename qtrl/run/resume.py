@@ -15,13 +15,9 @@ from qtrl.errors import ConfigError
 from qtrl.run.folder import existing_run_dir
 from qtrl.run.settings import AUTO
 
-SHARED_WITH_BLOCK = ("circuit", "engine")
-"""The block's own ones refer to these; a saved config has both written out."""
 OF_THE_COMMAND = ("run_dir", "resume", "resume_force", "trust", "paths.runs", "ckpt_path")
 """Keys that are not compared: they belong to the command, not to the run."""
 MAY_CHANGE = ("total_env_steps",)
-LABEL = "label"
-"""Follows from other keys, so it is compared last."""
 
 
 def resumed_config(composed: DictConfig) -> DictConfig:
@@ -50,7 +46,8 @@ def resumed_config(composed: DictConfig) -> DictConfig:
 def _check_changes(before: Any, wanted: Any, *, force: bool) -> None:
     """Refuse a change of any other key than `total_env_steps`, unless it is forced."""
     keys = dict([*leaves(before), *leaves(wanted)])
-    for key in sorted(keys, key=lambda key: (key == LABEL, key.count("."), key)):  # a group before what refers to it
+    # A group before what refers to it, and last the label, which follows from other keys.
+    for key in sorted(keys, key=lambda key: (key == "label", key.count("."), key)):
         old, new = at(before, key), at(wanted, key)
         if old != new and key not in (*OF_THE_COMMAND, *MAY_CHANGE) and not force:
             allowed = f"only {', '.join(MAY_CHANGE)} may; add resume_force=true to change it all the same"
@@ -60,7 +57,7 @@ def _check_changes(before: Any, wanted: Any, *, force: bool) -> None:
 def _overridden(before: Any, composed: DictConfig) -> DictConfig:
     """Apply the command line's overrides to a saved config."""
     wanted = OmegaConf.create(before)
-    for name in SHARED_WITH_BLOCK:  # they refer to each other, as when the run was composed
+    for name in ("circuit", "engine"):  # the block's own refer to these when a run is composed
         if at(before, f"block.{name}") == before.get(name):
             wanted.block[name] = f"${{{name}}}"
     for override in OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task)):

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningModule
 
-from qtrl.callbacks import AtomicCheckpointIO
 from qtrl.files.checkpoint import read_checkpoint
-from qtrl.run.checkpoint_checks import check_resumable, check_weights
+from qtrl.run.checkpoint_checks import check_weights
 from qtrl.run.folder import LAST, handed_down, resumed_run_dir
 from qtrl.run.settings import RunSettings
 
@@ -40,11 +39,6 @@ class StartingPoint:
         if not self.resumes:
             module.load_state_dict(self.checkpoint["state_dict"])
         return module
-
-    def hand_to(self, trainer: Trainer, module: LightningModule, checkpoint_io: AtomicCheckpointIO) -> None:
-        """Let Lightning restore exactly what is checked here, when `fit` begins; see `check_resumable`."""
-        check_resumable(module, trainer.callbacks, self.checkpoint, self.path)  # type: ignore[attr-defined]
-        checkpoint_io.hand_out(self.path, self.checkpoint)
 
 
 def find_starting_point(settings: RunSettings, held: ExitStack) -> StartingPoint | None:

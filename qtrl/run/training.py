@@ -23,6 +23,7 @@ from qtrl.loggers import MetricsCSV
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.stopping import Interruption, Stop
 from qtrl.process.threads import set_threads
+from qtrl.run.checkpoint_checks import check_resumable
 from qtrl.run.folder import HANDED_DOWN, handed_down, new_run_dir, rewind
 from qtrl.run.provenance import numerics, provenance
 from qtrl.run.resolve import resolve
@@ -30,8 +31,6 @@ from qtrl.run.result import finished_metric
 from qtrl.run.settings import AUTO, RunSettings
 from qtrl.run.start_from import find_starting_point
 from qtrl.tasks import RunContext, Task
-
-SIGTERM_STATUS = 143
 
 
 def run_training(cfg: DictConfig) -> float:
@@ -94,7 +93,8 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
     task.check(module, context)
     resumed = start if start is not None and start.resumes else None
     if resumed is not None:
-        resumed.hand_to(trainer, module, checkpoint_io)
+        check_resumable(module, trainer.callbacks, resumed.checkpoint, resumed.path)  # type: ignore[attr-defined]
+        checkpoint_io.hand_out(resumed.path, resumed.checkpoint)  # Lightning restores exactly what is checked here
     if handed_down() is None:  # on rank 0, before other ranks are started
         if resumed is None:
             held.enter_context(new_run_dir(settings, text))
@@ -115,7 +115,6 @@ def _make_trainer(settings: RunSettings, checkpoint_io: AtomicCheckpointIO) -> T
         plugins=[checkpoint_io],
         logger=False,
         max_epochs=1,
-        max_steps=-1,
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=False,
@@ -165,7 +164,7 @@ def _fit(run: Run) -> None:
         _say(run.trainer, f"stopped by {interruption} at env step {run.data.env_steps:,}, {saved} is saved; {hint}")
         raise
     except SIGTERMException:
-        sys.exit(SIGTERM_STATUS)  # its own status is 0, which a job script takes for success
+        sys.exit(143)  # its own status is 0, which a job script takes for success
     except Exception as error:
         explained = _explained(run, error)
         if explained is None:
