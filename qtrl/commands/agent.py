@@ -19,8 +19,6 @@ from qtrl.run.start_from import StartingPoint
 from qtrl.tasks import RL, RunContext
 
 CHECKPOINTS = ("last", "best")
-OF_THE_BLOCK = ("engine", "shots", "readout_error")
-"""Options of the command line that change the key of the same name of the run's block."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def load_agent(options: DictConfig) -> Agent:
     check_counters(checkpoint, path)
     with blamed(run_dir / "config.yaml"):
         cfg = load_config(run_dir, trusted(options))
-        for name in OF_THE_BLOCK:
+        for name in ("engine", "shots", "readout_error"):  # keys of the run's block
             if options.get(name) is not None:
                 if OmegaConf.select(cfg, f"block.{name}") is None:
                     raise ConfigError(f"{name}: this run's block has no circuit")

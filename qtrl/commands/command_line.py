@@ -14,11 +14,8 @@ from qtrl.errors import QtrlError
 from qtrl.process.openmp import spin_count
 
 TRACEBACKS = "HYDRA_FULL_ERROR"
-EXIT_STATUS, INTERRUPTED_STATUS = 2, 130
-NO_PICKLES, PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+SAFE_LOADS = {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": None}
 """With the first, no `torch.load` of any library runs code from a file; with the second, all do that do not refuse."""
-GROUP_IS_NULL = "Config group override must be"
-"""Start of the bare ValueError that Hydra raises for `group=null`."""
 
 
 def run_command(task: Callable, config_name: str) -> None:
@@ -40,18 +37,19 @@ def run_command(task: Callable, config_name: str) -> None:
             refuse_secret_arguments()
             refuse_renamed(sys.argv[1:], config_name)
             # With tracebacks Hydra raises its errors instead of printing them and exiting.
-            with _environment({TRACEBACKS: "1", PICKLES: None, NO_PICKLES: "1"}):
+            with _environment({TRACEBACKS: "1", **SAFE_LOADS}):
                 hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(keeping)()
             if failures:
                 raise failures[0]
         except KeyboardInterrupt:
             print("qtrl: interrupted", file=sys.stderr)
-            sys.exit(INTERRUPTED_STATUS)
+            sys.exit(130)
         except (QtrlError, HydraException, OmegaConfBaseException, ValueError) as error:
-            if asked == "1" or (type(error) is ValueError and GROUP_IS_NULL not in str(error)):
+            # Hydra raises a bare ValueError for `group=null`.
+            if asked == "1" or (type(error) is ValueError and "Config group override must be" not in str(error)):
                 raise
             _print_error(error, told_failures(failed_jobs))
-            sys.exit(EXIT_STATUS)
+            sys.exit(2)
 
 
 def _print_error(error: Exception, failed_jobs: Sequence[tuple[str, str]]) -> None:
@@ -82,11 +80,9 @@ def _environment(changes: dict[str, str | None]) -> Iterator[None]:
 
 
 def _set(variables: dict[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+    for name in variables:
+        os.environ.pop(name, None)
+    os.environ.update({name: value for name, value in variables.items() if value is not None})
 
 
 def _keeping(task: Callable, failures: list[Exception], *, tracebacks: str) -> Callable:

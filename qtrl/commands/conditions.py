@@ -18,8 +18,6 @@ from qtrl.quantum import READOUTS, readout_needs_exact
 
 OWN = "own"
 """The condition that every other one is compared with: the run as it is."""
-FIXED = frozenset({"_target_", "_partial_", "n_in", "n_out"})
-"""Keys and arguments of a block that no condition changes."""
 
 
 class UnfitConditionError(Exception):
@@ -87,7 +85,8 @@ class Condition:
 
 def _check_fits(changes: dict[str, Any], node: DictConfig, own: Block) -> None:
     """Refuse keys that the run's block does not have, and exact readouts where the engine can only sample."""
-    known = {*map(str, node), *inspect.signature(get_class(node._target_)).parameters} - FIXED
+    known = {*map(str, node), *inspect.signature(get_class(node._target_)).parameters}
+    known -= {"_target_", "_partial_", "n_in", "n_out"}  # which no condition changes
     absent, executable = [key for key in changes if key not in known], own.executable
     if absent and executable is None:
         raise UnfitConditionError(f"this run's block, {type(own).__name__}, has no {absent[0]}")

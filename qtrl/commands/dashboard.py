@@ -11,13 +11,12 @@ from qtrl.loggers.workspace import Plot, definition, save, workspace
 
 NAME = re.compile(r"[^/\\#?%:]{1,128}")
 """What W&B allows in the name of a project."""
-OWNERS = {"entity": "the W&B user or team", "project": "the W&B project that holds the runs"}
 
 
 def make_dashboard(cfg: DictConfig) -> None:
     """Save the workspace that the composed config describes and print its address, or print its definition."""
     refuse_secrets(cfg)
-    for key, meaning in OWNERS.items():
+    for key, meaning in (("entity", "the W&B user or team"), ("project", "the W&B project that holds the runs")):
         if cfg[key] is None:
             raise ConfigError(f"which {key}? give {meaning}, as in {key}=NAME")
         name = str(cfg[key])

@@ -8,11 +8,12 @@ from typing import Any
 from omegaconf import DictConfig
 
 from qtrl.commands.agent import check_options, load_agent
-from qtrl.commands.uploads import own_wandb_run, send_video
+from qtrl.commands.uploads import own_wandb_run, print_address
 from qtrl.config.secrets import refuse_secrets
 from qtrl.envs import Episodes, write_video
 from qtrl.errors import RunFolderError
 from qtrl.files.atomic import write_json
+from qtrl.loggers.artifacts import log_video
 from qtrl.nn import QuantumLayers, quantum_layers
 
 
@@ -32,7 +33,7 @@ def run_evaluation(cfg: DictConfig) -> float:
         video = write_video(agent.run_dir / "videos" / f"{path.stem}.mp4", episodes.frames, episodes.fps)
         print(f"qtrl: {video}")
         if wandb_run is not None:
-            send_video(wandb_run, video, env_steps=result["env_steps"])
+            print_address(log_video(wandb_run, video, env_steps=result["env_steps"]))
     return result["return_mean"]
 
 

@@ -1,8 +1,7 @@
 """One checkpoint tested under several conditions, on the same start seeds: is the quantum layer used at all?"""
 
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,9 @@ from qtrl.commands.evaluation import new_result, outcome
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
 from qtrl.files.atomic import write_json
-from qtrl.nn import Block, quantum_layers
+from qtrl.nn import quantum_layers
 from qtrl.nn.stand_ins import Trained
 from qtrl.seeding import seed_for
-
-MIN_EPISODES = 5
-"""Of fewer a bootstrap says nothing; of these it says little."""
 
 
 def run_ablation(cfg: DictConfig) -> float:
@@ -34,7 +30,7 @@ def run_ablation(cfg: DictConfig) -> float:
     ablation that is stopped keeps what it has.
     """
     refuse_secrets(cfg)
-    check_options(cfg, fewest_episodes=MIN_EPISODES)
+    check_options(cfg, fewest_episodes=5)  # of fewer a bootstrap says nothing; of these it says little
     if cfg.video:
         raise ConfigError("video=true does not go with an ablation: leave it out to see the run as it is")
     conditions = read_conditions(cfg.ablation)
@@ -63,8 +59,11 @@ class Ablation:
         layers = list(self._layers.values())
         unplayed = [Trained(layer.block, layer.estimator, torch.zeros(1, layer.block.n_out)) for layer in layers]
         fit = self._fitting(conditions, unplayed)
+        q_out: list[list[Tensor]] = [[] for _ in layers]
         with ExitStack() as recording:
-            q_out = [recording.enter_context(recorded(layer.block)) for layer in layers]
+            for layer, kept in zip(layers, q_out, strict=True):  # one tensor (B, n_out) for each call
+                hook = layer.block.register_forward_hook(lambda *call, kept=kept: kept.append(call[-1]))
+                recording.enter_context(hook)
             self._test(Condition(OWN), of=1 + len(fit))
         trained = [Trained(had.block, had.estimator, torch.cat(q)) for had, q in zip(unplayed, q_out, strict=True)]
         for condition in fit:
@@ -121,14 +120,3 @@ class Ablation:
     def _write(self, status: str, **words: str) -> None:
         head = {"ablation": self._name, "status": status} | words | self._facts
         write_json(self._path, head | {"conditions": self._outcomes, "left_out": self._left_out})
-
-
-@contextmanager
-def recorded(block: Block) -> Iterator[list[Tensor]]:
-    """Keep what a block returns, one tensor (B, n_out) for each call."""
-    kept: list[Tensor] = []
-    hook = block.register_forward_hook(lambda _block, _inputs, q_out: kept.append(q_out))
-    try:
-        yield kept
-    finally:
-        hook.remove()

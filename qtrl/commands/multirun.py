@@ -17,9 +17,6 @@ COMMAND = "QTRL_MULTIRUN"
 """Environment variable, as JSON: pid and start of the command's process, and the file for failures of its jobs."""
 WATCHDOG = "qtrl-watch-command"
 """Name of the thread that polls whether the command still runs."""
-POLL_SECONDS = 0.5
-SHUTDOWN_SECONDS = 12.0
-"""Longer than `qtrl.process.stopping.GRACE_SECONDS`."""
 
 
 @contextmanager
@@ -57,9 +54,9 @@ def end_with_command() -> None:
 
 def _watch(pid: int, started: float) -> None:
     while _is_running(pid, started):
-        time.sleep(POLL_SECONDS)
+        time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(SHUTDOWN_SECONDS)
+    time.sleep(12.0)  # longer than `qtrl.process.stopping.GRACE_SECONDS`
     os._exit(128 + signal.SIGTERM)  # else the process would wait for another job
 
 

@@ -12,11 +12,12 @@ from qtrl.analysis.page.write import write_report
 from qtrl.analysis.runs.study import Study, read_study
 from qtrl.analysis.statistics.table import table
 from qtrl.commands.command_line import printable
-from qtrl.commands.uploads import report_wandb_run, send_report
+from qtrl.commands.uploads import print_address, report_wandb_run
 from qtrl.config.nested import leaves
 from qtrl.config.saved import read_config, trusted
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError, RunFolderError
+from qtrl.loggers.artifacts import log_report
 
 LONGEST = 200
 
@@ -38,7 +39,7 @@ def run_report(cfg: DictConfig) -> list[Path]:
     for path in files:
         print(f"qtrl: {path}")
     if wandb_run is not None:
-        send_report(wandb_run, files)
+        print_address(log_report(wandb_run, files))
     return files
 
 

@@ -1,6 +1,6 @@
 """Uploads of videos and reports to W&B, where the command line asks for them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -9,7 +9,7 @@ from qtrl.config.instantiate import build
 from qtrl.config.saved import load_config
 from qtrl.errors import ConfigError
 from qtrl.loggers import WandbRun
-from qtrl.loggers.artifacts import REPORT, log_report, log_video
+from qtrl.loggers.artifacts import REPORT
 from qtrl.run.folder import check_run_tree
 
 
@@ -40,16 +40,7 @@ def _wandb_run(cfg: DictConfig, run_dir: Path, save_dir: Path, **options: object
     return run
 
 
-def send_video(run: WandbRun, path: Path, *, env_steps: int) -> None:
-    """Upload an MP4 of a test episode after `env_steps` of training, and print its address."""
-    _print_address(log_video(run, path, env_steps=env_steps))
-
-
-def send_report(run: WandbRun, files: Sequence[Path]) -> None:
-    """Upload a report, its page first, and print its address."""
-    _print_address(log_report(run, files))
-
-
-def _print_address(address: str) -> None:
-    if address:  # else a warning told why not
+def print_address(address: str) -> None:
+    """Print where files were uploaded to, which is empty where a warning told why not."""
+    if address:
         print(f"qtrl: W&B: {address}")

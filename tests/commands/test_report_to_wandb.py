@@ -1,7 +1,5 @@
 import pytest
 
-from qtrl.commands import uploads
-
 LOGGER = {
     "_target_": "qtrl.loggers.WandbRun",
     "_partial_": True,
@@ -15,7 +13,8 @@ LOGGER = {
 @pytest.fixture
 def sent(monkeypatch):
     calls = []
-    monkeypatch.setattr(uploads, "log_report", lambda run, files: calls.append((run._init, files)) or "https://x")
+    log_report = lambda run, files: calls.append((run._init, files)) or "https://x"  # noqa: E731
+    monkeypatch.setattr("qtrl.commands.report.log_report", log_report)
     return calls
 
 
