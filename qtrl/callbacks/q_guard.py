@@ -8,15 +8,12 @@ from lightning.pytorch import Callback, Trainer
 from qtrl.callbacks.periodic import Interval
 from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
 
-GROWN = 2.0
-"""Times the first comparison, from which on values count as exploding."""
-
 
 class QGuard(Callback):
     """Compare the critics' targets with the largest value that the rewards so far allow, and flag an explosion once.
 
     With rewards of magnitude R at most, no true value exceeds R / (1 - gamma); with gamma = 1 there is no bound. Where
-    rewards are small, the first networks alone exceed it: an explosion has also grown since the first comparison.
+    rewards are small, the first networks alone exceed it: an explosion has also doubled since the first comparison.
 
     Args:
         every_env_steps: Interval between comparisons; with that of `MetricRows`, which is listed after this one, every
@@ -49,11 +46,9 @@ class QGuard(Callback):
         ratio = pl_module.metrics["train/target_q"].abs().mean() / bound
         pl_module.metrics["train/q_over_bound"] = ratio
         first = self._first = ratio.item() if self._first is None else self._first
-        if ratio > max(1.0, GROWN * first) and not self._flagged and trainer.is_global_zero:
+        if ratio > max(1.0, 2.0 * first) and not self._flagged and trainer.is_global_zero:
             self._flagged = True
             reason = f"rewards so far, at most {stream.largest_reward:.3g}, allow values up to {bound:.3g}"
             hint = "lower the learning rates or set algo.max_gradient_norm"
-            line = (
-                f"qtrl: Q explosion at env step {pl_module.env_steps:,}: {reason}, targets are {ratio:.3g} times that"
-            )
-            print(f"{line}; {hint}", file=sys.stderr, flush=True)
+            what = f"Q explosion at env step {pl_module.env_steps:,}"
+            print(f"qtrl: {what}: {reason}, targets are {ratio:.3g} times that; {hint}", file=sys.stderr, flush=True)

@@ -112,7 +112,6 @@ The upper ones lie far above any use, and below what would fill a machine's memo
 MAX_WEIGHTS = 2**28
 """Of one layer: 1 GiB."""
 MAX_GATES = 10**6
-MAX_RANKS = 256
 
 CHOICES = {
     "checkpoint_replay": ("last", "none"),
@@ -173,7 +172,7 @@ def _check_trainer(cfg: DictConfig) -> None:
     """Refuse too many ranks on a CPU, whose number Lightning takes as text too, and to limit scaled gradients."""
     devices, precision = str(cfg.trainer.get("devices")), str(cfg.trainer.get("precision"))
     if cfg.trainer.get("accelerator") != "gpu" and devices.isdecimal():
-        Number(1, MAX_RANKS).check("trainer.devices", int(devices))
+        Number(1, 256).check("trainer.devices", int(devices))
     if cfg.algo.get("max_gradient_norm") is not None and precision.startswith("16"):
         hint = "set it to null, or the precision to bf16-mixed or 32-true"
         scaled = f"trainer.precision={precision}, whose gradients are scaled"

@@ -18,7 +18,6 @@ LARGEST = 256_000
 """Bytes of a config."""
 LONGEST = 1_000
 """Characters of a text, and members of a list or mapping."""
-DEEPEST, MOST_NODES = 12, 5_000
 OF_THE_COMMAND = ("defaults", "hydra", "control", "sweep", "launcher", "debug")
 """Groups and keys that leave no key of their name in a composed config."""
 PARTIAL = "_partial_"
@@ -38,9 +37,9 @@ class PlainLoader(yaml.SafeLoader):
         """Refuse what could make a short text a long one."""
         if self.check_event(yaml.AliasEvent) or self.peek_event().anchor is not None:
             raise yaml.YAMLError("it has an anchor or alias")
-        if self.depth > DEEPEST:
+        if self.depth > 12:
             raise yaml.YAMLError("it is nested too deeply")
-        if self.nodes > MOST_NODES:
+        if self.nodes > 5_000:
             raise yaml.YAMLError("it has too many values")
         self.depth, self.nodes = self.depth + 1, self.nodes + 1
         node = super().compose_node(parent, index)

@@ -21,8 +21,6 @@ from qtrl.files.untrusted import read_regular
 MAGIC = b"qtrl-sha256:"
 """First bytes of the trailer, which `torch.load` ignores."""
 TRAILER = len(MAGIC) + hashlib.sha256().digest_size
-ZIP_END = b"PK\x05\x06"
-"""Start of the last 22 bytes of an archive that `torch.save` wrote, its end-of-central-directory record."""
 LARGEST = 2**32
 """Bytes of a checkpoint; the replay is not in it."""
 PLAIN = (type(None), bool, int, float, str, bytes, torch.Tensor, torch.dtype, torch.device, torch.Size)
@@ -79,7 +77,7 @@ def _archive(path: Path) -> memoryview:
     signed = trailer.startswith(MAGIC)
     if signed and hashlib.sha256(archive).digest() != trailer[len(MAGIC) :]:
         raise CheckpointError(f"{path} is damaged: its checksum does not match")
-    if not signed and not bytes(data[-22:]).startswith(ZIP_END):
+    if not signed and not bytes(data[-22:]).startswith(b"PK\x05\x06"):  # the archive's end-of-central-directory record
         raise CheckpointError(f"{path} is not a checkpoint, or only a part of one: it does not end as one")
     archive = archive if signed else data
     try:

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from qtrl.errors import RunFolderError
 
-OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""Flags for `os.open`: do not follow a link, do not block on a FIFO."""
-
 
 def read_regular(path: Path, *, limit: int) -> bytes:
     """Read a regular file of at most `limit` bytes.
@@ -20,8 +17,9 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         FileNotFoundError: It does not exist.
         RunFolderError: It is a link, not a regular file, too large, or cannot be read.
     """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link is followed, no FIFO waited for
     try:
-        with open(path, "rb", opener=lambda name, _: os.open(name, OPENING)) as file:
+        with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise RunFolderError(f"{path} is no regular file")

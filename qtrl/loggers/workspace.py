@@ -19,8 +19,6 @@ LABEL = "label"
 COLUMNS = 3
 MOST_RUNS = 200
 """Runs that a panel draws; W&B's own limit is 10, fewer than two blocks of a study have."""
-SUMMARIES = ("status", "return_mean", "last_ten_return_mean", "best_return_mean", "env_steps_per_second")
-"""Keys of `summary.json` that the list of runs shows."""
 SAVE_SECONDS = 40
 """How long the server may take; W&B itself gives up on one call after 19."""
 
@@ -51,7 +49,8 @@ def workspace(entity: str, project: str, sections: Mapping[str, Sequence[Plot]])
 
     curves = [_section(name, [_curves(plot) for plot in plots]) for name, plots in sections.items()]
     videos = panels.MediaBrowser(title="Test episodes", media_keys=[VIDEO], num_columns=COLUMNS)
-    pinned = [f"summary:{key}" for key in SUMMARIES]
+    shown = ("status", "return_mean", "last_ten_return_mean", "best_return_mean", "env_steps_per_second")
+    pinned = [f"summary:{key}" for key in shown]
     return ws.Workspace(
         entity=entity,
         project=project,

@@ -20,8 +20,6 @@ VARIABLES = {"#000000": "var(--text)", "#b0b0b0": "var(--muted)", "#ffffff": "va
     color: f"var(--color-{place})" for place, color in enumerate(LIGHT)
 }
 """CSS variables of the page in place of colours, so that figures follow its dark scheme."""
-RADIUS = 5
-"""Of the disc around a point under which its tooltip shows, in points."""
 
 
 class Tooltip(NamedTuple):
@@ -41,12 +39,6 @@ def new_figure(width: float, height: float) -> "Figure":
 
     # 72 dots per inch, as in an SVG: there, axes transform to the units of its elements.
     return Figure(figsize=(width, height), dpi=72, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
-
-
-def lay_out(figure: "Figure") -> None:
-    """Fix the layout, so that every format has the same one, which is computed once."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
 
 
 def escaped(text: str) -> str:
@@ -80,7 +72,7 @@ def to_svg(figure: "Figure", tooltips: Sequence[Tooltip] = ()) -> str:
             element.set("class", element.attrib.pop("id", ""))  # ids of several figures would clash
     for tooltip in tooltips:
         x, y = tooltip.axes.transData.transform((tooltip.x, tooltip.y))
-        place = {"cx": f"{x:.1f}", "cy": f"{figure.bbox.height - y:.1f}", "r": str(RADIUS)}
+        place = {"cx": f"{x:.1f}", "cy": f"{figure.bbox.height - y:.1f}", "r": "5"}  # in points
         disc = ElementTree.SubElement(root, f"{{{SVG}}}circle", place | {"class": f"tooltip {tooltip.css_class}"})
         ElementTree.SubElement(disc, f"{{{SVG}}}title").text = tooltip.text
     for name, address in (("", SVG), ("xlink", XLINK)):

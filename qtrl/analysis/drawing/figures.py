@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qtrl.analysis.drawing.export import Tooltip, escaped, lay_out, new_figure, to_svg
+from qtrl.analysis.drawing.export import Tooltip, escaped, new_figure, to_svg
 from qtrl.analysis.drawing.panels import GAP, LEARNING, PAPER, Bands, Panel, bands_of, limits
 from qtrl.analysis.drawing.styles import Style, styles_of
 from qtrl.analysis.runs.study import Study
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 GROUP = 3
 """Blocks besides the reference in one pair of axes: the paper has three."""
-CURVE_TOOLTIPS = 25
-"""Points of a curve that have a tooltip."""
 NAMES = ("returns", "improvement", "learning_curves", "figure4", "gap")
 """Of all figures that a report can have, in the order of the page."""
 Styles = Mapping[str, Style]
@@ -56,7 +54,8 @@ def draw_figures(study: Study, rows: Sequence[Row], *, reference: str) -> list[D
         _by_group("gap", GAP, bands, styles, reference),
     ]
     for drawing in drawings:
-        lay_out(drawing.figure)
+        drawing.figure.draw_without_rendering()  # computes the layout, once for all formats
+        drawing.figure.set_layout_engine("none")
     return drawings
 
 
@@ -157,7 +156,7 @@ def _add_panel(drawing: Drawing, axes: "Axes", panel: Panel, bands: Bands, style
         axes.plot(band.env_steps, band.iqm, color=color, linestyle=dash, linewidth=1.6, gid=css_class)
         interval = axes.fill_between(band.env_steps, band.low, band.high, color=color, alpha=0.15, linewidth=0)
         interval.set_gid(f"{css_class} interval")
-        for place in np.unique(np.linspace(0, len(band.env_steps) - 1, CURVE_TOOLTIPS).round().astype(int)):
+        for place in np.unique(np.linspace(0, len(band.env_steps) - 1, 25).round().astype(int)):  # those with a tooltip
             value = f"{band.iqm[place]:,.4g}{_interval(band.low[place], band.high[place])}"
             text = f"{shown} at {band.env_steps[place]:,.0f} env steps: {value}"
             drawing.tooltips.append(Tooltip(axes, band.env_steps[place], band.iqm[place], text, css_class))

@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = ("condition", "n", "return_mean", "return_std", "difference", "low", "high", "uninformed", "finding")
-MIN_WIDTH = 100
-"""Characters of a line below which the printed table would be cut."""
-ROW, FRAME = 0.32, 1.0
-"""Inches of a figure for each condition, and around each panel."""
 
 
 def note(episodes: int) -> str:
@@ -42,7 +38,7 @@ def print_table(conditions: Sequence[PairedComparison], *, title: str) -> None:
         returns = f"{paired.return_mean:.1f} ± {paired.return_std:.1f}"
         table.add_row(paired.name, returns, f"{paired.difference:+.1f}", interval, paired.finding)
     console = Console(markup=False, highlight=False)
-    console.width = max(console.width, MIN_WIDTH)
+    console.width = max(console.width, 100)  # in less the table would be cut
     console.print(table)
 
 
@@ -76,7 +72,7 @@ def draw_frozen_policy(conditions: Sequence[PairedComparison], picture: Path, *,
         )
         if (group := [paired for paired in conditions[1:] if paired.uninformed is uninformed])
     ]
-    sizes = [ROW * len(group) + FRAME for _, _, group in panels]
+    sizes = [0.32 * len(group) + 1.0 for _, _, group in panels]  # inches
     figure = new_figure(8, sum(sizes) + 0.6)
     grid: Any = figure.subplots(len(panels), squeeze=False, height_ratios=sizes)[:, 0] if panels else []
     scales = "; scales differ" if len(panels) > 1 else ""

@@ -12,8 +12,6 @@ darkest lightened for a dark one.
 """
 DASHES = {"-": "none", "--": "6 4", "-.": "7 3 2 3"}
 """Matplotlib's line styles, and SVG's dash arrays for them. Dotted is left for the second metric of a panel."""
-SOLID = 4
-"""Labels with the same line style: the paper has four."""
 MAX_CHARACTERS = 40
 """Characters of a label that are shown."""
 
@@ -33,7 +31,7 @@ def styles_of(labels: Iterable[str]) -> dict[str, Style]:
     styles = {}
     for number, label in enumerate(labels):
         turn, color = divmod(number, len(LIGHT))
-        dash = list(DASHES)[(turn + color // SOLID) % len(DASHES)]
+        dash = list(DASHES)[(turn + color // 4) % len(DASHES)]  # four with the same dash, as in the paper
         styles[label] = Style(number, shown(label), LIGHT[color], dash, f"block-{number}")
     return styles
 

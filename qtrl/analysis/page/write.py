@@ -16,8 +16,6 @@ from qtrl.errors import RunFolderError
 from qtrl.files.atomic import write_bytes, write_text
 
 PAGE, TABLE = "report.html", "table.csv"
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-"""Content security policy of the page."""
 
 
 def write_report(
@@ -87,6 +85,6 @@ def make_page(
         title=title,
         command=command,
         style=(Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8"),
-        policy=POLICY,
+        policy="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
     )
     return page.encode(errors="backslashreplace").decode()  # file names may hold what UTF-8 cannot encode

@@ -11,6 +11,11 @@ EXEMPT = (
     *("num_threads", "optimized_metric"),
 )
 """Config keys in which runs of one label may differ: the seed, and what does not affect the result."""
+COMPARED = (
+    *("env.max_episode_steps", "total_env_steps", "warmup_env_steps", "test_every_env_steps"),
+    *("callbacks.test_episodes", "callbacks.test_max_episode_steps"),
+)
+"""Config keys in which all runs of a study must agree."""
 VARIANT = ("label", "experiment", "task", "block", "circuit", "engine", "gradient", "actor", "critic", "exploration")
 """Config keys in which labels are meant to differ."""
 
@@ -20,16 +25,9 @@ def comparison_facts(run: RunResult) -> dict[str, str]:
     summary, config, versions = run.summary, run.config, run.summary["versions"]
     facts = {
         "env_id": summary["env_id"],
-        "gymnasium": versions["gymnasium"],
-        "mujoco": versions["mujoco"],
-        "observation_size": summary["observation_size"],
-        "action_size": summary["action_size"],
-        "max_episode_steps": config.get("env.max_episode_steps"),
-        "total_env_steps": config.get("total_env_steps"),
-        "warmup_env_steps": config.get("warmup_env_steps"),
-        "test_every_env_steps": config.get("test_every_env_steps"),
-        "test_episodes": config.get("callbacks.test_episodes"),
-        "test_max_episode_steps": config.get("callbacks.test_max_episode_steps"),
+        **{key: versions[key] for key in ("gymnasium", "mujoco")},
+        **{key: summary[key] for key in ("observation_size", "action_size")},
+        **{key.rpartition(".")[2]: config.get(key) for key in COMPARED},
         "final_test_episodes": len(summary["return_per_episode"]),
     }
     return {key: "none" if value is None else str(value) for key, value in facts.items()}
@@ -38,11 +36,7 @@ def comparison_facts(run: RunResult) -> dict[str, str]:
 def check_comparable(runs: Mapping[str, Sequence[RunResult]]) -> list[str]:
     """Refuse to compare runs that differ in more than the variant and the seed.
 
-    Args:
-        runs: All runs of a study, by label.
-
-    Returns:
-        Warnings for the reader of the comparison, one line each.
+    `runs` are all of a study, by label. Returned are warnings for the reader of the comparison, one line each.
 
     Raises:
         RunFolderError: Two runs differ in env, versions, lengths or tests, or two of one label in their configs.

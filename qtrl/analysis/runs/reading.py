@@ -18,8 +18,6 @@ from qtrl.keys import ENV_STEPS, LABEL, LABEL_RULE
 Curve = tuple[np.ndarray, np.ndarray]
 """Env steps and values of one metric of one run, both (T,)."""
 
-MAX_BYTES = 2**26
-"""Size of a file."""
 MAX_CELLS = 2_000_000
 """Cells of `metrics.csv`, empty ones included: 20,000 rows and more; they take about 0.5 GB while they are read."""
 REQUIRED_COLUMNS = (ENV_STEPS, "train/return", "test/return_mean")
@@ -76,7 +74,7 @@ def read_run(folder: Path, read_config: Callable[[Path], Mapping[str, Any]]) -> 
 
 def _read_text(path: Path) -> str:
     try:
-        return read_regular(path, limit=MAX_BYTES).decode()
+        return read_regular(path, limit=2**26).decode()
     except FileNotFoundError:
         raise RunFolderError(f"it has no {path.name}") from None
     except UnicodeDecodeError:

@@ -12,8 +12,6 @@ import numpy as np
 from qtrl.analysis.statistics.estimates import CONFIDENCE
 
 RESAMPLES = 9_999
-MAX_BATCH = 10**7
-"""Numbers that are resampled at once."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def mean_interval(values: np.ndarray, *, seed: int, confidence: float = CONFIDEN
 
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
-    batch, rng = math.ceil(MAX_BATCH / len(values)), np.random.default_rng(seed)
+    batch, rng = math.ceil(10**7 / len(values)), np.random.default_rng(seed)  # 10**7 numbers at once
     result = bootstrap((values,), np.mean, confidence_level=confidence, n_resamples=RESAMPLES, batch=batch, rng=rng)
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 

@@ -10,8 +10,6 @@ import numpy as np
 
 from qtrl.analysis.statistics.estimates import ALPHA, RESAMPLES
 
-POWER = 0.8
-
 
 def permutation_p_value(values: np.ndarray, reference: np.ndarray) -> float:
     """Return the two-sided p value of a permutation test of the difference of means; NaN if one side has one seed.
@@ -71,20 +69,15 @@ def smallest_detectable_difference(values: np.ndarray, reference: np.ndarray) ->
     if pooled == 0:
         return math.nan
     critical = stats.t.isf(ALPHA / 2, freedom)
-    shift = optimize.brentq(lambda shift: stats.nct.sf(critical, freedom, shift) - POWER, 0.0, 5 * critical)
+    shift = optimize.brentq(lambda shift: stats.nct.sf(critical, freedom, shift) - 0.8, 0.0, 5 * critical)
     return pooled * float(shift) * math.sqrt(1 / n + 1 / m)
 
 
 def verdict(difference: float, p: float, *, floor: float, n: int, m: int, reference: str) -> str:
-    """Return what a comparison of n with m seeds shows, in words.
+    """Return what a comparison of n seeds with m of the label `reference` shows, in words.
 
-    Args:
-        difference: Of the means.
-        p: The p value, corrected; NaN for one seed.
-        floor: The lowest p value that so many seeds can have, corrected.
-        n: Seeds.
-        m: Seeds of the reference.
-        reference: Label of the reference.
+    `difference` is that of the means, `p` the corrected p value (NaN for one seed), and `floor` the lowest p value that
+    so many seeds can have, corrected.
     """
     if math.isnan(p):
         return "one seed: no statement" if n == 1 else f"one seed of {reference}: no statement"
