@@ -15,19 +15,14 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class _RateColumn(ProgressColumn):
-    """Env steps per second."""
-
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed or 0.0:.0f} env steps/s")
 
 
 class RunProgress(Callback):
-    """Show a bar on a terminal, and now and then a line elsewhere.
+    """Show a bar on a terminal, and now and then a line elsewhere, with what `test` says of its newest test.
 
-    Args:
-        total_env_steps: Env steps of the whole run.
-        warmup_env_steps: Env steps before learning begins.
-        test: Describes the newest test.
+    `total_env_steps` is that of the whole run, `warmup_env_steps` that before learning begins.
     """
 
     def __init__(self, test: Test, *, total_env_steps: int, warmup_env_steps: int) -> None:

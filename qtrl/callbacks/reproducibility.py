@@ -14,10 +14,8 @@ from qtrl.seeding import random_states, set_random_states
 class Reproducibility(Callback):
     """Keep the global random states in checkpoints, and say where a run goes on with other numerics.
 
-    qtrl draws from generators of its own; the global states are for whatever else draws.
-
-    Args:
-        numerics: What the numbers depend on beside seeds, by name; read at the first save.
+    qtrl draws from generators of its own; the global states are for whatever else draws. `numerics` is what the numbers
+    depend on beside seeds, by name; it is read at the first save.
     """
 
     def __init__(self, numerics: Mapping[str, Any]) -> None:

@@ -4,9 +4,6 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
-RECENT = 10
-"""Tests that `TestHistory.recent_mean` is over: less noisy than the last, and not chosen after the fact as the best."""
-
 
 @dataclass(frozen=True)
 class TestResult:
@@ -40,7 +37,7 @@ class TestHistory:
     Attributes:
         last: The newest test; None before the first.
         best: The one with the highest mean return, of those with as many episodes as the first.
-        recent: Env steps and mean return of the newest of these, one for each point in the run, at most `RECENT`.
+        recent: Env steps and mean return of the newest of these, one for each point in the run, at most ten.
     """
 
     __test__ = False
@@ -59,7 +56,7 @@ class TestHistory:
         if result.return_mean > self.best.return_mean:
             self.best = result
         self.recent.setdefault(result.env_steps, result.return_mean)
-        for env_steps in list(self.recent)[:-RECENT]:
+        for env_steps in list(self.recent)[:-10]:
             del self.recent[env_steps]
 
     @property
@@ -69,7 +66,7 @@ class TestHistory:
 
     @property
     def recent_mean(self) -> float:
-        """Mean of the recent tests' mean returns."""
+        """Mean return of the recent tests: less noisy than the last, and not chosen after the fact as the best."""
         return statistics.fmean(self.recent.values())
 
     def score(self, metric: str) -> float:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -11,30 +10,21 @@ from qtrl.config.location import config_dir
 from qtrl.config.nested import MISSING, at
 from qtrl.errors import ConfigError
 
-RENAMED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "surrogate": ("gradient",),
-        "algo.hidden": ("actor.hidden", "critic.hidden"),
-        "algo.links": ("actor.links",),
-        "algo.exploration_noise": ("exploration.noise",),
-        "block.angle_scale": ("actor.angle_scale",),
-    }
-)
+RENAMED: Mapping[str, tuple[str, ...]] = {
+    "surrogate": ("gradient",),
+    "algo.hidden": ("actor.hidden", "critic.hidden"),
+    "algo.links": ("actor.links",),
+    "algo.exploration_noise": ("exploration.noise",),
+    "block.angle_scale": ("actor.angle_scale",),
+}
 """New keys by the old one; the keys below a group moved with it."""
-RENAMED_IN = MappingProxyType({"eval": {"study": ("ablation",)}})
+RENAMED_IN: Mapping[str, Mapping[str, tuple[str, ...]]] = {"eval": {"study": ("ablation",)}}
 """Others, by the command's primary config."""
-NEW_GROUPS = MappingProxyType({"task": "rl", "critic": "twin", "exploration": "gaussian"})
-"""Groups that old configs lack, and the member that does the same."""
 OLD_GROUPS = ("algo", "actor", "block", "data", "trainer")
 
 
 def refuse_renamed(overrides: Sequence[str], config_name: str) -> None:
-    """Raise a ConfigError for the first override that uses an old name, with the new one.
-
-    Args:
-        overrides: As on the command line.
-        config_name: The command's primary config.
-    """
+    """Raise a ConfigError for the first of a command's overrides that uses an old name, with the new one."""
     renamed = {**RENAMED, **RENAMED_IN.get(config_name, {})}
     for override in overrides:
         key = override.partition("=")[0].lstrip("+~")
@@ -48,7 +38,8 @@ def translated(plain: dict[str, Any]) -> dict[str, Any]:
     """Translate an untrusted config with old names, in place and without imports; return any other as it is."""
     if "task" in plain or not all(isinstance(plain.get(group), dict) for group in OLD_GROUPS):
         return plain
-    for group, member in NEW_GROUPS.items():
+    # Groups that old configs lack, and the member that does the same.
+    for group, member in (("task", "rl"), ("critic", "twin"), ("exploration", "gaussian")):
         plain[group] = _read(Path(config_dir(), group, f"{member}.yaml"))
     plain["gradient"] = plain.pop("surrogate", None)
     actors = [_read(path) for path in Path(config_dir(), "actor").glob("*.yaml")]

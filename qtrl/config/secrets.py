@@ -18,7 +18,6 @@ SHORTEST, WORD = 8, re.compile(r"[a-z]+")
 """A variable's value of fewer characters, as `true`, or of a single word, as `pendulum`, is part of many a config."""
 NO_TEXT = re.compile(r"|null|true|false|[-+]?[0-9][-+0-9_.e]*(,[-+]?[0-9][-+0-9_.e]*)*", re.IGNORECASE)
 """Numbers and the like, written as on the command line: `block.n_tokens=8` is no secret."""
-FROM_ENVIRONMENT = re.compile(r"oc\.env:([^},]*)")
 INSTEAD = "leave it out, and let the program that needs it read an environment variable"
 
 
@@ -61,7 +60,7 @@ def _check(key: str, value: Any, hidden: Mapping[str, str]) -> None:
     for name, secret in hidden.items():
         if secret in text:
             raise ConfigError(f"the config or the command line holds the value of the secret {name}: {INSTEAD}")
-    if any(SECRET.search(variable) for variable in FROM_ENVIRONMENT.findall(text)):
+    if any(SECRET.search(variable) for variable in re.findall(r"oc\.env:([^},]*)", text)):
         raise ConfigError(f"{key!r} refers to a secret of the environment: {INSTEAD}")
     if SECRET.search(key) and isinstance(value, str) and not NO_TEXT.fullmatch(value):
         raise ConfigError(f"{key!r} looks like a secret: {INSTEAD}")

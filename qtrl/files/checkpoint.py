@@ -1,7 +1,4 @@
-"""Checkpoint files: atomic writes with a checksum, and reads that never run code from the file.
-
-A checkpoint is what `torch.save` writes, followed by a trailer with its SHA-256 digest.
-"""
+"""Checkpoint files: atomic writes with a checksum, and reads that never run code from the file."""
 
 import hashlib
 import io
@@ -19,7 +16,7 @@ from qtrl.files.atomic import link, new_part, publish
 from qtrl.files.untrusted import read_regular
 
 MAGIC = b"qtrl-sha256:"
-"""First bytes of the trailer, which `torch.load` ignores."""
+"""What follows the archive that `torch.save` wrote, before its SHA-256 digest; `torch.load` ignores both."""
 TRAILER = len(MAGIC) + hashlib.sha256().digest_size
 LARGEST = 2**32
 """Bytes of a checkpoint; the replay is not in it."""

@@ -33,7 +33,7 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         raise RunFolderError(f"{path} cannot be read: {reason}; expected a regular file") from error
 
 
-def check_tree(folder: Path, *, skipped: str, refused: frozenset[str]) -> None:
+def check_tree(folder: Path, *, skipped: str, refused: set[str]) -> None:
     """Refuse a folder that holds anything but folders and regular files, so that no write can escape from it.
 
     Args:

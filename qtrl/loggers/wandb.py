@@ -19,7 +19,6 @@ from qtrl.files.untrusted import read_regular
 from qtrl.keys import ENV_STEPS
 from qtrl.loggers.time_limit import within
 
-RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 START_SECONDS = 20
 """How long the server may take to answer at the start of a run."""
 CONNECT_SECONDS = 40
@@ -52,7 +51,7 @@ def read_run_id(path: Path) -> str:
         run_id = read_regular(path, limit=200).decode(errors="replace").strip()
     except FileNotFoundError:
         return ""
-    if not RUN_ID.fullmatch(run_id):
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", run_id):
         raise RunFolderError(f"{path} does not hold the id of a W&B run: remove it")
     return run_id
 

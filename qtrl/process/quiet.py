@@ -6,8 +6,7 @@ import warnings
 
 def quiet_libraries() -> None:
     """Hide notices of Lightning and TorchRL that a user of qtrl cannot act on; other warnings stay."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning", "torchrl"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("torchrl").setLevel(logging.WARNING)
     # Lightning uses a name that torch has deprecated.
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")

@@ -15,7 +15,6 @@ from qtrl.config.nested import shown
 from qtrl.errors import CheckpointError
 
 COUNTERS = ("env_steps", "updates")
-VERSION = re.compile(r"\d+\.\d+[\w.+]{0,40}")
 
 
 def check_weights(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
@@ -56,7 +55,7 @@ def check_resumable(
     """
     check_counters(checkpoint, path, (*COUNTERS, "collected_env_steps", "csv_rows"))
     version = checkpoint.get("pytorch-lightning_version")
-    if not isinstance(version, str) or not VERSION.fullmatch(version):
+    if not isinstance(version, str) or not re.fullmatch(r"\d+\.\d+[\w.+]{0,40}", version):
         raise CheckpointError(f"{path} is no checkpoint of a run: it names no version of Lightning")
     for name in ("loops", "callbacks"):
         if not isinstance(checkpoint.get(name), dict):

@@ -19,8 +19,6 @@ from qtrl.run.settings import AUTO, RunSettings
 LAST = Path("checkpoints", "last.ckpt")
 HANDED_DOWN = "QTRL_RUN_DIR"
 """Environment variable by which rank 0 tells the processes that it starts which run folder is theirs."""
-RUN_BY_OTHERS = frozenset({"prefetch.pkl", "other.pickle", "pickle.pkl", "transform.t"})
-"""Files that TorchRL and tensordict unpickle where they find them; qtrl neither writes nor reads any."""
 
 
 def existing_run_dir(path: object, key: str) -> Path:
@@ -43,7 +41,8 @@ def check_run_tree(folder: Path) -> None:
 
     In its folder `wandb` W&B makes links, which it replaces but does not follow; only what is read there is checked.
     """
-    check_tree(folder, skipped="wandb", refused=RUN_BY_OTHERS)
+    # TorchRL and tensordict unpickle these where they find them; qtrl neither writes nor reads any.
+    check_tree(folder, skipped="wandb", refused={"prefetch.pkl", "other.pickle", "pickle.pkl", "transform.t"})
     settings = folder / "wandb" / "settings"
     if settings.exists():
         raise RunFolderError(f"{str(settings)!r} would change where W&B sends a run: remove it")

@@ -6,8 +6,6 @@ from pathlib import Path
 from qtrl.errors import RunFolderError
 from qtrl.files.untrusted import read_regular
 
-LARGEST = 2**24
-"""Bytes of a summary, which lists the test episodes."""
 METRICS = {"test/return_mean": "return_mean", "test/best_return": "best_return_mean"}
 """Names in `summary.json` of what `optimized_metric` may be."""
 
@@ -20,7 +18,7 @@ def finished_metric(run_dir: Path, metric: str, total_env_steps: int) -> float |
     """
     path = run_dir / "summary.json"
     try:
-        summary = json.loads(read_regular(path, limit=LARGEST))
+        summary = json.loads(read_regular(path, limit=2**24))  # it lists the test episodes
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError) as error:

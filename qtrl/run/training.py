@@ -133,14 +133,13 @@ def _callbacks(
     settings: RunSettings, task: Task, test: Test, context: RunContext, facts: dict[str, Any]
 ) -> list[Callback]:
     """Make the callbacks, in the order in which they are called: what sums up comes last."""
-    total, warmup = settings.total_env_steps, settings.warmup_env_steps
-    every = settings.checkpoint_every_env_steps
+    warmup = settings.warmup_env_steps
     return [
         Reproducibility(facts["numerics"]),
-        RunProgress(test, total_env_steps=total, warmup_env_steps=warmup),
+        RunProgress(test, total_env_steps=settings.total_env_steps, warmup_env_steps=warmup),
         *task.make_callbacks(context),
         test,  # type: ignore[list-item]
-        Checkpoints(settings.folder / "checkpoints", test, every_env_steps=every),
+        Checkpoints(settings.folder / "checkpoints", test, every_env_steps=settings.checkpoint_every_env_steps),
         RunSummary(settings.folder / "summary.json", test, warmup_env_steps=warmup, facts=facts),
         Preemption(context.stop),
     ]

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 RESOLUTION = 150
 """Pixels per inch of a PNG."""
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-COLOR = re.compile("#[0-9a-f]{6}")
 VARIABLES = {"#000000": "var(--text)", "#b0b0b0": "var(--muted)", "#ffffff": "var(--card)"} | {
     color: f"var(--color-{place})" for place, color in enumerate(LIGHT)
 }
@@ -67,7 +66,8 @@ def to_svg(figure: "Figure", tooltips: Sequence[Tooltip] = ()) -> str:
     root.remove(root[0])  # Matplotlib's metadata
     for element in root.iter():
         if "style" in element.attrib:
-            element.set("style", COLOR.sub(lambda color: VARIABLES.get(color[0], color[0]), element.get("style", "")))
+            style = re.sub("#[0-9a-f]{6}", lambda color: VARIABLES.get(color[0], color[0]), element.attrib["style"])
+            element.set("style", style)
         if element.tag == f"{{{SVG}}}g":
             element.set("class", element.attrib.pop("id", ""))  # ids of several figures would clash
     for tooltip in tooltips:

@@ -64,14 +64,9 @@ def draw_frozen_policy(conditions: Sequence[PairedComparison], picture: Path, *,
     Raises:
         RunFolderError: The picture cannot be written.
     """
-    panels = [
-        (name, color, group)
-        for name, color, uninformed in (
-            ("the layer, changed", "tab:blue", False),
-            ("something in its place that knows nothing of the state", "tab:red", True),
-        )
-        if (group := [paired for paired in conditions[1:] if paired.uninformed is uninformed])
-    ]
+    groups = [[paired for paired in conditions[1:] if paired.uninformed is uninformed] for uninformed in (False, True)]
+    names = ("the layer, changed", "something in its place that knows nothing of the state")
+    panels = [panel for panel in zip(names, ("tab:blue", "tab:red"), groups, strict=True) if panel[-1]]
     sizes = [0.32 * len(group) + 1.0 for _, _, group in panels]  # inches
     figure = new_figure(8, sum(sizes) + 0.6)
     grid: Any = figure.subplots(len(panels), squeeze=False, height_ratios=sizes)[:, 0] if panels else []

@@ -1,7 +1,4 @@
-"""All files of a report: an HTML page that loads nothing and runs no script, the table and the figures.
-
-What run folders say is escaped by the page's template, and its content security policy allows no script at all.
-"""
+"""All files of a report: an HTML page that loads nothing and runs no script, the table and the figures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,18 +20,9 @@ def write_report(
 ) -> list[Path]:
     """Write the page, the table and the figures, each with an atomic write, in place of those of an earlier report.
 
-    A figure of an earlier report that this one does not have is removed. The same runs give the same bytes.
-
-    Args:
-        study: The runs.
-        rows: The table of the study.
-        out: The folder, made if it is missing.
-        reference: The label that the others are compared with.
-        title: Heading of the page.
-        command: What made the report, as the page shows it.
-
-    Returns:
-        The files: the page, the table, then the figures.
+    A figure of an earlier report that this one does not have is removed. The same runs give the same bytes. `rows` are
+    the table of the study, whose others are compared with the label `reference`; `command` is what the page says that
+    made it. The folder `out` is made if it is missing. Returned are the files: page, table, then figures.
 
     Raises:
         RunFolderError: A file cannot be written or removed.

@@ -20,7 +20,6 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 MAX_CELLS = 2_000_000
 """Cells of `metrics.csv`, empty ones included: 20,000 rows and more; they take about 0.5 GB while they are read."""
-REQUIRED_COLUMNS = (ENV_STEPS, "train/return", "test/return_mean")
 NUMBERS = (
     *("return_mean", "best_return_mean", "observation_size", "action_size"),
     *("circuits", "shots", "wall_seconds", "parameter_shift_circuits"),
@@ -51,11 +50,7 @@ class RunResult:
 
 
 def read_run(folder: Path, read_config: Callable[[Path], Mapping[str, Any]]) -> RunResult:
-    """Read a run and check everything that a study uses of it.
-
-    Args:
-        folder: The run's folder.
-        read_config: Reads its config as a flat mapping of dotted keys.
+    """Read a run and check everything that a study uses of it; `read_config` gives a flat mapping of dotted keys.
 
     Raises:
         QtrlError: The run is not complete, or one of its files is missing, damaged or of another run.
@@ -117,7 +112,7 @@ def _read_table(path: Path) -> list[list[str]]:
         header, *rows = csv.reader(text.splitlines(), strict=True)
     except csv.Error as error:
         raise RunFolderError(f"{path.name} is no CSV: {error}") from None
-    for column in REQUIRED_COLUMNS:
+    for column in (ENV_STEPS, "train/return", "test/return_mean"):
         if column not in header:
             raise RunFolderError(f"{path.name} has no column {column}")
     for column in header:

@@ -15,8 +15,6 @@ from qtrl.errors import QtrlError, RunFolderError
 
 ORDER = ("pqc", "fc", "rbg", "zeros", "bernoulli", "fc_matched", "no_entangler", "fixed_angles", "shuffled", "td3")
 """Labels of the paper's blocks, then of the controls, in the order of tables and figures; others follow by name."""
-MARKERS = frozenset({"config.yaml", "summary.json", "metrics.csv", "checkpoints"})
-"""A folder that holds one of these is a run folder, complete or not."""
 
 
 class Skipped(NamedTuple):
@@ -101,7 +99,7 @@ def _search(top: Path, skipped: list[Skipped]) -> Iterator[Path]:
         skipped.append(Skipped(Path(error.filename), f"it cannot be read: {error.strerror}"))
 
     for parent, below, files in os.walk(top, onerror=unreadable):
-        if not MARKERS.isdisjoint([*below, *files]):
+        if {"config.yaml", "summary.json", "metrics.csv", "checkpoints"}.intersection([*below, *files]):
             below.clear()
             yield Path(parent)
         for name in [name for name in sorted(below) if Path(parent, name).is_symlink()]:

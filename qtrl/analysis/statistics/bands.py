@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from qtrl.analysis.runs.reading import Curve
 from qtrl.analysis.statistics.estimates import half_widths
@@ -43,8 +44,6 @@ def band(curves: Sequence[Curve], *, log: bool = False) -> Band:
             within every curve, thinned evenly to `MAX_POINTS`, the first and the last among them.
         log: Whether to aggregate logarithms and transform back, for positive values on a logarithmic axis.
     """
-    from scipy import stats
-
     steps = np.unique(np.concatenate([env_steps for env_steps, _ in curves]))
     first, last = max(env_steps[0] for env_steps, _ in curves), min(env_steps[-1] for env_steps, _ in curves)
     steps = steps[(steps >= first) & (steps <= last)]

@@ -1,12 +1,10 @@
-"""Whether two variants differ: permutation test, Holm's correction, power, and the verdict in words.
-
-Arrays hold one value for each seed: `values` (n,) of one label, `reference` (m,) of that which it is compared with.
-"""
+"""Permutation test, Holm's correction, power, and the verdict in words; arrays are as in `estimates`."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import optimize, stats
 
 from qtrl.analysis.statistics.estimates import ALPHA, RESAMPLES
 
@@ -17,8 +15,6 @@ def permutation_p_value(values: np.ndarray, reference: np.ndarray) -> float:
     It is twice the smaller one-sided p value, and not below `smallest_p_value(n, m)`. All splits of the seeds into two
     groups are enumerated if there are at most `RESAMPLES`; otherwise that many are drawn.
     """
-    from scipy import stats
-
     if min(len(values), len(reference)) < 2:
         return math.nan
     test = stats.permutation_test(
@@ -61,8 +57,6 @@ def smallest_detectable_difference(values: np.ndarray, reference: np.ndarray) ->
     multiple comparisons. The permutation test has less power at fewer than five seeds (docs/statistics.md). NaN if one
     side has one seed, or the seeds of both sides have no spread.
     """
-    from scipy import optimize, stats
-
     n, m = len(values), len(reference)
     freedom = n + m - 2
     pooled = math.sqrt((n * np.var(values) + m * np.var(reference)) / freedom) if min(n, m) > 1 else 0.0

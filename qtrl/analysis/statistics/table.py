@@ -12,9 +12,6 @@ from qtrl.analysis.runs.study import Study
 from qtrl.analysis.statistics import estimates, significance
 from qtrl.errors import ConfigError
 
-RECENT = 10
-"""Last tests that are averaged."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -101,9 +98,9 @@ def _of_runs(runs: Sequence[RunResult]) -> dict[str, Any]:
 
 
 def _recent(run: RunResult, metric: str) -> float:
-    """Return the mean of the last tests; NaN if a run lacks the metric."""
+    """Return the mean of the last ten tests; NaN if a run lacks the metric."""
     _, values = run.columns.get(metric, ((), ()))
-    return float(np.mean(values[-RECENT:])) if len(values) else math.nan
+    return float(np.mean(values[-10:])) if len(values) else math.nan
 
 
 def _on_first_starts(run: RunResult) -> float:
