@@ -82,18 +82,14 @@ def action_metrics(
 
 
 def gradient_metrics(
-    actor: nn.Module,
-    layer: QuantumLayer,
-    critic: TwinCritic,
-    observation: Tensor,
-    *,
-    executable: Executable,
-    generator: torch.Generator,
+    actor: nn.Module, layer: QuantumLayer, critic: TwinCritic, observation: Tensor, *, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """Compare the gradient of the actor's loss through a layer's estimator with that of a differentiable engine.
 
     It is taken in the layer's angles, and in the parameters that the angles depend on. Other layers are approximated.
     """
+    assert layer.block.executable is not None
+    executable = _differentiable(layer.block.executable)
 
     def estimated(q_in: Tensor) -> Tensor:
         return layer.estimator(layer.block, q_in, generator)
@@ -193,10 +189,7 @@ class Probe(Periodic):
             if logits is not None and executable.capabilities.exact:
                 measured |= surrogate_metrics(logits, layer.block.mean(q_in))
         if layer.block.returns_readout and executable.capabilities.exact:
-            exact = _differentiable(executable)
-            measured |= gradient_metrics(
-                module.actor, layer, module.critic, observation, executable=exact, generator=generator
-            )
+            measured |= gradient_metrics(module.actor, layer, module.critic, observation, generator=generator)
         return measured
 
     def _generator(self, purpose: str, module: RLLearner, device: torch.device | str) -> torch.Generator:

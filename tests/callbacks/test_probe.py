@@ -146,8 +146,7 @@ class Scaled(GradientEstimator):
 def compare(estimator, **options):
     actor, critic = make_networks(estimator, **options)
     observation, layer = torch.randn(ROWS, 3, generator=seeded()), actor.layer
-    engines = {"executable": layer.block.executable, "generator": seeded()}
-    return numbers(gradient_metrics(actor, layer, critic, observation, **engines))
+    return numbers(gradient_metrics(actor, layer, critic, observation, generator=seeded()))
 
 
 def test_the_exact_gradient_agrees_with_itself():
