@@ -34,10 +34,8 @@ def _send(
     run: WandbRun, kind: str, files: Sequence[Path], metadata: dict[str, Any], row: Callable[[Any], dict[str, Any]]
 ) -> str:
     """Log the row that `row` makes with the package, and the files as an artifact of this kind."""
-    where = ""
 
-    def work(session: Any) -> None:
-        nonlocal where
+    def work(session: Any) -> str:
         import wandb
 
         session.log(row(wandb))
@@ -46,11 +44,10 @@ def _send(
             artifact.add_file(str(path))
         session.log_artifact(artifact)
         if session.offline:
-            where = f"offline; send it with: wandb sync {shlex.quote(str(Path(session.dir).parents[1]))}/offline-run-*"
-        else:
-            where = session.url or "nowhere, since W&B is disabled"
+            return f"offline; send it with: wandb sync {shlex.quote(str(Path(session.dir).parents[1]))}/offline-run-*"
+        return session.url or "nowhere, since W&B is disabled"
 
     run.finish_seconds = UPLOAD_SECONDS
-    run.attempt(work, UPLOAD_SECONDS)
+    where = run.attempt(work, UPLOAD_SECONDS)
     run.finalize("success")
     return "" if run.failures else where

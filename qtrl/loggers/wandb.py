@@ -160,10 +160,9 @@ class WandbRun(Logger):
         """Store the end result with the run."""
         self.attempt(lambda run: run.summary.update(dict(summary)), CALL_SECONDS)
 
-    def attempt(self, call: Callable[[Any], Any], seconds: float) -> None:
-        """Call with the W&B run, unless W&B fails; a call that fails, or takes longer, is given up with a warning."""
-        if (run := self.experiment) is not None:
-            self._try(lambda: call(run), seconds)
+    def attempt(self, call: Callable[[Any], Any], seconds: float) -> Any:
+        """Call with the W&B run and return the result; None, with a warning, of a call that fails or takes longer."""
+        return None if (run := self.experiment) is None else self._try(lambda: call(run), seconds)
 
     def finalize(self, status: str) -> None:
         """Close the run, so that the next one of this process is another."""
@@ -173,12 +172,12 @@ class WandbRun(Logger):
             self._try(lambda: run.finish(exit_code=0 if complete else 1), seconds)
             self._run = None
 
-    def _try(self, call: Callable[[], Any], seconds: float) -> None:
+    def _try(self, call: Callable[[], Any], seconds: float) -> Any:
         """Call, but not soon after a failure; the first failure is told, and each clears away what is left of W&B."""
         if time.monotonic() < self._not_before:
-            return
+            return None
         try:
-            within(seconds, call)
+            return within(seconds, call)
         except Exception as error:  # W&B's service may die in many ways; none of them may end a training
             pause = RETRY_SECONDS[self.failures] if self.failures < len(RETRY_SECONDS) else math.inf
             self._run, self.failures, self._not_before = None, self.failures + 1, time.monotonic() + pause
@@ -187,6 +186,7 @@ class WandbRun(Logger):
             if self.failures == 1:
                 kept = f"all goes on without it, {self._folder.parent} has everything"
                 warnings.warn(f"W&B failed ({error_line(error)}); {kept}", stacklevel=4)
+            return None
 
 
 def teardown() -> None:
