@@ -9,9 +9,6 @@ from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
 from qtrl.loggers.workspace import Plot, definition, save, workspace
 
-NAME = re.compile(r"[^/\\#?%:]{1,128}")
-"""What W&B allows in the name of a project."""
-
 
 def make_dashboard(cfg: DictConfig) -> None:
     """Save the workspace that the composed config describes and print its address, or print its definition."""
@@ -20,7 +17,7 @@ def make_dashboard(cfg: DictConfig) -> None:
         if cfg[key] is None:
             raise ConfigError(f"which {key}? give {meaning}, as in {key}=NAME")
         name = str(cfg[key])
-        if not (NAME.fullmatch(name) and name.isprintable()):
+        if not (re.fullmatch(r"[^/\\#?%:]{1,128}", name) and name.isprintable()):
             expected = "a name of at most 128 characters, none of them / \\ # ? % :"
             raise ConfigError(f"{key}={name!r} is not allowed: expected {expected}")
     if not isinstance(cfg.save, bool):

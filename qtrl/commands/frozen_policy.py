@@ -76,7 +76,6 @@ class Ablation:
         return self._tested[0]
 
     def _finish(self) -> None:
-        """Write and print the table, the verdict and the picture."""
         found = verdict(self._tested[0], self._tested[1:], seed=self._seed)
         self._write("complete", verdict=found, note=note(self._options.episodes))
         title = f"{self._agent.run_dir.name}: {self._options.checkpoint}.ckpt, {self._facts['env_steps']:,} env steps"

@@ -44,7 +44,6 @@ def run_report(cfg: DictConfig) -> list[Path]:
 
 
 def _folders(runs: Any) -> list[Path]:
-    """Return the folders of the key `runs`, which is one or a list of them."""
     names = list(runs) if isinstance(runs, ListConfig) else [runs]
     if not names or None in names:
         raise ConfigError("which runs? give a folder, as in runs=runs/study/pendulum, or several: runs='[A,B]'")

@@ -121,7 +121,6 @@ def _make(path: Path) -> None:
 
 
 def _clear(path: Path) -> None:
-    """Remove what a run left that has no checkpoint."""
     check_run_tree(path)
     if has_checkpoint(path):
         raise RunFolderError(f"run_dir={path} has got a checkpoint just now: repeat the command to resume from it")

@@ -67,7 +67,6 @@ def _check_control(control: str | None, overrides: Sequence[str]) -> None:
 
 
 def _named(cfg: DictConfig) -> DictConfig:
-    """Fill in the names of the experiment and of the run folder."""
     hydra, experiment = HydraConfig.get(), chosen_experiment()
     _check_control(hydra.runtime.choices.get("control"), hydra.overrides.task)
     with open_dict(cfg):

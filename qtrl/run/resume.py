@@ -55,7 +55,6 @@ def _check_changes(before: Any, wanted: Any, *, force: bool) -> None:
 
 
 def _overridden(before: Any, composed: DictConfig) -> DictConfig:
-    """Apply the command line's overrides to a saved config."""
     wanted = OmegaConf.create(before)
     for name in ("circuit", "engine"):  # the block's own refer to these when a run is composed
         if at(before, f"block.{name}") == before.get(name):

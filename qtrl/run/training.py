@@ -174,7 +174,6 @@ def _fit(run: Run) -> None:
 
 
 def _explained(run: Run, error: Exception) -> Exception | None:
-    """Return a clearer error, where one is known."""
     if not isinstance(error, QtrlError) and run.resumed_from is not None and not run.data.begun:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return CheckpointError(f"{run.resumed_from} does not fit its run (edited, or of another version?): {reason}")

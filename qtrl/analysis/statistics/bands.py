@@ -9,8 +9,6 @@ from scipy import stats
 from qtrl.analysis.runs.reading import Curve
 from qtrl.analysis.statistics.estimates import half_widths
 
-RESAMPLES = 2_000
-"""Of the bootstrap at each env step."""
 MAX_POINTS = 1_000
 """Env steps of a band: more than a plot is wide, and a bootstrap keeps all resamples of each."""
 
@@ -53,6 +51,6 @@ def band(curves: Sequence[Curve], *, log: bool = False) -> Band:
     log = log and bool((values > 0).all())
     transform, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
     scaled = transform(values)
-    center, half = stats.trim_mean(scaled, 0.25, axis=0), half_widths(scaled, RESAMPLES)
+    center, half = stats.trim_mean(scaled, 0.25, axis=0), half_widths(scaled, resamples=2_000)
     lowest, highest = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
     return Band(steps, back(center), back(center - half), back(center + half), lowest, highest)

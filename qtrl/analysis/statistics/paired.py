@@ -1,7 +1,4 @@
-"""One policy under several conditions: paired comparison of episodes that begin from the same start seeds.
-
-The unit is the episode, so the statistics describe this policy, not the method that trained it.
-"""
+"""One policy, not its method, under several conditions: paired comparison of episodes from the same start seeds."""
 
 import math
 from collections.abc import Sequence
@@ -10,8 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from qtrl.analysis.statistics.estimates import CONFIDENCE
-
-RESAMPLES = 9_999
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,7 @@ def mean_interval(values: np.ndarray, *, seed: int, confidence: float = CONFIDEN
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
     batch, rng = math.ceil(10**7 / len(values)), np.random.default_rng(seed)  # 10**7 numbers at once
-    result = bootstrap((values,), np.mean, confidence_level=confidence, n_resamples=RESAMPLES, batch=batch, rng=rng)
+    result = bootstrap((values,), np.mean, confidence_level=confidence, n_resamples=9_999, batch=batch, rng=rng)
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 

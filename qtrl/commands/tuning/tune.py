@@ -87,7 +87,6 @@ def run_tuning(cfg: DictConfig) -> float:
 
 
 def _try_next(search: Search, study: "Study", cfg: DictConfig) -> None:
-    """Train with the next setting, and record the result."""
     number, setting = trials.next_trial(study, search.space, cfg.seed)
     trials.write_trials(study, search.space, search.folder / "trials.csv")
     _say(f"trial {number}, {trials.ended(study) + 1} of {cfg.trials}: {' '.join(as_overrides(setting))}")
@@ -107,7 +106,6 @@ def _try_next(search: Search, study: "Study", cfg: DictConfig) -> None:
 
 
 def _value(search: Search, number: int, setting: Mapping[str, Any]) -> float | str:
-    """Return the mean over the seeds, or why there is none."""
     values = []
     for seed in search.seeds:
         run_dir = search.folder / f"trial{number}" / f"seed{seed}"
@@ -167,7 +165,6 @@ def _seeds(cfg: DictConfig) -> list[int]:
 
 
 def _check_settings(search: Search) -> None:
-    """Check the config composed at the limits of the space."""
     base = OmegaConf.to_container(_composed(search, {}), resolve=False)
     check_keys(search.space, [key for key, _ in leaves(base)], search.groups, SET_BY_SEARCH)
     for setting in corners(search.space):
