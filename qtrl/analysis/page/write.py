@@ -21,8 +21,8 @@ def write_report(
     """Write the page, the table and the figures, each with an atomic write, in place of those of an earlier report.
 
     A figure of an earlier report that this one does not have is removed. The same runs give the same bytes. `rows` are
-    the table of the study, whose others are compared with the label `reference`; `command` is what the page says that
-    made it. The folder `out` is made if it is missing. Returned are the files: page, table, then figures.
+    the table of the study, compared with the label `reference`; the page has the heading `title`, and names the
+    `command` that made it. The folder `out` is made if it is missing. Returned are the files: page, table, figures.
 
     Raises:
         RunFolderError: A file cannot be written or removed.
