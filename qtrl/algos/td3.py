@@ -17,16 +17,7 @@ from torch.optim import Optimizer
 from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics, held_fixed
 from qtrl.algos.settings import TD3Settings
 from qtrl.algos.td3_loss import actor_loss, critic_loss, smoothed_action, td_target
-from qtrl.keys import (
-    ACTION,
-    DISCOUNT,
-    NEXT_OBSERVATION,
-    OBSERVATION,
-    PRIORITY_WEIGHT,
-    REWARD,
-    TERMINATED,
-    pair_keys,
-)
+from qtrl.keys import ACTION, DISCOUNT, NEXT_OBSERVATION, OBSERVATION, PRIORITY_WEIGHT, REWARD, TERMINATED, pair_keys
 from qtrl.meters import RunMeters
 from qtrl.nn import (
     QuantumLayer,

@@ -81,11 +81,7 @@ class InProcessCollector(Collector):
     """
 
     def __init__(
-        self,
-        envs: VectorEnv,
-        policy: CollectingPolicy,
-        columns: Sequence[Column],
-        state: dict[str, Any] | None = None,
+        self, envs: VectorEnv, policy: CollectingPolicy, columns: Sequence[Column], state: dict[str, Any] | None = None
     ) -> None:
         self.num_envs, self._policy = envs.num_envs, _Chosen(policy)
         self._envs = _TwoHalves(envs)

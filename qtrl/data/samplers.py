@@ -10,11 +10,7 @@ from qtrl.data.schema import Column
 from qtrl.errors import CheckpointError, ConfigError
 from qtrl.keys import DONE, EPISODE, STEP
 
-SLICE_COLUMNS = (
-    Column(DONE, (1,), torch.bool),
-    Column(EPISODE, (1,), torch.int64),
-    Column(STEP, (1,), torch.int64),
-)
+SLICE_COLUMNS = (Column(DONE, (1,), torch.bool), Column(EPISODE, (1,), torch.int64), Column(STEP, (1,), torch.int64))
 """What tells to which episode a row belongs; 17 bytes a row."""
 
 

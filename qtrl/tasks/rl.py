@@ -103,11 +103,7 @@ class RL:
     def facts(self) -> dict[str, Any]:
         """Return the environment's id and sizes."""
         spec = self.spec
-        return {
-            "env_id": spec.env_id,
-            "observation_size": spec.observation_size,
-            "action_size": spec.action_size,
-        }
+        return {"env_id": spec.env_id, "observation_size": spec.observation_size, "action_size": spec.action_size}
 
     def make_module(self, context: RunContext) -> Any:
         """Make networks and algorithm; equal on every rank, since the seed is."""
