@@ -2,5 +2,6 @@
 
 from qtrl.tasks.base import RunContext, Task
 from qtrl.tasks.rl import RL
+from qtrl.tasks.rl_data import RLData
 
-__all__ = ["RL", "RunContext", "Task"]
+__all__ = ["RL", "RLData", "RunContext", "Task"]

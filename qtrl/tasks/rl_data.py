@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from qtrl.data import (
     storage_named,
     transition_columns,
 )
-from qtrl.envs import VectorEnv, make_vector_env
+from qtrl.envs import VECTORS, VectorEnv, env_spec, make_vector_env
+from qtrl.errors import ConfigError
 from qtrl.nn import quantum_layers
 from qtrl.seeding import seed_for
 from qtrl.specs import EnvSpec
@@ -34,62 +35,89 @@ from qtrl.tasks.base import RunContext
 
 @dataclass(frozen=True, kw_only=True)
 class RLData:
-    """What transitions come from, and where they go.
+    """What transitions come from, and where they go: the part of the task `RL` that makes its data.
 
     Attributes:
         env: The environment: `id` and the options of `qtrl.envs.make_vector_env`.
-        num_envs: Environments of each rank.
-        exploration: Makes the actor's actions exploratory.
-        replay: Batch size, capacity, storage, sampler and transform of the replay buffer, the collector, and where the
+        exploration: Makes the actor's actions exploratory while transitions are collected.
+        data: Batch size, capacity, storage, sampler and transform of the replay buffer, the collector, and where the
             policy acts.
-        schedule: How env steps and updates follow each other.
-        save_every: Env steps between two checkpoints.
-        save_replay: Whether a checkpoint brings the rows of the replay buffer.
+        total_env_steps: Env steps of the run, over all ranks and environments.
+        warmup_env_steps: Those with random actions and without updates.
+        updates_per_env_step: Updates owed for each env step after warm-up.
+        num_envs: Environments of each rank.
+        checkpoint_every_env_steps: Interval between checkpoints.
+        checkpoint_replay: `last` where a checkpoint brings the rows of the replay buffer, `none` where it does not.
     """
 
     env: Mapping[str, Any]
-    num_envs: int
     exploration: Exploration
-    replay: Mapping[str, Any]
-    schedule: Schedule
-    save_every: int
-    save_replay: bool
+    data: Mapping[str, Any]
+    total_env_steps: int
+    warmup_env_steps: int
+    updates_per_env_step: float
+    num_envs: int
+    checkpoint_every_env_steps: int
+    checkpoint_replay: str
 
-    def check(self, actor: nn.Module, spec: EnvSpec, context: RunContext) -> None:
+    def __post_init__(self) -> None:
+        overlap, vector = self.data["overlap"], VECTORS[self.env["vector"]]
+        if overlap and not vector.steps_beside:
+            others = " or ".join(name for name, kind in VECTORS.items() if kind.steps_beside)
+            raise ConfigError(f"data.overlap=true needs environments beside the learner: set env.vector={others}")
+        if self.data["collector"] == "processes" and (overlap or self.env["vector"] != "serial"):
+            raise ConfigError("data.collector=processes steps there: it needs env.vector=serial and data.overlap=false")
+        _ = self.schedule
+
+    @property
+    def schedule(self) -> Schedule:
+        """How env steps and updates follow each other.
+
+        Raises:
+            ConfigError: The warm-up is not shorter than the run.
+        """
+        return Schedule(self.total_env_steps, self.warmup_env_steps, self.updates_per_env_step)
+
+    @cached_property
+    def spec(self) -> EnvSpec:
+        """Sizes and time limit of the environment, of which one is made for that."""
+        return env_spec(self.env["id"], max_episode_steps=self.env["max_episode_steps"])
+
+    def check(self, module: Any, context: RunContext) -> None:
         """Check that the replay buffer will fit.
 
         Raises:
             ConfigError: It would not fit into memory or onto the disk.
         """
-        columns = all_columns(_columns(actor, spec), self.replay["sampler"], self.replay["transform"])
-        in_memory = storage_named(self.replay["storage"]).in_memory
+        columns = all_columns(self._columns(module.actor), self.data["sampler"], self.data["transform"])
+        in_memory = storage_named(self.data["storage"]).in_memory
         check_capacity(
             sum(column.row_bytes for column in columns),
             **self._size(context),
-            rows_of_run=math.ceil(self.schedule.total_env_steps / context.world_size) + self.num_envs,
+            rows_of_run=math.ceil(self.total_env_steps / context.world_size) + self.num_envs,
             in_memory=in_memory,
-            folder=_folder(context) if self.save_replay or not in_memory else None,
+            folder=_folder(context) if self._saves_replay or not in_memory else None,
             processes=context.world_size // context.num_nodes,
         )
 
-    def open(self, actor: nn.Module, spec: EnvSpec, context: RunContext) -> Stream:
+    def make_data(self, module: Any, context: RunContext) -> Stream:
         """Make the stream of minibatches; environments are made when its iteration starts."""
-        columns = _columns(actor, spec)
+        columns = self._columns(module.actor)
         replay = Replay(
             columns,
-            **{name: self.replay[name] for name in ("batch_size", "storage", "sampler", "transform")},
+            **{name: self.data[name] for name in ("batch_size", "storage", "sampler", "transform")},
             **self._size(context),
             folder=_folder(context),
             seed=seed_for(context.seed, "replay", context.rank),
-            keep=self.save_replay,
+            keep=self._saves_replay,
         )
         policy = CollectingPolicy(
-            actor,
+            module.actor,
             exploration=self.exploration,
             seed=context.seed,
             rank=context.rank,
             stopwatch=context.meters.stopwatch,
-            device=self.replay["policy_device"],
+            device=self.data["policy_device"],
         )
         return Stream(
             partial(self._make_collector, context, policy, columns),
@@ -99,10 +127,18 @@ class RLData:
             meters=context.meters,
             rank=context.rank,
             world_size=context.world_size,
-            save_replay=self.save_replay,
-            overlap=self.replay["overlap"],
+            save_replay=self._saves_replay,
+            overlap=self.data["overlap"],
             stop=context.stop,
         )
+
+    @property
+    def _saves_replay(self) -> bool:
+        return self.checkpoint_replay == "last"
+
+    def _columns(self, actor: nn.Module) -> tuple[Column, ...]:
+        blocks = {name: layer.block for name, layer in quantum_layers(actor).items()}
+        return transition_columns(self.spec, {name: (block.n_in, block.n_out) for name, block in blocks.items()})
 
     def _size(self, context: RunContext) -> dict[str, Any]:
         """Give the replay's files room for what is written between three saves.
@@ -110,10 +146,10 @@ class RLData:
         The first save may come as late as the first update, and any other by as many env steps as lie between two
         updates.
         """
-        schedule = self.schedule
-        interval = max(self.save_every, schedule.warmup_env_steps) + math.ceil(1 / schedule.updates_per_env_step)
+        saves = max(self.checkpoint_every_env_steps, self.warmup_env_steps)
+        interval = saves + math.ceil(1 / self.updates_per_env_step)
         rows = math.ceil(interval / context.world_size) + self.num_envs
-        return {"capacity": self.replay["capacity"], "slack": 2 * rows}
+        return {"capacity": self.data["capacity"], "slack": 2 * rows}
 
     def _make_collector(
         self,
@@ -123,7 +159,7 @@ class RLData:
         env_steps: int,
         state: dict[str, Any] | None,
     ) -> Collector:
-        if self.replay["collector"] == "processes":
+        if self.data["collector"] == "processes":
             return self._make_process_collector(context, policy, env_steps, state)
         envs = self._env_maker(context, f"envs from {env_steps}", self.num_envs)()
         try:
@@ -150,11 +186,6 @@ class RLData:
         options["workers"] = self._workers(context)
         seed = seed_for(context.seed, purpose, context.rank)
         return partial(make_vector_env, self.env["id"], num_envs, seed, **options)
-
-
-def _columns(actor: nn.Module, spec: EnvSpec) -> tuple[Column, ...]:
-    blocks = {name: layer.block for name, layer in quantum_layers(actor).items()}
-    return transition_columns(spec, {name: (block.n_in, block.n_out) for name, block in blocks.items()})
 
 
 def _folder(context: RunContext) -> Path:
