@@ -39,6 +39,7 @@ class UpdateMechanics:
         metrics: The newest values of each metric, on the module's device; whoever logs them takes their mean.
         meters: As given, or new ones.
         generators: Random generators by purpose.
+        divergence: Checks losses and norms of gradients.
 
     Raises:
         ConfigError: An optimizer cannot be made.
@@ -56,14 +57,17 @@ class UpdateMechanics:
     ) -> None:
         self._module, self._makers, self._max_gradient_norm = module, dict(optimizers), max_gradient_norm
         for name, make in optimizers.items():
-            _try(name, make)
+            try:  # so that a wrong argument is reported before the run begins
+                make([nn.Parameter(torch.zeros(1, device="cpu"))])
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise ConfigError(f"{name}_optimizer cannot be made: {error}") from error
         self._names: tuple[str, ...] = ()
         self.env_steps = 0
         self.updates = 0
         self.metrics: dict[str, Tensor] = {}
         self.meters = meters or RunMeters()
         self.generators, self._rank = Generators(seed, rank), rank
-        self._divergence = DivergenceDetector(lambda: f"at env step {self.env_steps}, update {self.updates}")
+        self.divergence = DivergenceDetector(lambda: f"at env step {self.env_steps}, update {self.updates}")
 
     def begin(self, env_steps: int) -> None:
         """Count an update that begins after so many env steps."""
@@ -113,19 +117,15 @@ class UpdateMechanics:
         Raises:
             DivergenceError: The loss or the norm is not finite.
         """
-        self._divergence.watch(label, loss)
+        self.divergence.watch(label, loss)
         self._module.manual_backward(loss)
         if getattr(self._module.trainer.precision_plugin, "scaler", None) is not None:
             return None
         norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
-        self._divergence.watch(f"the norm of the gradient of {label}", norm)
+        self.divergence.watch(f"the norm of the gradient of {label}", norm)
         if self._max_gradient_norm is not None:
             clip_grads_with_norm_(parameters, self._max_gradient_norm, norm)
         return norm
-
-    def check_losses(self) -> None:
-        """Check losses that were not waited for; see `DivergenceDetector.check`."""
-        self._divergence.check()
 
     def save(self, checkpoint: dict[str, Any]) -> None:
         """Add the counters to a checkpoint, and all other state of updates.
@@ -133,7 +133,7 @@ class UpdateMechanics:
         Raises:
             DivergenceError: A loss is not finite, so that the parameters may not be worth saving.
         """
-        self.check_losses()
+        self.divergence.check()
         checkpoint["env_steps"], checkpoint["updates"] = self.env_steps, self.updates
         checkpoint["generators"] = from_all_ranks(self.generators.state_dict())
         checkpoint["stopwatch"] = self.meters.stopwatch.state_dict()
@@ -153,21 +153,12 @@ class UpdateMechanics:
 
 
 @contextmanager
-def held_fixed(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+def held_fixed(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """Let gradients pass through parameters but not reach them in the `with` block."""
-    fixed = list(parameters)
     try:
-        for parameter in fixed:
+        for parameter in parameters:
             parameter.requires_grad_(False)
         yield
     finally:
-        for parameter in fixed:
+        for parameter in parameters:
             parameter.requires_grad_(True)
-
-
-def _try(name: str, make: MakeOptimizer) -> None:
-    """Make an optimizer once, so that a wrong argument is reported before the run begins."""
-    try:
-        make([nn.Parameter(torch.zeros(1, device="cpu"))])
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"{name}_optimizer cannot be made: {error}") from error

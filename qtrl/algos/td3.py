@@ -136,7 +136,8 @@ class TD3(LightningModule):
         if self.updates % self.settings.policy_delay == 0:
             with stopwatch.section("actor"):
                 self._update_actor(rows)
-                self._update_targets()
+                polyak_(self.critic_target, self.critic, self.settings.tau)
+                polyak_(self.actor_target, self.actor, self.settings.tau)
 
     def _fit_surrogates(self, rows: TensorDict) -> None:
         """Fit the qtDNN of each quantum layer to what the layer's block received and returned."""
@@ -204,11 +205,6 @@ class TD3(LightningModule):
             self.mechanics.step("actor", loss)
         self.metrics["loss/actor"] = loss.detach()
 
-    def _update_targets(self) -> None:
-        """Let the targets follow whatever the critic and actor steps move."""
-        polyak_(self.critic_target, self.critic, self.settings.tau)
-        polyak_(self.actor_target, self.actor, self.settings.tau)
-
     def _approximate_action(self, actor: nn.Module, observation: Tensor, purpose: str) -> Tensor:
         """Return an actor's actions (B, A) with estimators in the place of blocks, and book what they cost."""
         cost = self._layers.cost(len(observation), gradient=torch.is_grad_enabled())
@@ -219,12 +215,8 @@ class TD3(LightningModule):
             return self._act(actor, observation, generator)
 
     def check_losses(self) -> None:
-        """Check losses that were not waited for.
-
-        Raises:
-            DivergenceError: One is not finite.
-        """
-        self.mechanics.check_losses()
+        """Check losses that were not waited for; see `DivergenceDetector.check`."""
+        self.mechanics.divergence.check()
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move the transitions, without Lightning's walk through every leaf."""
