@@ -39,11 +39,8 @@ class Collector(ABC):
     """Whether a step is under way."""
     discontinued: Array
     """Environments whose episode could not be gone on with from a checkpoint, shape (N,); see `VectorEnv`."""
-
-    @property
-    @abstractmethod
-    def lost(self) -> Array:
-        """Rows of the last step that are no transition, shape (N,); see `VectorEnv.lost`."""
+    lost: Array
+    """Rows of the last step that are no transition, shape (N,); see `VectorEnv.lost`."""
 
     @abstractmethod
     def begin(self) -> None:
@@ -124,11 +121,6 @@ class InProcessCollector(Collector):
             }
             self._policy.chosen = TensorDict(tensors, batch_size=[self.num_envs])
 
-    @property
-    def lost(self) -> Array:
-        """See `Collector`."""
-        return self._envs.env.lost
-
     def begin(self) -> None:
         """See `Collector`."""
         rows = TensorDict({OBSERVATION: torch.from_numpy(self._envs.newest)}, batch_size=[self.num_envs])
@@ -139,7 +131,7 @@ class InProcessCollector(Collector):
     def collect(self) -> TensorDict:
         """See `Collector`."""
         rows: TensorDict = next(self._frames).squeeze(-1)  # time
-        self.begun, self._policy.chosen = False, None
+        self.begun, self._policy.chosen, self.lost = False, None, self._envs.env.lost
         return rows
 
     def state_dict(self) -> dict[str, Any]:

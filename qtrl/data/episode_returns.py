@@ -23,20 +23,17 @@ class EpisodeReturns:
 
     def positions(self, num_envs: int) -> tuple[Tensor, Tensor]:
         """Return the episode's number and the step in it of the rows that `add` comes for next, both (N, 1) int64."""
-        self._start(num_envs)
-        assert self._running is not None
-        steps = self._running[1].astype(np.int64)
+        steps = self._started(num_envs)[1].astype(np.int64)
         return torch.from_numpy(self._numbers.copy())[:, None], torch.from_numpy(steps)[:, None]
 
     def add(self, reward: Tensor, done: Tensor) -> None:
         """Add one step of every environment; `reward` and `done` have shape (N,)."""
         ended = done.numpy()
-        self._start(len(ended))
-        assert self._running is not None
-        self._running[0] += reward.numpy()
-        self._running[1] += 1
+        running = self._started(len(ended))
+        running[0] += reward.numpy()
+        running[1] += 1
         if ended.any():
-            for total, length in self._running[:, ended].T.tolist():
+            for total, length in running[:, ended].T.tolist():
                 self.ended.append((total, int(length)))
                 self.count += 1
                 self.total += total
@@ -55,10 +52,11 @@ class EpisodeReturns:
             self._numbers[rows] = self._begun + np.arange(rows.sum())
             self._begun += int(rows.sum())
 
-    def _start(self, num_envs: int) -> None:
+    def _started(self, num_envs: int) -> np.ndarray:
         if self._running is None:
             self._running, self._numbers = np.zeros((2, num_envs), np.float32), np.zeros(num_envs, np.int64)
             self.forget(np.ones(num_envs, np.bool_))
+        return self._running
 
     def state_dict(self) -> dict[str, Any]:
         """Return the running episodes, those not yet asked for, and their number."""

@@ -44,16 +44,11 @@ class NStep(MultiStepTransform):
     def _inv_call(self, rows: TensorDictBase) -> TensorDictBase | None:
         """Take one env step of all environments, shape (N,), and return the rows that are complete by it."""
         steps = rows.unsqueeze(-1)  # time comes last
-        if self._restored:
-            self._check_layout(steps)
+        if self._restored and _layout(self._buffer) != _layout(steps):
+            raise CheckpointError("replay: the steps of data.transform in the checkpoint are of another run")
+        self._restored = False
         window = super()._inv_call(steps)
         return None if window is None else without_lost(window.reshape(-1))
-
-    def _check_layout(self, steps: TensorDictBase) -> None:
-        """Refuse restored steps that are not of the environments and columns of this run."""
-        self._restored, found, expected = False, _layout(self._buffer), _layout(steps)
-        if found != expected:
-            raise CheckpointError("replay: the steps of data.transform in the checkpoint are of another run")
 
     def interrupt(self, environments: np.ndarray) -> None:
         """Let no row span the last step and the next one of the environments of a boolean mask, shape (N,)."""

@@ -30,7 +30,7 @@ class CollectingPolicy(TensorDictModuleBase):
     Attributes:
         actor: The actor that acts.
         layers: Its quantum layers.
-        out_keys: The keys of what `act` returns: the action, then the pair of each quantum layer.
+        out_keys: The keys that it writes: the action, then the pair of each quantum layer.
     """
 
     def __init__(
@@ -60,26 +60,22 @@ class CollectingPolicy(TensorDictModuleBase):
         if self.actor is not self._learner:
             copy_weights_(self.actor, self._learner)
 
-    def act(self, observation: Tensor) -> dict[Key, Tensor]:
-        """Choose actions (N, A) for observations (N, O), and record what the blocks received and returned.
+    def forward(self, tensordict: TensorDictBase) -> TensorDictBase:
+        """Choose actions (N, A) for the observations (N, O) of a TensorDict of shape (N,).
 
         Returns:
-            Tensors by `out_keys`, on the device of the observations.
+            The TensorDict with `out_keys`: the actions, and what the blocks received and returned, where the
+            observations lie.
         """
         with self._stopwatch.section("policy"), one_thread(), torch.no_grad():
-            device = self._weights[0].device
+            observation, device = tensordict[OBSERVATION], self._weights[0].device
             action = self.actor(observation.to(device), self.generators.get("shots", device))
-            chosen: dict[Key, Tensor] = {ACTION: self._explore(action.to(observation.device))}
+            tensordict[ACTION] = self._explore(action.to(observation.device))
             for name, keys in self._pair_keys.items():
                 pair = self.layers[name].pair
                 assert pair is not None
-                chosen |= {key: value.to(observation.device) for key, value in zip(keys, pair, strict=True)}
-            return chosen
-
-    def forward(self, tensordict: TensorDictBase) -> TensorDictBase:
-        """Choose actions for the observations of a TensorDict of shape (N,); store them and the pairs."""
-        for key, value in self.act(tensordict[OBSERVATION]).items():
-            tensordict[key] = value
+                for key, value in zip(keys, pair, strict=True):
+                    tensordict[key] = value.to(observation.device)
         return tensordict
 
     def _explore(self, action: Tensor) -> Tensor:

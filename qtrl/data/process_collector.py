@@ -58,7 +58,6 @@ class ProcessCollector(Collector):
     ) -> None:
         self.num_envs, self._policy = num_envs, policy
         self.discontinued = np.full(num_envs, state is not None)
-        self._lost: Array = np.zeros(num_envs, np.bool_)
         self._sent, weights = _WorkerPolicy(copy.deepcopy(policy).to("cpu")), _Weights()
         with _one_line():
             self._workers = MultiSyncCollector(
@@ -76,11 +75,6 @@ class ProcessCollector(Collector):
             weights.processes = self._workers.procs
             self._rows = iter(self._workers)
 
-    @property
-    def lost(self) -> Array:
-        """See `Collector`."""
-        return self._lost
-
     def begin(self) -> None:
         """See `Collector`."""
         raise NotImplementedError("worker processes choose actions and step in one go")
@@ -92,7 +86,7 @@ class ProcessCollector(Collector):
         with _one_line():
             self._workers.update_policy_weights_()
             rows: TensorDict = next(self._rows).reshape(-1).clone()  # (workers, environments of each, 1)
-        self._lost = rows[LOST].reshape(-1).numpy()
+        self.lost = rows[LOST].reshape(-1).numpy()
         return rows
 
     def state_dict(self) -> dict[str, Any]:

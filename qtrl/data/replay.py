@@ -1,7 +1,6 @@
 """The replay: TorchRL's buffer over rows that outlast the process."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,12 @@ import numpy as np
 import torch
 from tensordict import TensorDict
 from torch import Tensor
-from torchrl.data import PrioritizedSampler, RandomSampler, RoundRobinWriter, TensorDictReplayBuffer
+from torchrl.data import PrioritizedSampler, RandomSampler, RoundRobinWriter, SliceSampler, TensorDictReplayBuffer
 from torchrl.data.replay_buffers.samplers import Sampler
 from torchrl.envs.transforms import Transform
 
 from qtrl.data.n_step import NStep, without_lost
-from qtrl.data.samplers import check_sampler, load_sampler_state, sampler_columns, sampler_state
+from qtrl.data.samplers import SLICE_COLUMNS, check_sampler, load_sampler_state, sampler_state
 from qtrl.data.schema import Column
 from qtrl.data.storage import storage_named
 from qtrl.errors import CheckpointError, ConfigError
@@ -119,10 +118,8 @@ class Replay:
         """Return what takes new priorities (B,) of a minibatch that `sample` gave, where the sampler has any."""
         if not isinstance(self.buffer.sampler, PrioritizedSampler):
             return None
-        return partial(self._prioritize, rows["index"])
-
-    def _prioritize(self, slots: Tensor, priorities: Tensor) -> None:
-        self.buffer.update_priority(slots, priorities.to(slots.device))
+        slots = rows["index"]
+        return lambda priorities: self.buffer.update_priority(slots, priorities.to(slots.device))
 
     def interrupt(self, environments: np.ndarray) -> None:
         """Let no row span the last step and the next one of the environments of a boolean mask, shape (N,)."""
@@ -153,13 +150,17 @@ class Replay:
             CheckpointError: The state is not one of such a replay.
             RunFolderError: The files do not hold the rows of that moment.
         """
-        generator = _generator_state(state)
+        try:  # on a generator of its own, before anything is taken back
+            torch.Generator().set_state(state["generator"])
+        except (KeyError, TypeError, RuntimeError) as error:
+            reason = "replay: 'generator' in the checkpoint is not the state of a torch.Generator"
+            raise CheckpointError(reason) from error
         if rows:
             self._storage.load_state_dict(state)
             self.buffer.writer.load_state_dict({"_cursor": self.written % self.capacity, "_write_count": self.written})
             load_sampler_state(self.buffer.sampler, state.get("sampler"), len(self))
             self._load_transform(state.get("transform"))
-        self._generator.set_state(generator)
+        self._generator.set_state(state["generator"])
 
     def _load_transform(self, state: Any) -> None:
         try:
@@ -171,14 +172,5 @@ class Replay:
 
 def all_columns(columns: Sequence[Column], sampler: Sampler | None, transform: Transform | None) -> tuple[Column, ...]:
     """Return the columns of a transition and those that a sampler and a transform need beside them."""
-    return (*columns, *sampler_columns(sampler), *getattr(transform, "columns", ()))
-
-
-def _generator_state(state: dict[str, Any]) -> Tensor:
-    """Return the sampler's random state, tried on a generator of its own."""
-    try:
-        generator: Tensor = state["generator"]
-        torch.Generator().set_state(generator)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError("replay: 'generator' in the checkpoint is not the state of a torch.Generator") from error
-    return generator
+    slices = SLICE_COLUMNS if isinstance(sampler, SliceSampler) else ()
+    return (*columns, *slices, *getattr(transform, "columns", ()))

@@ -14,11 +14,6 @@ SLICE_COLUMNS = (Column(DONE, (1,), torch.bool), Column(EPISODE, (1,), torch.int
 """What tells to which episode a row belongs; 17 bytes a row."""
 
 
-def sampler_columns(sampler: Sampler | None) -> tuple[Column, ...]:
-    """Return the columns that a sampler reads beside those of a transition."""
-    return SLICE_COLUMNS if isinstance(sampler, SliceSampler) else ()
-
-
 def check_sampler(sampler: Sampler, *, capacity: int, in_memory: bool) -> None:
     """Refuse a sampler that would draw rows that do not belong together, or none at all.
 

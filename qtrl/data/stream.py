@@ -21,9 +21,6 @@ from qtrl.process.ranks import from_all_ranks
 from qtrl.process.stopping import Stop
 from qtrl.specs import Batch
 
-BEYOND = 10**12
-"""More minibatches than any run has."""
-
 
 class Stream:
     """One generator: step the environments, extend the replay, yield the updates that are owed.
@@ -92,7 +89,7 @@ class Stream:
         Without one Lightning looks a minibatch ahead, and at a lower one it would end the run: environments side by
         side overshoot the schedule, and a resumed run may have another.
         """
-        return BEYOND
+        return 10**12
 
     def __iter__(self) -> Iterator[Batch]:
         self.begun = True
@@ -107,7 +104,7 @@ class Stream:
     def _run(self, collector: Collector) -> Iterator[Batch]:
         stopwatch, steps = self._meters.stopwatch, collector.num_envs * self._world_size
         while self._owed >= 1 or self.env_steps < self._schedule.total_env_steps:
-            learns = self._learns()
+            learns = self.env_steps >= self._learn_from
             with stopwatch.section("learning" if learns else "warmup"):
                 if self._owed < 1:  # else a run goes on that stopped between two updates
                     self._stop.check()
@@ -120,9 +117,6 @@ class Stream:
                         batch = Batch(rows, self.env_steps, self.replay.priorities_of(rows))
                     yield batch
                     self._stop.check()
-
-    def _learns(self) -> bool:
-        return self.env_steps >= self._learn_from
 
     def _collect(self, collector: Collector) -> None:
         """Add a row of every environment to the replay; with `overlap` let the environments go on."""
@@ -245,7 +239,6 @@ class Stream:
                 self.episodes.forget(discontinued)
                 self.replay.interrupt(discontinued)
             numbers = ", ".join(str(number) for number in np.flatnonzero(discontinued))
-            line = (
-                f"qtrl: rank {self._rank} cannot bring environments {numbers} back into their episodes: they begin new"
-            )
-            print(f"{line} ones, so the run is not bit for bit the one without a break", file=sys.stderr, flush=True)
+            line = f"qtrl: rank {self._rank} cannot bring environments {numbers} back into their episodes:"
+            line += " they begin new ones, so the run is not bit for bit the one without a break"
+            print(line, file=sys.stderr, flush=True)
