@@ -8,7 +8,8 @@ from qtrl.data.process_collector import ProcessCollector
 from qtrl.data.replay import Replay, all_columns
 from qtrl.data.schedule import Schedule
 from qtrl.data.schema import Column, transition_columns
-from qtrl.data.storage import STORAGES, check_capacity, storage_named
+from qtrl.data.storage.capacity import check_capacity
+from qtrl.data.storage.row_storage import STORAGES, in_memory
 from qtrl.data.stream import Stream
 
 __all__ = [
@@ -26,6 +27,6 @@ __all__ = [
     "Stream",
     "all_columns",
     "check_capacity",
-    "storage_named",
+    "in_memory",
     "transition_columns",
 ]

@@ -15,7 +15,7 @@ from torchrl.envs.transforms import Transform
 from qtrl.data.n_step import NStep, without_lost
 from qtrl.data.samplers import SLICE_COLUMNS, check_sampler, load_sampler_state, sampler_state
 from qtrl.data.schema import Column
-from qtrl.data.storage import storage_named
+from qtrl.data.storage.row_storage import RowStorage, in_memory
 from qtrl.errors import CheckpointError, ConfigError
 
 
@@ -58,11 +58,11 @@ class Replay:
     ) -> None:
         if capacity < 1 or batch_size < 1:
             raise ConfigError(f"replay of {capacity} rows with minibatches of {batch_size}: both must be at least 1")
-        kind = storage_named(storage)
+        place = {"in_memory": in_memory(storage), "capacity": capacity}
         sampler = RandomSampler() if sampler is None else sampler
-        check_sampler(sampler, capacity=capacity, in_memory=kind.in_memory)
+        check_sampler(sampler, **place)
         self.columns = all_columns(columns, sampler, transform)
-        self._storage = kind(self.columns, capacity=capacity, slack=slack, folder=folder, keep=keep)
+        self._storage = RowStorage(self.columns, **place, slack=slack, folder=folder, keep=keep)
         self._generator = torch.Generator().manual_seed(seed)
         self._transform = transform
         self.buffer = TensorDictReplayBuffer(

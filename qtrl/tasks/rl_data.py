@@ -22,7 +22,7 @@ from qtrl.data import (
     Stream,
     all_columns,
     check_capacity,
-    storage_named,
+    in_memory,
     transition_columns,
 )
 from qtrl.envs import VECTORS, VectorEnv, env_spec, make_vector_env
@@ -90,13 +90,13 @@ class RLData:
             ConfigError: It would not fit into memory or onto the disk.
         """
         columns = all_columns(self._columns(module.actor), self.data["sampler"], self.data["transform"])
-        in_memory = storage_named(self.data["storage"]).in_memory
+        takes_memory = in_memory(self.data["storage"])
         check_capacity(
             sum(column.row_bytes for column in columns),
             **self._size(context),
             rows_of_run=math.ceil(self.total_env_steps / context.world_size) + self.num_envs,
-            in_memory=in_memory,
-            folder=_folder(context) if self._saves_replay or not in_memory else None,
+            in_memory=takes_memory,
+            folder=_folder(context) if self._saves_replay or not takes_memory else None,
             processes=context.world_size // context.num_nodes,
         )
 

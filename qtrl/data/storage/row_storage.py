@@ -1,9 +1,8 @@
-"""TorchRL storages over a ring of transitions that outlasts the process: in memory, or in memory-mapped files."""
+"""TorchRL storage over a ring of transitions that outlasts the process: in memory, or in memory-mapped files."""
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from tensordict import NestedKey, TensorDict
@@ -23,21 +22,24 @@ class RowStorage(Storage):
 
     TorchRL's writer and samplers see `capacity` slots: slot s is the newest row r with r modulo `capacity` equal to s.
     The files are a ring too, longer by the slack: until then nothing that an earlier checkpoint may sample is
-    overwritten. Both storages make the same files, of which a checkpoint trusts what its checksums cover.
+    overwritten. A ring in memory and one in memory-mapped files make the same files, of which a checkpoint trusts what
+    its checksums cover.
 
     Args:
         columns: The layout of a row.
+        in_memory: Whether the ring takes memory that is no file's, and a commit appends the rows since the last one to
+            the files. Else the files are the ring: the operating system writes them, a commit only waits for it.
         capacity: Rows that may be sampled.
         slack: Rows that may be written before the files lose the oldest row that may be sampled.
         folder: Where the files lie.
         keep: Whether files of an earlier process may be gone on with.
     """
 
-    in_memory: ClassVar[bool]
-    """Whether the ring takes memory that is no file's."""
-
-    def __init__(self, columns: Sequence[Column], *, capacity: int, slack: int, folder: Path, keep: bool) -> None:
+    def __init__(
+        self, columns: Sequence[Column], *, in_memory: bool, capacity: int, slack: int, folder: Path, keep: bool
+    ) -> None:
         super().__init__(capacity)
+        self._in_memory = in_memory
         self.written = 0
         """Rows ever written, also those overwritten since."""
         self.file_rows = file_rows(capacity, slack)
@@ -87,6 +89,8 @@ class RowStorage(Storage):
         Raises:
             RunFolderError: The disk is full.
         """
+        if not self._in_memory:
+            self._files.reserve(written)
 
     def commit(self) -> None:
         """Bring the rows onto the disk.
@@ -95,10 +99,13 @@ class RowStorage(Storage):
             RunFolderError: A file cannot be written; the next commit begins where the last good one ended.
         """
         checksums = self._checksums.since(oldest_row(self.written, self.max_size))
-        self._prepare_files()
+        if self._in_memory:
+            self._files.make()
+            self._files.reserve(self.written)
         for row, count in pieces(checksums.end, self.written, self._rows):
             data = [part.numpy().data for part in self._bytes(row, count)]
-            self._write_back(row, data)
+            if self._in_memory:
+                self._files.write(row, data)
             checksums.append(count, data)
         self._files.sync()
         self._checksums = checksums
@@ -117,9 +124,10 @@ class RowStorage(Storage):
         sizes = {"capacity": self.max_size, "rows": self.file_rows}
         checksums = Checksums.from_state(state_dict, len(self._columns), **sizes)
         for row, count in pieces(checksums.first, checksums.end, self.file_rows):
-            parts = self._read_back(row, count)
+            parts = self._files.read(row, count)
             self._check(checksums, row, count, parts)
-            self._take(row, count, parts, oldest_row(checksums.end, self.max_size))
+            if self._in_memory:
+                self._take(row, count, parts, oldest_row(checksums.end, self.max_size))
         self._checksums, self.written = checksums, checksums.end
         self._moved()
 
@@ -148,73 +156,30 @@ class RowStorage(Storage):
         if bad:
             raise self._files.damaged(bad[0], row, count)
 
-    @abstractmethod
     def _open(self, keep: bool) -> dict[NestedKey, Tensor]:
         """Give the columns of the ring."""
-
-    def _prepare_files(self) -> None:
-        """Make the files ready for the rows of a commit."""
-
-    def _write_back(self, row: int, data: Sequence[memoryview]) -> None:
-        """Write rows of one block into the files."""
-
-    def _read_back(self, row: int, count: int) -> list[Tensor]:
-        """Return the bytes of rows of one block in the files, uint8."""
-        return self._bytes(row, count)
+        if self._in_memory:  # pages are taken as they are filled
+            return {each.key: torch.empty(self.max_size, *each.shape, dtype=each.dtype) for each in self._columns}
+        self._files.make(fresh=not keep)
+        return self._files.map()
 
     def _take(self, row: int, count: int, parts: Sequence[Tensor], oldest: int) -> None:
         """Put the bytes of rows of one block into the ring, but for those before row `oldest`."""
-
-
-class MemoryStorage(RowStorage):
-    """Rows in memory; a commit appends those since the last one to the files."""
-
-    in_memory = True
-
-    def _open(self, keep: bool) -> dict[NestedKey, Tensor]:
-        # pages are taken as they are filled
-        return {column.key: torch.empty(self.max_size, *column.shape, dtype=column.dtype) for column in self._columns}
-
-    def _prepare_files(self) -> None:
-        self._files.make()
-        self._files.reserve(self.written)
-
-    def _write_back(self, row: int, data: Sequence[memoryview]) -> None:
-        self._files.write(row, data)
-
-    def _read_back(self, row: int, count: int) -> list[Tensor]:
-        return self._files.read(row, count)
-
-    def _take(self, row: int, count: int, parts: Sequence[Tensor], oldest: int) -> None:
         for first, length in pieces(max(row, oldest), row + count, self.max_size):
             for target, part, column in zip(self._bytes(first, length), parts, self._columns, strict=True):
                 target.copy_(part.narrow(0, (first - row) * column.row_bytes, length * column.row_bytes))
 
 
-class MemmapStorage(RowStorage):
-    """Rows in memory-mapped files: the operating system writes them, a commit only waits for it."""
-
-    in_memory = False
-
-    def _open(self, keep: bool) -> dict[NestedKey, Tensor]:
-        self._files.make(fresh=not keep)
-        return self._files.map()
-
-    def reserve(self, written: int) -> None:
-        """Claim disk space."""
-        self._files.reserve(written)
+STORAGES = {"memory": True, "memmap": False}
+"""What `data.storage` may be, and whether the rows then take memory that is no file's."""
 
 
-STORAGES: dict[str, type[RowStorage]] = {"memory": MemoryStorage, "memmap": MemmapStorage}
-"""What `data.storage` may be."""
-
-
-def storage_named(name: str) -> type[RowStorage]:
-    """Return a class of `STORAGES`.
+def in_memory(storage: str) -> bool:
+    """Tell whether the rows of a storage of `STORAGES` take memory that is no file's.
 
     Raises:
         ConfigError: The name is unknown.
     """
-    if name not in STORAGES:
-        raise ConfigError(f"data.storage={name!r} is unknown; choose one of {', '.join(STORAGES)}")
-    return STORAGES[name]
+    if storage not in STORAGES:
+        raise ConfigError(f"data.storage={storage!r} is unknown; choose one of {', '.join(STORAGES)}")
+    return STORAGES[storage]
