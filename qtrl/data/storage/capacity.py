@@ -4,7 +4,6 @@ import bisect
 import math
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from qtrl.data.storage.ring import MOST_ROWS, file_rows
@@ -12,28 +11,6 @@ from qtrl.errors import ConfigError
 
 HEADROOM = 1.05
 """Bytes asked for each byte of rows."""
-BLOCK_BYTES = 512
-"""What `st_blocks` counts in."""
-
-
-@dataclass(frozen=True)
-class Demand:
-    """What the rows take of one resource.
-
-    Attributes:
-        where: The resource, as it stands in the error.
-        available: Bytes that can be had.
-        needed: Bytes that a capacity needs.
-    """
-
-    where: str
-    available: int
-    needed: Callable[[int], int]
-
-    def largest(self, capacity: int) -> int:
-        """Return the largest capacity up to the given one that fits."""
-        sizes = range(min(capacity, MOST_ROWS) + 1)
-        return bisect.bisect_right(sizes, self.available, key=self.needed) - 1
 
 
 def check_capacity(
@@ -61,41 +38,37 @@ def check_capacity(
         ConfigError: Says what is needed, what there is, and the largest capacity that fits.
     """
     each = math.ceil(HEADROOM * row_bytes * processes)
-    demands = []
+    demands: list[tuple[str, int, Callable[[int], int]]] = []  # of what, bytes to be had, bytes that a capacity needs
     memory = available_memory() if in_memory else None
     if memory is not None:
-        demands.append(Demand("of memory", memory, lambda size: each * min(size, rows_of_run)))
+        demands.append(("of memory", memory, lambda size: each * min(size, rows_of_run)))
     if folder is not None:
         disk = available_disk(folder) + processes * present(folder)
         rows = file_rows(rows_of_run, 0)
-        where = f"on the disk of {folder}"
-        demands.append(Demand(where, disk, lambda size: each * min(file_rows(size, slack), rows)))
-    largest = min((demand.largest(capacity) for demand in demands), default=capacity)
-    for demand in demands:
-        need = demand.needed(capacity)
-        if need > demand.available:
+        demands.append((f"on the disk of {folder}", disk, lambda size: each * min(file_rows(size, slack), rows)))
+    sizes = range(min(capacity, MOST_ROWS) + 1)
+    fitting = [bisect.bisect_right(sizes, available, key=needed) - 1 for _, available, needed in demands]
+    for where, available, needed in demands:
+        need, largest = needed(capacity), min(fitting)
+        if need > available:
             advice = f"set data.capacity to at most {largest} or make room" if largest > 0 else "make room"
             raise ConfigError(
-                f"the replay of data.capacity={capacity} needs {need / 1e9:.3g} GB {demand.where}, "
-                f"there are {demand.available / 1e9:.3g} GB: {advice}"
+                f"the replay of data.capacity={capacity} needs {need / 1e9:.3g} GB {where}, "
+                f"there are {available / 1e9:.3g} GB: {advice}"
             )
-
-
-NO_LIMIT = 2**62
-"""Bytes."""
 
 
 def available_disk(folder: Path) -> int:
     """Return the free bytes where a folder is or will be; no limit where the file system does not count bytes."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     usage = shutil.disk_usage(existing)
-    return usage.free if usage.total else NO_LIMIT
+    return usage.free if usage.total else 2**62
 
 
 def present(folder: Path) -> int:
     """Return the bytes that the files of a folder take on the disk."""
     files = (path.lstat() for path in folder.glob("*.bin"))
-    return sum(BLOCK_BYTES * found.st_blocks for found in files)
+    return sum(512 * found.st_blocks for found in files)  # which counts in 512 bytes
 
 
 def available_memory(root: Path = Path("/")) -> int | None:
@@ -104,17 +77,12 @@ def available_memory(root: Path = Path("/")) -> int | None:
     Args:
         root: Where `proc` and `sys` lie.
 
-    Source: the kernel's pages on `/proc/meminfo` (MemAvailable) and on control groups, version 1 and 2. What a group
-    uses holds the pages of files, which the kernel gives up when memory runs short.
+    Source: the kernel's pages on `/proc/meminfo` (MemAvailable) and on control groups, version 2. What a group uses
+    holds the pages of files, which the kernel gives up when memory runs short.
     """
-    limits = [*_system(root / "proc/meminfo"), *_groups(root)]
+    limits = [1024 * value for name, value in _fields(root / "proc/meminfo") if name == "MemAvailable:"]
+    limits += _groups(root)
     return max(0, min(limits)) if limits else None
-
-
-def _system(meminfo: Path) -> Iterator[int]:
-    for name, value in _fields(meminfo):
-        if name == "MemAvailable:":
-            yield 1024 * value
 
 
 def _groups(root: Path) -> Iterator[int]:
@@ -123,27 +91,21 @@ def _groups(root: Path) -> Iterator[int]:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
         return
+    base = root / "sys/fs/cgroup"
     for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            base, limit, used, prefix = root / "sys/fs/cgroup", "memory.max", "memory.current", ""
-        elif "memory" in controllers.split(","):
-            base, prefix = root / "sys/fs/cgroup/memory", "total_"
-            limit, used = "memory.limit_in_bytes", "memory.usage_in_bytes"
-        else:
-            continue
-        inner = base / path.strip("/")
-        for folder in (inner, *inner.parents[: len(inner.parts) - len(base.parts)]):
-            yield from _left(folder, limit, used, prefix)
+        if line.startswith("0::"):  # version 2
+            inner = base / line.removeprefix("0::").strip("/")
+            for folder in (inner, *inner.parents[: len(inner.parts) - len(base.parts)]):
+                yield from _left(folder)
 
 
-def _left(folder: Path, limit: str, used: str, prefix: str) -> Iterator[int]:
+def _left(folder: Path) -> Iterator[int]:
     try:
-        most, now = (folder / limit).read_text().strip(), int((folder / used).read_text())
+        most, now = (folder / "memory.max").read_text().strip(), int((folder / "memory.current").read_text())
     except OSError:
         return
     if most != "max":
-        files = (f"{prefix}inactive_file", f"{prefix}active_file")
+        files = ("inactive_file", "active_file")
         yield int(most) - now + sum(value for name, value in _fields(folder / "memory.stat") if name in files)
 
 

@@ -110,15 +110,9 @@ VERSION_2 = {
     f"{OUTER}/memory.current": "2000\n",
     f"{OUTER}/memory.stat": STAT,
 }
-TOTALS = "inactive_file 1\ntotal_inactive_file 70\ntotal_active_file 30\n"
-VERSION_1 = {
-    "proc/self/cgroup": "4:cpu,cpuacct:/x\n3:memory:/seen/from/outside/only\n0::/\n",
-    "sys/fs/cgroup/memory/memory.limit_in_bytes": "6000\n",
-    "sys/fs/cgroup/memory/memory.usage_in_bytes": "2000\n",
-    "sys/fs/cgroup/memory/memory.stat": TOTALS,
-}
-UNLIMITED = {**VERSION_1, "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}
-BEYOND = {**VERSION_1, "sys/fs/cgroup/memory/memory.usage_in_bytes": "7000\n"}
+UNLIMITED = {**VERSION_2, f"{OUTER}/memory.max": "max\n"}
+BEYOND = {**VERSION_2, f"{OUTER}/memory.current": "7000\n"}
+OTHERS = {**VERSION_2, "proc/self/cgroup": "4:cpu,cpuacct:/x\n3:memory:/seen/from/outside/only\n0::/jobs/one\n"}
 
 
 @pytest.mark.parametrize(
@@ -127,11 +121,11 @@ BEYOND = {**VERSION_1, "sys/fs/cgroup/memory/memory.usage_in_bytes": "7000\n"}
         ({}, None),
         (MEMINFO, 8_192_000),
         ({**MEMINFO, **VERSION_2}, 5000 - 2000 + 100),
-        ({**MEMINFO, **VERSION_1}, 6000 - 2000 + 100),
+        ({**MEMINFO, **OTHERS}, 5000 - 2000 + 100),
         ({**MEMINFO, **UNLIMITED}, 8_192_000),
         (BEYOND, 0),
     ],
-    ids=["nothing known", "no groups", "version 2, limit outside", "version 1", "unlimited", "over the limit"],
+    ids=["nothing known", "no groups", "limit outside", "groups of version 1 beside it", "unlimited", "over the limit"],
 )
 def test_memory_is_what_the_system_and_every_group_leave(tmp_path, files, expected):
     write(tmp_path, files)
