@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from functools import partial
-from types import MappingProxyType
 
 import numpy as np
 
@@ -13,9 +12,7 @@ from qtrl.envs.worker import ProcessWorker, ThreadWorker, Worker
 from qtrl.envs.worker_pool import WorkerPool
 from qtrl.errors import ConfigError
 
-VECTORS: Mapping[str, type[Worker]] = MappingProxyType(
-    {"serial": Worker, "threads": ThreadWorker, "processes": ProcessWorker}
-)
+VECTORS: Mapping[str, type[Worker]] = {"serial": Worker, "threads": ThreadWorker, "processes": ProcessWorker}
 """The choices of `env.vector`."""
 
 

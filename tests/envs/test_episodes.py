@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import torch
 
-from qtrl.envs import DEFAULT_MAX_EPISODE_STEPS, make_env, run_episodes
+from qtrl.envs import make_env, run_episodes
+from qtrl.envs.episodes import DEFAULT_MAX_EPISODE_STEPS
 from qtrl.errors import ConfigError, EnvError, ShapeError
 
 SEEDS = [0, 1, 2, 3, 4, 5]
