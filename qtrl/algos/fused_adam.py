@@ -44,10 +44,8 @@ class FusedAdam(Adam):
         """Move every parameter that has a gradient; call `closure` before, where one is given, and return its value."""
         if getattr(self, "grad_scale", None) is not None or getattr(self, "found_inf", None) is not None:
             return super().step(closure)
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        with torch.enable_grad():
+            loss = None if closure is None else closure()
         for group in self.param_groups:
             self._step_group(group)
         return loss

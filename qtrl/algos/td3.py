@@ -136,8 +136,7 @@ class TD3(LightningModule):
         if self.updates % self.settings.policy_delay == 0:
             with stopwatch.section("actor"):
                 self._update_actor(rows)
-                polyak_(self.critic_target, self.critic, self.settings.tau)
-                polyak_(self.actor_target, self.actor, self.settings.tau)
+                self._update_targets()
 
     def _fit_surrogates(self, rows: TensorDict) -> None:
         """Fit the qtDNN of each quantum layer to what the layer's block received and returned."""
@@ -205,6 +204,11 @@ class TD3(LightningModule):
             self.mechanics.step("actor", loss)
         self.metrics["loss/actor"] = loss.detach()
 
+    def _update_targets(self) -> None:
+        """Let the targets follow whatever the critic and actor steps move."""
+        polyak_(self.critic_target, self.critic, self.settings.tau)
+        polyak_(self.actor_target, self.actor, self.settings.tau)
+
     def _approximate_action(self, actor: nn.Module, observation: Tensor, purpose: str) -> Tensor:
         """Return an actor's actions (B, A) with estimators in the place of blocks, and book what they cost."""
         cost = self._layers.cost(len(observation), gradient=torch.is_grad_enabled())
@@ -241,5 +245,4 @@ def _parameter_shift_circuits(layers: QuantumLayers) -> dict[str, int]:
     """Return the circuits for one row of an update, by purpose, had parameter shift given the gradients of blocks."""
     executables = [layer.block.executable for layer in layers.values()]
     circuits = [executable.circuit for executable in executables if executable is not None]
-    forward = len(circuits)
-    return {"target": forward, "actor": forward + sum(parameter_shift_circuits(circuit) for circuit in circuits)}
+    return {"target": len(circuits), "actor": len(circuits) + sum(map(parameter_shift_circuits, circuits))}

@@ -179,21 +179,16 @@ class Stream:
     def state_dict(self) -> dict[str, object]:
         """Return counters, and of every rank random states, environments and running episodes."""
         state = self._state_of_collector()
-        return {
-            "env_steps": self.env_steps,
-            "owed": self._owed,
-            "replay_saved": self._save_replay,
-            "ranks": from_all_ranks(
-                {
-                    "replay": self.replay.state_dict(),
-                    "policy": self._policy.generators.state_dict(),
-                    "collector": state,
-                    "episodes": self.episodes.state_dict(),
-                    "lost_steps": self.lost_steps,
-                    "largest_reward": self.largest_reward,
-                }
-            ),
+        run = {"env_steps": self.env_steps, "owed": self._owed, "replay_saved": self._save_replay}
+        own = {
+            "replay": self.replay.state_dict(),
+            "policy": self._policy.generators.state_dict(),
+            "collector": state,
+            "episodes": self.episodes.state_dict(),
+            "lost_steps": self.lost_steps,
+            "largest_reward": self.largest_reward,
         }
+        return {**run, "ranks": from_all_ranks(own)}
 
     def _state_of_collector(self) -> dict[str, Any] | None:
         """Return the collector's state, the last one where none is at work, None where it is beyond reach."""

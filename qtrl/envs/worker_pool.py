@@ -59,8 +59,7 @@ class WorkerPool:
         self._all_restarts = 0
         self._seeds = list(seeds)
         self._cut = np.zeros(num_envs, dtype=np.bool_)  # rows whose worker was lost since their last result
-        # Consecutive rows, as many for each worker as can be; the first worker has the most.
-        parts = [part.tolist() for part in np.array_split(np.arange(num_envs), min(workers, num_envs))]
+        parts = split_rows(num_envs, workers)
         try:
             for number, part in enumerate(parts, 1):
                 name = f"worker process {number} of {len(parts)} for the environments"
@@ -180,3 +179,8 @@ class WorkerPool:
         self._all_restarts += 1
         again = f"starting it again ({len(self._restarts)} of {most} times in an hour), its episodes end here"
         print(f"qtrl: {loss}; {again}", file=sys.stderr, flush=True)
+
+
+def split_rows(num_envs: int, workers: int) -> list[list[int]]:
+    """Divide consecutive rows among at most `workers` workers as evenly as possible; the first has the most."""
+    return [part.tolist() for part in np.array_split(np.arange(num_envs), min(workers, num_envs))]

@@ -107,7 +107,7 @@ def watch(shares: Shares, module: Any, stream: Stream, callbacks: list[Callback]
     for method in ("step_async", "step_wait", "reset"):
         shares.wrap(VectorEnv, method, "env")
     shares.wrap(stream, "_collect", "collector")
-    shares.wrap(CollectingPolicy, "act", "policy")
+    shares.wrap(CollectingPolicy, "forward", "policy")
     shares.wrap(module.actor.layer.block, "forward", "block")
     shares.wrap(stream.replay, "extend", "extend")
     shares.wrap(stream.replay, "sample", "sample")
