@@ -58,7 +58,7 @@ class Replay:
     ) -> None:
         if capacity < 1 or batch_size < 1:
             raise ConfigError(f"replay of {capacity} rows with minibatches of {batch_size}: both must be at least 1")
-        place = {"in_memory": in_memory(storage), "capacity": capacity}
+        place: dict[str, Any] = {"in_memory": in_memory(storage), "capacity": capacity}
         sampler = RandomSampler() if sampler is None else sampler
         check_sampler(sampler, **place)
         self.columns = all_columns(columns, sampler, transform)
