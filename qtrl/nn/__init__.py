@@ -26,37 +26,9 @@ from qtrl.nn.quantum_layer import (
 )
 from qtrl.nn.targets import acting_copy, copy_weights_, polyak_, target_copy
 
-__all__ = [
-    "FC",
-    "PQC",
-    "RBG",
-    "Bernoulli",
-    "Block",
-    "Critic",
-    "Direct",
-    "ExactEstimator",
-    "FCMatched",
-    "GradientEstimator",
-    "HybridActor",
-    "MLPActor",
-    "ParameterShiftEstimator",
-    "QtDNNEstimator",
-    "QuantumLayer",
-    "QuantumLayers",
-    "SPSAEstimator",
-    "Shuffled",
-    "StraightThroughEstimator",
-    "TwinCritic",
-    "ZeroEstimator",
-    "Zeros",
-    "acting_copy",
-    "approximated",
-    "classical_parameters",
-    "copy_weights_",
-    "estimator_parameters",
-    "mlp",
-    "polyak_",
-    "quantum_layers",
-    "replaced",
-    "target_copy",
-]
+__all__ = ["FC", "PQC", "RBG", "Bernoulli", "Block", "FCMatched", "Shuffled", "Zeros"]
+__all__ += ["Direct", "ExactEstimator", "GradientEstimator", "ParameterShiftEstimator", "QtDNNEstimator"]
+__all__ += ["SPSAEstimator", "StraightThroughEstimator", "ZeroEstimator"]
+__all__ += ["Critic", "HybridActor", "MLPActor", "TwinCritic", "mlp"]
+__all__ += ["QuantumLayer", "QuantumLayers", "approximated", "quantum_layers", "replaced"]
+__all__ += ["acting_copy", "classical_parameters", "copy_weights_", "estimator_parameters", "polyak_", "target_copy"]

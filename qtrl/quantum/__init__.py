@@ -8,40 +8,10 @@ from qtrl.quantum.drawing import draw
 from qtrl.quantum.engine import Engine, Executable, check_exact
 from qtrl.quantum.engines import ENGINES, make_engine
 from qtrl.quantum.gates import GATES, GateSpec
-from qtrl.quantum.readout import (
-    READOUTS,
-    Readout,
-    check_readout_error,
-    mean_readout,
-    n_shots,
-    readout_needs_exact,
-)
+from qtrl.quantum.readout import READOUTS, Readout, check_readout_error, mean_readout, n_shots, readout_needs_exact
 
-__all__ = [
-    "ENGINES",
-    "ENTANGLEMENTS",
-    "GATES",
-    "READOUTS",
-    "Capabilities",
-    "Circuit",
-    "Engine",
-    "Executable",
-    "Gate",
-    "GateSpec",
-    "Readout",
-    "check_exact",
-    "check_readout_error",
-    "data_reuploading",
-    "draw",
-    "efficient_su2",
-    "fix_angles",
-    "fixed_angles",
-    "from_qiskit",
-    "from_torchquantum",
-    "make_engine",
-    "mean_readout",
-    "n_shots",
-    "readout_needs_exact",
-    "to_qiskit",
-    "to_torchquantum",
-]
+__all__ = ["ENTANGLEMENTS", "GATES", "Circuit", "Gate", "GateSpec"]
+__all__ += ["data_reuploading", "efficient_su2", "fix_angles", "fixed_angles"]
+__all__ += ["draw", "from_qiskit", "from_torchquantum", "to_qiskit", "to_torchquantum"]
+__all__ += ["ENGINES", "Capabilities", "Engine", "Executable", "check_exact", "make_engine"]
+__all__ += ["READOUTS", "Readout", "check_readout_error", "mean_readout", "n_shots", "readout_needs_exact"]

@@ -5,14 +5,5 @@ from qtrl.nn.gradients.exact import ExactEstimator, StraightThroughEstimator
 from qtrl.nn.gradients.measured import ParameterShiftEstimator, SPSAEstimator
 from qtrl.nn.gradients.qtdnn import QtDNNEstimator
 
-__all__ = [
-    "PAIRS",
-    "Direct",
-    "ExactEstimator",
-    "GradientEstimator",
-    "ParameterShiftEstimator",
-    "QtDNNEstimator",
-    "SPSAEstimator",
-    "StraightThroughEstimator",
-    "ZeroEstimator",
-]
+__all__ = ["PAIRS", "Direct", "ExactEstimator", "GradientEstimator", "ParameterShiftEstimator", "QtDNNEstimator"]
+__all__ += ["SPSAEstimator", "StraightThroughEstimator", "ZeroEstimator"]

@@ -14,16 +14,8 @@ from qtrl.quantum.engines.statevector import StatevectorEngine
 from qtrl.quantum.engines.torchquantum import TorchQuantumEngine
 from qtrl.quantum.engines.triton import TritonEngine
 
-__all__ = [
-    "ENGINES",
-    "AutoEngine",
-    "NumbaEngine",
-    "ReferenceEngine",
-    "StatevectorEngine",
-    "TorchQuantumEngine",
-    "TritonEngine",
-    "make_engine",
-]
+__all__ = ["AutoEngine", "NumbaEngine", "ReferenceEngine", "StatevectorEngine", "TorchQuantumEngine", "TritonEngine"]
+__all__ += ["ENGINES", "make_engine"]
 
 ENGINES: Mapping[str, type[Engine]] = MappingProxyType({AutoEngine.name: AutoEngine, **CANDIDATES})
 """Name to engine class."""
