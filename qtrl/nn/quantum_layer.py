@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
@@ -68,17 +67,9 @@ class QuantumLayer(nn.Module):
         self.pair = (q_in.detach(), q_out.detach())
         return q_out
 
-    def fit(
-        self,
-        q_in: Tensor,
-        q_out: Tensor,
-        *,
-        optimizer: Optimizer,
-        generator: torch.Generator | None = None,
-        backward: Callable[[Tensor], object] | None = None,
-    ) -> FitResult | None:
-        """Fit the estimator to recorded pairs; see `GradientEstimator.fit`."""
-        return self.estimator.fit(q_in, q_out, optimizer=optimizer, generator=generator, backward=backward)
+    def fit(self, q_in: Tensor, q_out: Tensor, **options: Any) -> FitResult | None:
+        """Fit the estimator to recorded pairs; takes the arguments of `GradientEstimator.fit`."""
+        return self.estimator.fit(q_in, q_out, **options)
 
     @property
     def pairs(self) -> str:
@@ -93,15 +84,6 @@ class QuantumLayer(nn.Module):
     def cost(self, batch: int, *, gradient: bool) -> Cost:
         """Return what one approximated `forward` runs on a quantum computer, with or without a backward pass."""
         return self.estimator.cost(self.block, batch, gradient=gradient)
-
-    def block_cost(self, batch: int) -> Cost:
-        """Return what one `forward` through the block runs on a quantum computer."""
-        return self.block.cost(batch)
-
-    @property
-    def seconds(self) -> float:
-        """Wall-clock seconds that the block's circuit has run so far, gradients included."""
-        return self.block.seconds
 
     def borrow_estimator(self) -> None:
         """Use the estimator without owning it: it is no longer among this layer's submodules, parameters and state."""
@@ -119,12 +101,12 @@ class QuantumLayers(dict[str, QuantumLayer]):
 
     def block_cost(self, batch: int) -> Cost:
         """Return what one forward pass through the blocks runs on a quantum computer."""
-        return sum((layer.block_cost(batch) for layer in self.values()), Cost())
+        return sum((layer.block.cost(batch) for layer in self.values()), Cost())
 
     @property
     def seconds(self) -> float:
         """Wall-clock seconds that the circuits have run so far, gradients included."""
-        return sum({id(layer.block): layer.seconds for layer in self.values()}.values())
+        return sum({id(layer.block): layer.block.seconds for layer in self.values()}.values())
 
 
 def quantum_layers(model: nn.Module) -> QuantumLayers:

@@ -122,7 +122,7 @@ def test_phases_nest_and_end_with_an_error() -> None:
 def test_without_an_estimator_or_a_wish_for_one_it_is_the_block_itself(estimator: GradientEstimator | None) -> None:
     layer = QuantumLayer(pqc(surrogate=estimator is None), estimator)
     assert isinstance(layer.estimator, Direct)
-    assert layer.cost(5, gradient=True) == layer.block_cost(5) == Cost(circuits=5)
+    assert layer.cost(5, gradient=True) == layer.block.cost(5) == Cost(circuits=5)
 
 
 def test_an_estimator_that_cannot_stand_in_for_the_block_is_refused_at_once() -> None:
@@ -180,8 +180,8 @@ def test_costs_of_layers_add_up(model: nn.Module) -> None:
     assert layers.block_cost(6) == Cost(circuits=12)
     assert layers.cost(6, gradient=True) == Cost()
     model(observations(), seeded())
-    assert layers.seconds == pytest.approx(sum(layer.seconds for layer in layers.values()))
-    assert min(layer.seconds for layer in layers.values()) > 0
+    assert layers.seconds == pytest.approx(sum(layer.block.seconds for layer in layers.values()))
+    assert min(layer.block.seconds for layer in layers.values()) > 0
 
 
 def test_an_approximated_model_follows_its_blocks_after_their_fits_and_runs_no_circuit(model: nn.Module) -> None:

@@ -1,10 +1,9 @@
 """The paper's estimator: a qtDNN fitted to recorded pairs."""
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from qtrl.errors import ConfigError
 from qtrl.meters import Cost
@@ -64,20 +63,9 @@ class QtDNNEstimator(GradientEstimator):
                 block_out = block(q_in, generator)
         return bridge(q_in, self.net, self.value, block_out)
 
-    def fit(
-        self,
-        q_in: Tensor,
-        q_out: Tensor,
-        *,
-        optimizer: Optimizer,
-        generator: torch.Generator | None = None,
-        backward: Callable[[Tensor], object] | None = None,
-    ) -> FitResult:
+    def fit(self, q_in: Tensor, q_out: Tensor, **options: Any) -> FitResult:
         """Fit the qtDNN to one minibatch of pairs."""
-        batches, epochs = self.fit_batches, self.fit_epochs
-        return fit(
-            self.net, optimizer, q_in, q_out, batches=batches, epochs=epochs, generator=generator, backward=backward
-        )
+        return fit(self.net, q_in=q_in, q_out=q_out, batches=self.fit_batches, epochs=self.fit_epochs, **options)
 
     def logits(self, q_in: Tensor) -> Tensor:
         """Return the qtDNN's logits."""
