@@ -72,12 +72,16 @@ class TwinCritic(nn.Module):
     def __init__(self, observation_size: int, action_size: int, hidden: int = 256) -> None:
         super().__init__()
         twins = [Critic(observation_size, action_size, hidden) for _ in range(2)]
-        first, joint, last = ([_linear(twin, path) for twin in twins] for path in ("features.0", "head.0", "head.2"))
-        self.features = StackedLinear([layer.weight for layer in first], [layer.bias for layer in first])
-        self.action = StackedLinear([layer.weight[:, hidden:] for layer in joint], [layer.bias for layer in joint])
-        self.joint_weight = _stack([layer.weight[:, :hidden].T for layer in joint])  # (C, H, H)
-        self.value_weight = _stack([layer.weight for layer in last])  # (C, 1, H)
-        self.value_bias = _stack([layer.bias for layer in last])  # (C, 1)
+
+        def both(name: str) -> list[Tensor]:
+            return [twin.get_parameter(name) for twin in twins]
+
+        joint = both("head.0.weight")  # C times (H, H + A)
+        self.features = StackedLinear(both("features.0.weight"), both("features.0.bias"))
+        self.action = StackedLinear([weight[:, hidden:] for weight in joint], both("head.0.bias"))
+        self.joint_weight = _stack([weight[:, :hidden].T for weight in joint])  # (C, H, H)
+        self.value_weight = _stack(both("head.2.weight"))  # (C, 1, H)
+        self.value_bias = _stack(both("head.2.bias"))  # (C, 1)
 
     def forward(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Return both critics' values, each (B,), for observations (B, O) and actions (B, A)."""
@@ -94,9 +98,3 @@ class TwinCritic(nn.Module):
         joint = torch.baddbmm(self.action(action, count), features, self.joint_weight[:count])
         hidden = F.leaky_relu_(joint, LEAKY_SLOPE)
         return torch.linalg.vecdot(hidden, self.value_weight[:count]) + self.value_bias[:count]
-
-
-def _linear(critic: Critic, path: str) -> nn.Linear:
-    layer = critic.get_submodule(path)
-    assert isinstance(layer, nn.Linear)
-    return layer
