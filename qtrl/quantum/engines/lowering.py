@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from typing import NamedTuple
 
+import numpy as np
+
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engines.steps import Affine, Flip, Phase, Step, Turn, steps_of
 
@@ -74,6 +76,14 @@ def tabulate(layers: list[Layer], n_bits: int, idle: Sequence[Affine] = ()) -> T
             slot(layer.phases[mask]) for layer, masks in zip(layers, parities, strict=True) for mask in masks
         ],
     )
+
+
+def images_of(matrix: Matrix) -> np.ndarray:
+    """Return the basis index (2**n) that a map takes each basis index to."""
+    images = np.zeros(1, np.int32)
+    for column in matrix:
+        images = np.concatenate([images, images ^ np.int32(column)])
+    return images
 
 
 def lower(circuit: Circuit) -> list[Layer]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from qtrl.quantum.checks import Capabilities, import_package
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engine import Engine, Executable, uniform_draws
-from qtrl.quantum.engines.lowering import Matrix, lower, tabulate
+from qtrl.quantum.engines.lowering import images_of, lower, tabulate
 from qtrl.quantum.engines.steps import Affine
 from qtrl.quantum.gates import GATES
 
@@ -57,22 +57,13 @@ def make_program(circuit: Circuit) -> Program:
         places=_ints([[place for place, _ in row] for row in terms]).T.contiguous(),
         factors=factors.T.contiguous(),
         maps=_ints(tables.maps),
-        sources=_ints([_sources(matrix) for matrix in tables.matrices]),
+        sources=_ints([images_of(matrix).argsort().tolist() for matrix in tables.matrices]),
         turns=_ints(list(chain.from_iterable(tables.turns))),
         phases=_ints(list(chain.from_iterable(tables.phases))),
         parity_starts=_ints(tables.parity_starts),
         parity_masks=_ints(tables.parity_masks),
         parity_slots=_ints(tables.parity_slots),
     )
-
-
-def _sources(matrix: Matrix) -> list[int]:
-    """Return the basis index that the map takes to each basis index."""
-    basis = torch.arange(2 ** len(matrix))
-    images = torch.zeros_like(basis)
-    for bit, image in enumerate(matrix):
-        images ^= (basis >> bit & 1) * image
-    return images.argsort().tolist()
 
 
 def _ints(values: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:

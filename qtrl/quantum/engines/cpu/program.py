@@ -6,7 +6,7 @@ import numpy as np
 
 from qtrl.quantum.circuit import Circuit
 from qtrl.quantum.engines.cpu.lanes import LANES
-from qtrl.quantum.engines.lowering import Layer, Matrix, lower, tabulate
+from qtrl.quantum.engines.lowering import Layer, images_of, lower, tabulate
 
 MIN_BITS = 6  # of the smallest state: sweeps act on three bits within a vector and three across vectors
 _MOST_TURNS = 64  # until the next layer takes up their factor; with a layer's own, 2**84 at most for 20 qubits
@@ -45,8 +45,10 @@ def make_program(circuit: Circuit) -> Program:
     layers, n_bits = lower(circuit) or [Layer()], max(MIN_BITS, circuit.n_qubits)
     tables = tabulate(layers, n_bits)
     terms = [term for angle in tables.angles for term in angle.terms]
-    maps, inverses = tables.matrices, [_inverse(matrix) for matrix in tables.matrices]
-    sources = _relabelled(inverses, n_bits)
+    targets = _ints([images_of(matrix) for matrix in tables.matrices], (-1, 2**n_bits))
+    sources = np.empty_like(targets)
+    np.put_along_axis(sources, targets, np.arange(2**n_bits, dtype=np.int32)[None], axis=1)
+    single_bits = 1 << np.arange(n_bits)
     return Program(
         n_bits=n_bits,
         offsets=np.array([angle.offset for angle in tables.angles], np.float64),
@@ -56,9 +58,9 @@ def make_program(circuit: Circuit) -> Program:
         maps=_ints(tables.maps),
         kinds=_ints([_kind(source) for source in sources]),
         sources=sources,
-        targets=_relabelled(maps, n_bits),
-        images=np.array(maps, np.int64).reshape(len(maps), n_bits),
-        origins=np.array(inverses, np.int64).reshape(len(maps), n_bits),
+        targets=targets,
+        images=np.ascontiguousarray(targets[:, single_bits], np.int64),
+        origins=np.ascontiguousarray(sources[:, single_bits], np.int64),
         turns=_ints(tables.turns, (len(layers), n_bits)),
         phases=_ints(tables.phases, (len(layers), n_bits)),
         phased=_ints(_rescaled(layers)),
@@ -79,30 +81,6 @@ def _rescaled(layers: list[Layer]) -> list[bool]:
         rescaled.append(turns > _MOST_TURNS or any(mask.bit_count() == 1 for mask in layer.phases))
         turns = 0 if rescaled[-1] else turns
     return rescaled
-
-
-def _inverse(matrix: Matrix) -> Matrix:
-    """Invert over GF(2) by elimination on columns."""
-    left, right = list(matrix), [1 << bit for bit in range(len(matrix))]
-    for bit in range(len(matrix)):
-        pivot = next(column for column in range(bit, len(matrix)) if left[column] >> bit & 1)
-        for columns in (left, right):
-            columns[bit], columns[pivot] = columns[pivot], columns[bit]
-        for other in range(len(matrix)):
-            if other != bit and left[other] >> bit & 1:
-                left[other] ^= left[bit]
-                right[other] ^= right[bit]
-    return tuple(right)
-
-
-def _relabelled(matrices: list[Matrix], n_bits: int) -> np.ndarray:
-    """Return the image of every basis index under every matrix."""
-    basis = np.arange(2**n_bits, dtype=np.int32)
-    table = np.zeros((len(matrices), 2**n_bits), np.int32)
-    for row, matrix in zip(table, matrices, strict=True):
-        for bit, image in enumerate(matrix):
-            row ^= (basis >> bit & 1) * np.int32(image)
-    return table
 
 
 def _kind(source: np.ndarray) -> int:
