@@ -111,11 +111,7 @@ class Executable:
     @torch.no_grad()
     def sample(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
         """Measure every qubit: draw bit strings (B, shots, n) of 0 and 1, detached."""
-        self._check_shots(angles, shots, generator)
-        if len(angles) == 0:
-            return angles.new_zeros(0, shots, self.circuit.n_qubits)
-        indices = self.clock.time(lambda given: self._sample(self._places(given), shots, generator), angles)
-        return self._bits(indices, angles.dtype)
+        return self._bits(self._drawn(self._sample, angles, shots, generator, width=shots), angles.dtype)
 
     @torch.no_grad()
     def marginals(self, angles: Tensor, shots: int, generator: torch.Generator) -> Tensor:
@@ -123,11 +119,7 @@ class Executable:
 
         The bits (B, shots, n) themselves are not stored where the engine supports it.
         """
-        self._check_shots(angles, shots, generator)
-        if len(angles) == 0:
-            return angles.new_zeros(0, self.circuit.n_qubits)
-        ones = self.clock.time(lambda given: self._ones(self._places(given), shots, generator), angles)
-        return ones.to(angles.dtype) / shots
+        return self._drawn(self._ones, angles, shots, generator, width=self.circuit.n_qubits).to(angles.dtype) / shots
 
     def engine_on(self, device: torch.device) -> str:
         """Return the name of the engine that runs float32 angles on a device."""
@@ -169,13 +161,18 @@ class Executable:
         bits = bits_of(indices, self.circuit.n_qubits).to(dtype)
         return bits if indices.device.type == "cpu" else bits.masked_fill(indices.unsqueeze(-1) < 0, torch.nan)
 
-    def _check_shots(self, angles: Tensor, shots: int, generator: torch.Generator) -> None:
+    def _drawn(
+        self, draw: Callable[..., Tensor], angles: Tensor, shots: int, generator: torch.Generator, *, width: int
+    ) -> Tensor:
         if shots < 1:
             raise CircuitError(f"shots is {shots}, expected at least 1")
         check_angles(angles, self.circuit, self.capabilities, self.engine)
         self._check_finite(angles)
         if generator.device.type != angles.device.type:
             raise CircuitError(f"the generator is on {generator.device}, expected {angles.device} as the angles are")
+        if len(angles) == 0:
+            return angles.new_zeros(0, width, dtype=torch.long)
+        return self.clock.time(lambda given: draw(self._places(given), shots, generator), angles)
 
 
 class Engine(ABC):
