@@ -7,29 +7,18 @@ The readout error is the probability, from 0 to 0.5, with which a measured bit i
 and shot independently.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
+from torch.distributions import Binomial
 
 from qtrl.errors import CircuitError, ConfigError
 from qtrl.quantum.engine import Executable, bits_of, check_exact
 
-
-class Readout(Protocol):
-    """The signature that all readouts share."""
-
-    def __call__(
-        self,
-        executable: Executable,
-        angles: Tensor,
-        shots: int,
-        generator: Generator | None,
-        readout_error: float = 0.0,
-    ) -> Tensor:
-        """Map angles (B, P) to (B, n) values in [0, 1], detached; exact ones ignore `shots` and `generator`."""
+Readout = Callable[..., Tensor]
+"""Maps `(executable, angles, shots, generator, readout_error=0.0)` as above; exact ones ignore shots and generator."""
 
 
 @torch.no_grad()
@@ -142,7 +131,5 @@ def mean_readout(name: str, executable: Executable, angles: Tensor, shots: int, 
 def majority_probability(probability: Tensor, shots: int) -> Tensor:
     """Return the probability that more than half of `shots` independent bits are 1, elementwise, for that of one."""
     counts = torch.arange(shots // 2 + 1, shots + 1, dtype=torch.float64, device=probability.device)
-    single = probability.double().clamp(1e-15, 1 - 1e-15).unsqueeze(-1)
-    ways = torch.lgamma(counts.new_tensor(shots + 1.0)) - torch.lgamma(counts + 1) - torch.lgamma(shots - counts + 1)
-    logarithms = ways + counts * single.log() + (shots - counts) * torch.log1p(-single)
-    return logarithms.exp().sum(dim=-1).clamp(max=1.0).to(probability.dtype)
+    ones = Binomial(shots, probability.double().unsqueeze(-1), validate_args=False)  # where NaN stays NaN
+    return ones.log_prob(counts).exp().sum(dim=-1).clamp(max=1.0).to(probability.dtype)
