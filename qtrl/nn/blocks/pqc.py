@@ -7,17 +7,7 @@ from qtrl.errors import CircuitError, ConfigError
 from qtrl.meters import Cost
 from qtrl.nn.blocks.base import Block, drawing_from
 from qtrl.nn.sizes import check_sizes
-from qtrl.quantum import (
-    READOUTS,
-    Circuit,
-    Engine,
-    Executable,
-    check_exact,
-    check_readout_error,
-    mean_readout,
-    n_shots,
-    readout_needs_exact,
-)
+from qtrl.quantum import READOUTS, Circuit, Engine, Executable, check_exact, check_readout_error, mean_readout, n_shots
 
 
 class PQC(Block):
@@ -64,7 +54,7 @@ class PQC(Block):
             has = f"the circuit has {circuit.n_angles} angles and {circuit.n_qubits} qubits"
             raise CircuitError(f"PQC: {has}, but the block has n_in={n_in} and n_out={n_out}; they must be equal")
         self.executable = engine.prepare(circuit)
-        if readout_needs_exact(readout):
+        if not n_shots(readout, shots):
             check_exact(self.executable, f"readout {readout}")
         self.readout, self.shots, self.readout_error = readout, shots, readout_error
 

@@ -11,16 +11,7 @@ from qtrl.meters import Cost
 from qtrl.nn.blocks import Block
 from qtrl.nn.gradients.base import GradientEstimator, executable_of
 from qtrl.nn.sizes import check_sizes
-from qtrl.quantum import check_exact
-from qtrl.quantum.gradients import (
-    attach_gradient,
-    check_spsa,
-    measure,
-    parameter_shift,
-    parameter_shift_circuits,
-    spsa,
-    spsa_circuits,
-)
+from qtrl.quantum import check_exact, gradients
 
 
 class ParameterShiftEstimator(GradientEstimator):
@@ -51,12 +42,12 @@ class ParameterShiftEstimator(GradientEstimator):
         """Return the probability of 1 on each qubit."""
         executable = executable_of(block, self)
         how: dict[str, Any] = {"shots": self.shots, "generator": generator, "readout_error": block.readout_error}
-        vjp = partial(parameter_shift, executable, **how)
-        return attach_gradient(q_in, measure(executable, q_in, **how), vjp)
+        vjp = partial(gradients.parameter_shift, executable, **how)
+        return gradients.attach_gradient(q_in, gradients.measure(executable, q_in, **how), vjp)
 
     def cost(self, block: Block, batch: int, *, gradient: bool) -> Cost:
         """Return one circuit for each row, and all its shifted ones where there is a gradient."""
-        circuits = batch * (1 + gradient * parameter_shift_circuits(executable_of(block, self).circuit))
+        circuits = batch * (1 + gradient * gradients.parameter_shift_circuits(executable_of(block, self).circuit))
         return Cost(circuits=circuits, shots=circuits * (self.shots or 0))
 
 
@@ -78,7 +69,7 @@ class SPSAEstimator(ParameterShiftEstimator):
         self, n_in: int, n_out: int, *, step: float = 0.1, repetitions: int = 1, shots: int | None = None
     ) -> None:
         super().__init__(n_in, n_out, shots=shots)
-        check_spsa(step, repetitions)
+        gradients.check_spsa(step, repetitions)
         self.step, self.repetitions = step, repetitions
 
     def forward(self, block: Block, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -87,10 +78,10 @@ class SPSAEstimator(ParameterShiftEstimator):
         if generator is None:
             raise ConfigError("SPSAEstimator: generator is None, but directions need one on the device of q_in")
         how: dict[str, Any] = {"shots": self.shots, "generator": generator, "readout_error": block.readout_error}
-        vjp = partial(spsa, executable, step=self.step, repetitions=self.repetitions, **how)
-        return attach_gradient(q_in, measure(executable, q_in, **how), vjp)
+        vjp = partial(gradients.spsa, executable, step=self.step, repetitions=self.repetitions, **how)
+        return gradients.attach_gradient(q_in, gradients.measure(executable, q_in, **how), vjp)
 
     def cost(self, block: Block, batch: int, *, gradient: bool) -> Cost:
         """Return one circuit for each row, and two for each repetition where there is a gradient."""
-        circuits = batch * (1 + gradient * spsa_circuits(self.repetitions))
+        circuits = batch * (1 + gradient * gradients.spsa_circuits(self.repetitions))
         return Cost(circuits=circuits, shots=circuits * (self.shots or 0))
