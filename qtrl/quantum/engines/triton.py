@@ -41,10 +41,6 @@ class Program(NamedTuple):
     parity_masks: Tensor  # (E) bits of each parity
     parity_slots: Tensor  # (E) its slot
 
-    def to(self, device: torch.device) -> "Program":
-        """Return a copy on `device`."""
-        return Program(*(tensor.to(device) for tensor in self))
-
 
 def make_program(circuit: Circuit) -> Program:
     """Compile a circuit, with tensors on the CPU."""
@@ -100,7 +96,7 @@ class TritonExecutable(Executable):
     def _launch(self, kernel: Any, angles: Tensor, out: Tensor, *drawn: Any) -> Tensor:
         """Let a kernel fill `out` and return it."""
         if angles.device not in self._copies:
-            self._copies[angles.device] = self._program.to(angles.device)
+            self._copies[angles.device] = Program(*(table.to(angles.device) for table in self._program))
         program = self._copies[angles.device]
         n_terms, n_slots = program.places.shape
         sizes = (angles.shape[1], n_slots, n_terms, len(program.maps))
