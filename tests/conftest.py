@@ -14,6 +14,19 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton, whose interpreter stands for a GPU
 
 
+NOT_MEASURED = ("contracts", "learning", "reliability", "security", "test_ddp.py", "traces")
+"""Tests that coverage does not look at, since it doubles their time: whole runs, and families of equal tests.
+
+The others reach over 90 % of the lines by themselves.
+"""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in NOT_MEASURED:
+            item.add_marker("no_cover")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     torch.set_num_threads(1)

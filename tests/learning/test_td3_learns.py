@@ -31,7 +31,7 @@ def summary_of(folder):
     return json.loads((folder / "summary.json").read_text())
 
 
-@pytest.mark.parametrize("block", ["fc", "pqc"])
+@pytest.mark.parametrize("block", [pytest.param("fc", marks=pytest.mark.slow), "pqc"])
 def test_it_finds_a_known_optimum_through_the_block_alone(block, train, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent)
     assert train(f"experiment=pendulum_{block}", *TINY, f"run_dir={tmp_path / 'run'}") == 0
