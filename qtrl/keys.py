@@ -54,6 +54,8 @@ METRICS = (
     *("probe/angle_gradient_cosine", "probe/angle_gradient_ratio"),
     *("probe/expectation_mean", "probe/expectation_std"),
     *("probe/state_entropy", "probe/total_correlation"),
+    *("probe/jacobian_cosine", "probe/jacobian_norm"),
+    *("probe/angle_displacement", "probe/signal_to_shot_noise"),
     *("probe/explained_share", "probe/shuffle_change"),
     *("quantum/circuits", *(f"quantum/circuits/{purpose}" for purpose in PURPOSES)),
     *("quantum/shots", *(f"quantum/shots/{purpose}" for purpose in PURPOSES)),
@@ -99,5 +101,6 @@ def probe_metrics(n_qubits: Mapping[str, int]) -> tuple[str, ...]:
     for layer, qubits in n_qubits.items():
         prefix = f"probe/{labels[layer]}/" if labels[layer] else "probe/"
         names += [prefix + name[6:] for name in METRICS if name.startswith("probe/") and labels[layer]]
-        names += [f"{prefix}calibration_error/q{qubit}" for qubit in range(qubits)]
+        for metric in ("calibration_error", "jacobian_cosine"):
+            names += [f"{prefix}{metric}/q{qubit}" for qubit in range(qubits)]
     return tuple(names)

@@ -43,9 +43,11 @@ class Batch:
     Attributes:
         transitions: A minibatch of replay rows, shape (B,).
         env_steps: Env steps made so far, over all ranks.
+        recent: As many of the newest rows, for layers that are fitted to them; None where no layer is.
         update_priority: Takes the magnitude of each row's TD error, shape (B,), where the sampler is prioritized.
     """
 
     transitions: TensorDict
     env_steps: int
     update_priority: Callable[[Tensor], None] | None = None
+    recent: TensorDict | None = None

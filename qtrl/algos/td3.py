@@ -4,7 +4,8 @@ Sources: the order of the update is that of the paper (arXiv:2503.09119, section
 TD3's (arXiv:1802.09477, algorithm 1).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -20,14 +21,17 @@ from qtrl.algos.td3_loss import actor_loss, critic_loss, smoothed_action, td_tar
 from qtrl.keys import ACTION, DISCOUNT, NEXT_OBSERVATION, OBSERVATION, PRIORITY_WEIGHT, REWARD, TERMINATED, pair_keys
 from qtrl.meters import RunMeters
 from qtrl.nn import (
+    GradientEstimator,
     QuantumLayer,
     QuantumLayers,
     TwinCritic,
     approximated,
     classical_parameters,
     estimator_parameters,
+    perturbed,
     polyak_,
     quantum_layers,
+    running_norms,
     target_copy,
 )
 from qtrl.quantum.gradients import parameter_shift_circuits
@@ -80,7 +84,7 @@ class TD3(LightningModule):
         self.mechanics = UpdateMechanics(self, optimizers, **limit, meters=meters, seed=seed, rank=rank)
         self.meters, self.metrics = self.mechanics.meters, self.mechanics.metrics
         self._layers, self._target_layers = quantum_layers(actor), quantum_layers(self.actor_target)
-        self._pair_keys = pair_keys(self._layers)
+        self._pair_keys, self._norms = pair_keys(self._layers), [*running_norms(actor), *running_norms(critic)]
         self._parameter_shift = _parameter_shift_circuits(self._layers)
         self.q_out: dict[str, Tensor] = {}
         """What the block of each quantum layer returned in the newest minibatch, shape (B, Q); not saved."""
@@ -128,7 +132,7 @@ class TD3(LightningModule):
         stopwatch, rows = self.meters.stopwatch, batch.transitions
         self.q_out = {name: rows[q_out] for name, (_, q_out) in self._pair_keys.items()}
         with stopwatch.section("surrogate"):
-            self._fit_surrogates(rows)
+            self._fit_surrogates(batch)
         with stopwatch.section("critic"):
             error = self._update_critic(rows)
         if batch.update_priority is not None:
@@ -138,18 +142,32 @@ class TD3(LightningModule):
                 self._update_actor(rows)
                 self._update_targets()
 
-    def _fit_surrogates(self, rows: TensorDict) -> None:
+    def observe(self, observation: Tensor) -> None:
+        """Take observations (N, O) of every rank into the statistics that normalize them; a collective call."""
+        for norm in self._norms:
+            norm.update(observation)
+
+    def _fit_surrogates(self, batch: Batch) -> None:
         """Fit the qtDNN of each quantum layer to what the layer's block received and returned."""
         due = {name: layer for name, layer in self._layers.items() if self._is_fitted_now(layer)}
         measured: dict[str, list[Tensor]] = {}
-        if any(layer.pairs == "fresh" for layer in due.values()):
-            self._run_blocks(rows[OBSERVATION])
+        if fresh := [layer for layer in due.values() if layer.estimator.pairs in ("fresh", "mixed")]:
+            self._run_blocks(batch.transitions[OBSERVATION], fresh[0].estimator)
         for name, layer in due.items():
-            fresh = layer.pair if layer.pairs == "fresh" else None
-            q_in, q_out = fresh or (rows[key] for key in self._pair_keys[name])
+            q_in, q_out = self._pairs(name, layer, batch)
             for metric, value in self._fit(layer, q_in, q_out).items():
                 measured.setdefault(metric, []).append(value)
         self.metrics.update({metric: torch.stack(values) for metric, values in measured.items()})
+
+    def _pairs(self, name: str, layer: QuantumLayer, batch: Batch) -> Sequence[Tensor]:
+        """Return q_in and q_out of the pairs that a layer wants."""
+        pairs = layer.estimator.pairs
+        rows = batch.recent if pairs == "recent" and batch.recent is not None else batch.transitions
+        recorded = tuple(rows[key] for key in self._pair_keys[name])
+        if layer.pair is None or pairs not in ("fresh", "mixed"):
+            return recorded
+        fresh = layer.pair
+        return fresh if pairs == "fresh" else [torch.cat(parts) for parts in zip(recorded, fresh, strict=True)]
 
     def _is_fitted_now(self, layer: QuantumLayer) -> bool:
         return layer.estimator.trainable and self.updates % layer.fit_every_updates == 0
@@ -168,11 +186,16 @@ class TD3(LightningModule):
         measured = {"surrogate/bce_before": result.loss_before, "surrogate/bce_after": result.loss_after}
         return measured | ({} if norms[-1] is None else {"gradient/surrogate": norms[-1]})
 
-    def _run_blocks(self, observation: Tensor) -> None:
-        """Record fresh pairs: run the blocks on what they receive from the current actor."""
-        generator = self.mechanics.generators.get("fit", observation.device)
-        with torch.no_grad(), self.meters.ledger.timed("fit", self._layers):
-            self.actor(observation, generator)
+    def _run_blocks(self, observation: Tensor, wanted: GradientEstimator) -> None:
+        """Record fresh pairs: run the blocks on what they receive from the current actor, with noise."""
+        observation, generators = observation[: wanted.fresh_rows], self.mechanics.generators
+        with ExitStack() as stack:
+            if wanted.fresh_noise:
+                source = generators.get("fit_noise", observation.device)
+                stack.enter_context(perturbed(self._layers.values(), wanted.fresh_noise, source))
+            stack.enter_context(self.meters.ledger.timed("fit", self._layers))
+            stack.enter_context(torch.no_grad())
+            self.actor(observation, generators.get("fit", observation.device))
         self.meters.ledger.add("fit", self._layers.block_cost(len(observation)))
 
     def _update_critic(self, rows: TensorDict) -> Tensor:
@@ -226,7 +249,8 @@ class TD3(LightningModule):
         """Move the transitions, without Lightning's walk through every leaf."""
         if device.type == "cpu":
             return batch
-        return replace(batch, transitions=batch.transitions.to(device, non_blocking=True))
+        recent = None if batch.recent is None else batch.recent.to(device, non_blocking=True)
+        return replace(batch, transitions=batch.transitions.to(device, non_blocking=True), recent=recent)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add everything that the next update depends on; see `UpdateMechanics.save`."""

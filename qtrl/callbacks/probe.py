@@ -26,7 +26,7 @@ from qtrl.nn import (
     quantum_layers,
     replaced,
 )
-from qtrl.nn.fidelity import agreement, explained_share, relative_change
+from qtrl.nn.fidelity import agreement, explained_share, jacobian, relative_change, signal_to_noise
 from qtrl.process.threads import one_thread
 from qtrl.quantum import Executable, make_engine
 from qtrl.quantum.gradients import exact_expectations
@@ -120,6 +120,26 @@ def gradient_metrics(
     }
 
 
+def jacobian_metrics(layer: QuantumLayer, q_in: Tensor) -> dict[str, Tensor]:
+    """Compare the Jacobian of a layer's model of its block with that of a differentiable engine, at angles (B, P)."""
+    assert layer.block.executable is not None
+    executable = _differentiable(layer.block.executable)
+
+    def model(angles: Tensor) -> Tensor:
+        logits = layer.estimator.logits(angles)
+        assert logits is not None
+        return logits.sigmoid()
+
+    exact = jacobian(lambda angles: exact_expectations(executable, angles, layer.block.readout_error), q_in)
+    measured = {"jacobian_norm": exact.square().sum(dim=(0, 2)).mean().sqrt()}
+    if layer.estimator.logits(q_in) is None:
+        return measured
+    estimated = jacobian(model, q_in)
+    measured["jacobian_cosine"] = agreement([estimated], [exact])[0]
+    cosines = [agreement([one], [other])[0] for one, other in zip(estimated, exact, strict=True)]
+    return measured | {f"jacobian_cosine/q{qubit}": cosine for qubit, cosine in enumerate(cosines)}
+
+
 def _parameters_before(q_in: Tensor, actor: nn.Module) -> list[nn.Parameter]:
     """List the parameters that the angles depend on."""
     parameters = classical_parameters(actor)
@@ -185,10 +205,13 @@ class Probe(Periodic):
         with torch.no_grad():
             measured = layer_metrics(executable, q_in) if executable.capabilities.exact else {}
             measured |= action_metrics(module.actor, layer, observation, q_out, generator=generator)
-            logits = layer.estimator.logits(q_in)
-            if logits is not None and executable.capabilities.exact:
-                measured |= surrogate_metrics(logits, layer.block.mean(q_in))
+            measured["angle_displacement"] = (q_in - layer.block.base).norm(dim=1).mean()
+            if executable.capabilities.exact:
+                means, logits = layer.block.mean(q_in), layer.estimator.logits(q_in)
+                measured["signal_to_shot_noise"] = signal_to_noise(means, q_out)
+                measured |= {} if logits is None else surrogate_metrics(logits, means)
         if layer.block.returns_readout and executable.capabilities.exact:
+            measured |= jacobian_metrics(layer, q_in)
             measured |= gradient_metrics(module.actor, layer, module.critic, observation, generator=generator)
         return measured
 
@@ -203,8 +226,10 @@ class Probe(Periodic):
         costs = [others.block_cost(rows)] * 3
         if "state_entropy" in measured:
             costs.append(Cost(circuits=2 * rows))  # expectations, probabilities
-        if "bce" in measured:
+        if "signal_to_shot_noise" in measured:
             costs.append(Cost(circuits=rows))  # means
+        if "jacobian_norm" in measured:
+            costs.append(Cost(circuits=rows))
         if "gradient_ratio" in measured:  # the exact gradient, and the estimator's
             costs += [Cost(circuits=rows), layers[name].cost(rows, gradient=True)]
             costs += [others.cost(rows, gradient=True)] * 2

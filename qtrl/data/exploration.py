@@ -9,7 +9,13 @@ from qtrl.errors import ConfigError
 
 
 class Exploration(Protocol):
-    """What turns the actor's actions into those that are tried."""
+    """What turns the actor's actions into those that are tried.
+
+    Attributes:
+        angle_noise: Standard deviation of the noise on what blocks receive, in radians where the block is a circuit.
+    """
+
+    angle_noise: float
 
     def __call__(self, action: Tensor, generator: torch.Generator) -> Tensor:
         """Return actions (N, A) in [-1, 1] for actions (N, A); all draws come from the generator."""
@@ -20,15 +26,17 @@ class GaussianNoise:
 
     Args:
         noise: Standard deviation, in units of actions in [-1, 1].
+        angle_noise: See `Exploration`; it is recorded with the pair, in warm-up as well.
 
     Raises:
-        ConfigError: It is below 0.
+        ConfigError: One is below 0.
     """
 
-    def __init__(self, noise: float = 0.1) -> None:
-        if not noise >= 0:
-            raise ConfigError(f"GaussianNoise: noise is {noise}, expected a number of at least 0")
-        self.noise = noise
+    def __init__(self, noise: float = 0.1, angle_noise: float = 0.0) -> None:
+        for name, deviation in (("noise", noise), ("angle_noise", angle_noise)):
+            if not deviation >= 0:
+                raise ConfigError(f"GaussianNoise: {name} is {deviation}, expected a number of at least 0")
+        self.noise, self.angle_noise = noise, angle_noise
 
     def __call__(self, action: Tensor, generator: torch.Generator) -> Tensor:
         """Return the noisy actions (N, A)."""

@@ -1,5 +1,7 @@
 """How the actor behaves while transitions are collected."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from tensordict import TensorDictBase
 from tensordict.nn import TensorDictModuleBase
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 from qtrl.data.exploration import Exploration
 from qtrl.keys import ACTION, OBSERVATION, Key, pair_keys
 from qtrl.meters import Stopwatch
-from qtrl.nn import acting_copy, copy_weights_, quantum_layers
+from qtrl.nn import acting_copy, copy_weights_, perturbed, quantum_layers
 from qtrl.process.threads import one_thread
 from qtrl.seeding import Generators
 
@@ -69,7 +71,8 @@ class CollectingPolicy(TensorDictModuleBase):
         """
         with self._stopwatch.section("policy"), one_thread(), torch.no_grad():
             observation, device = tensordict[OBSERVATION], self._weights[0].device
-            action = self.actor(observation.to(device), self.generators.get("shots", device))
+            with self._perturbed(device):
+                action = self.actor(observation.to(device), self.generators.get("shots", device))
             tensordict[ACTION] = self._explore(action.to(observation.device))
             for name, keys in self._pair_keys.items():
                 pair = self.layers[name].pair
@@ -77,6 +80,12 @@ class CollectingPolicy(TensorDictModuleBase):
                 for key, value in zip(keys, pair, strict=True):
                     tensordict[key] = value.to(observation.device)
         return tensordict
+
+    def _perturbed(self, device: torch.device) -> AbstractContextManager[None]:
+        noise = self._exploration.angle_noise
+        if not noise:
+            return nullcontext()
+        return perturbed(self.layers.values(), noise, self.generators.get("angle_noise", device))
 
     def _explore(self, action: Tensor) -> Tensor:
         generator = self.generators.get("exploration", action.device)

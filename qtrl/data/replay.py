@@ -110,6 +110,12 @@ class Replay:
         rows: TensorDict = self.buffer.sample()
         return rows
 
+    def sample_recent(self, window: int) -> TensorDict:
+        """Draw as many rows as of a minibatch uniformly from the newest `window`, with the sampler's generator."""
+        newest, count = self.written - 1, min(window, len(self))
+        ages = torch.randint(count, (self.buffer.batch_size,), generator=self._generator)
+        return self._storage.get((newest - ages) % self.capacity)
+
     def draw(self, rows: int, generator: torch.Generator) -> TensorDict:
         """Draw rows uniformly, shape (rows,), with a generator of the caller's: `sample` notices nothing."""
         return self._storage.get(torch.randint(len(self), (rows,), generator=generator))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from tensordict import TensorDict
+from torch import Tensor
 
 from qtrl.data.collector import Collector
 from qtrl.data.episode_returns import EpisodeReturns
@@ -15,7 +16,7 @@ from qtrl.data.policy import CollectingPolicy
 from qtrl.data.replay import Replay
 from qtrl.data.schedule import Schedule
 from qtrl.errors import ConfigError, QtrlError
-from qtrl.keys import DONE, EPISODE, LOST, REWARD, STEP
+from qtrl.keys import DONE, EPISODE, LOST, OBSERVATION, REWARD, STEP
 from qtrl.meters import RunMeters
 from qtrl.process.ranks import from_all_ranks
 from qtrl.process.stopping import Stop
@@ -47,6 +48,8 @@ class Stream:
         save_replay: Whether a checkpoint brings the replay's rows with it. Without them a resumed run first collects as
             many rows as warm-up does, with its own policy.
         overlap: Whether environments step while updates are made.
+        recent_rows: Newest rows of the replay of which each minibatch brings some, see `Batch.recent`; 0 for none.
+        observe: Called with the observations (N, O) that transitions began with, when they are collected.
         stop: Looked at wherever a run can end and go on later.
     """
 
@@ -62,9 +65,12 @@ class Stream:
         world_size: int = 1,
         save_replay: bool = True,
         overlap: bool = False,
+        recent_rows: int = 0,
+        observe: Callable[[Tensor], None] | None = None,
         stop: Stop | None = None,
     ) -> None:
-        self._make_collector, self._overlap = make_collector, overlap
+        self._make_collector, self._overlap, self._recent_rows = make_collector, overlap, recent_rows
+        self._observe = observe or (lambda _: None)
         self._policy, self.replay = policy, replay
         self._schedule, self._meters = schedule, meters
         self._rank, self._world_size, self._save_replay = rank, world_size, save_replay
@@ -114,7 +120,8 @@ class Stream:
                     self._owed -= 1
                     with stopwatch.section("replay"):
                         rows = self.replay.sample()
-                        batch = Batch(rows, self.env_steps, self.replay.priorities_of(rows))
+                        recent = self.replay.sample_recent(self._recent_rows) if self._recent_rows else None
+                        batch = Batch(rows, self.env_steps, self.replay.priorities_of(rows), recent)
                     yield batch
                     self._stop.check()
 
@@ -151,6 +158,7 @@ class Stream:
             self.lost_steps += int(lost.sum())
             self.episodes.forget(lost)
         self.largest_reward = max(self.largest_reward, reward.abs().max().item())
+        self._observe(rows[OBSERVATION][kept])
         with self._meters.stopwatch.section("replay"):
             self.replay.extend(rows)
 

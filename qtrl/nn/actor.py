@@ -12,6 +12,7 @@ from qtrl.errors import ConfigError
 from qtrl.nn.blocks import Block
 from qtrl.nn.gradients import GradientEstimator
 from qtrl.nn.mlp import mlp
+from qtrl.nn.normalization import make_norm
 from qtrl.nn.quantum_layer import QuantumLayer
 from qtrl.nn.sizes import check_sizes
 
@@ -22,8 +23,8 @@ MakeEstimator = Callable[[int, int], GradientEstimator]
 class HybridActor(nn.Module):
     """PreDNN, quantum layer and PostDNN, with classical links around the quantum layer.
 
-    PreDNN turns the observation into the block's inputs and the links; PostDNN reads the block's outputs, then the
-    links; tanh bounds the action.
+    PreDNN turns the observation into the block's inputs, counted from its base point, and the links; PostDNN reads the
+    block's outputs, then the links; tanh bounds the action.
 
     Args:
         observation_size: O.
@@ -33,13 +34,20 @@ class HybridActor(nn.Module):
         hidden: Width of the one hidden layer of PreDNN and of PostDNN.
         links: L, the values that bypass the block; may be 0.
         angle_scale: Factor on the block's inputs, in radians per unit of PreDNN's output where the block is a circuit.
+        bounded_angles: Whether tanh bounds PreDNN's output, so that no input is further than `angle_scale` from the
+            base point.
+        q_out_center: What is subtracted from the block's outputs before PostDNN reads them.
+        q_out_scale: What they are multiplied with then.
+        normalize: `running` for observations normalized by a `RunningNorm`, None for observations as they are.
 
     Raises:
-        ConfigError: A size is below 1, `links` below 0, or `angle_scale` not above 0.
+        ConfigError: A size is below 1, `links` below 0, a scale not above 0, or `normalize` unknown.
         QtrlError: The estimator cannot stand in for the block.
 
     Source: arXiv:2503.09119, figure 2 and table 1.
     """
+
+    base: Tensor
 
     def __init__(
         self,
@@ -51,14 +59,22 @@ class HybridActor(nn.Module):
         hidden: int = 256,
         links: int = 10,
         angle_scale: float = 1.0,
+        bounded_angles: bool = False,
+        q_out_center: float = 0.0,
+        q_out_scale: float = 1.0,
+        normalize: str | None = None,
     ) -> None:
         super().__init__()
         check_sizes("HybridActor", observation_size=observation_size, action_size=action_size, hidden=hidden)
         if not isinstance(links, int) or links < 0:
             raise ConfigError(f"HybridActor: links is {links}, expected a whole number of at least 0")
-        if not 0 < angle_scale < float("inf"):
-            raise ConfigError(f"HybridActor: angle_scale is {angle_scale}, expected a finite number above 0")
-        self.n_in, self.angle_scale = block.n_in, angle_scale
+        for name, scale in (("angle_scale", angle_scale), ("q_out_scale", q_out_scale)):
+            if not 0 < scale < float("inf"):
+                raise ConfigError(f"HybridActor: {name} is {scale}, expected a finite number above 0")
+        self.n_in, self.angle_scale, self.bounded_angles = block.n_in, angle_scale, bounded_angles
+        self.q_out_center, self.q_out_scale = q_out_center, q_out_scale
+        self.norm = make_norm(normalize, observation_size)
+        self.register_buffer("base", block.base.clone(), persistent=False)
         self.pre = mlp([observation_size, hidden, block.n_in + links])
         self.post = mlp([block.n_out + links, hidden, action_size])
         estimator = gradient(block.n_in, block.n_out) if gradient is not None and block.surrogate else None
@@ -66,12 +82,15 @@ class HybridActor(nn.Module):
 
     def encode(self, observation: Tensor) -> tuple[Tensor, Tensor]:
         """Return q_in (B, P) and links (B, L) for observations (B, O)."""
-        encoded = self.pre(observation)  # (B, P + L)
-        return self.angle_scale * encoded[..., : self.n_in], encoded[..., self.n_in :]
+        encoded = self.pre(self.norm(observation))  # (B, P + L)
+        angles, links = encoded[..., : self.n_in], encoded[..., self.n_in :]
+        angles = torch.tanh(angles) if self.bounded_angles else angles
+        return self.base + self.angle_scale * angles, links
 
     def decode(self, q_out: Tensor, links: Tensor) -> Tensor:
         """Return actions (B, A) in [-1, 1] for q_out (B, Q) and links (B, L)."""
-        return torch.tanh(self.post(torch.cat([q_out, links], dim=-1)))
+        heard = (q_out - self.q_out_center) * self.q_out_scale
+        return torch.tanh(self.post(torch.cat([heard, links], dim=-1)))
 
     def forward(self, observation: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return actions (B, A) in [-1, 1] for observations (B, O); `generator` feeds the layer's random draws."""

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qtrl.nn.mlp import LEAKY_SLOPE, mlp
+from qtrl.nn.normalization import make_norm
 from qtrl.nn.sizes import check_sizes
 
 
@@ -64,13 +65,17 @@ class TwinCritic(nn.Module):
     Where the action joins, the layer is split into the part that reads features and the part that reads the action:
     the same sum, without copying the two together, and the actor's step needs a gradient of the second part only.
 
-    Takes the arguments of `Critic`, and begins with the weights that two of them would have.
+    Takes the arguments of `Critic`, and begins with the weights that two of them would have. `normalize` is that of the
+    hybrid actor.
 
     Source: arXiv:1802.09477, clipped double Q-learning.
     """
 
-    def __init__(self, observation_size: int, action_size: int, hidden: int = 256) -> None:
+    def __init__(
+        self, observation_size: int, action_size: int, hidden: int = 256, *, normalize: str | None = None
+    ) -> None:
         super().__init__()
+        self.norm = make_norm(normalize, observation_size)
         twins = [Critic(observation_size, action_size, hidden) for _ in range(2)]
 
         def both(name: str) -> list[Tensor]:
@@ -94,7 +99,7 @@ class TwinCritic(nn.Module):
 
     def _values(self, observation: Tensor, action: Tensor, count: int) -> Tensor:
         """Return the values (count, B) of the first `count` critics."""
-        features = F.leaky_relu_(self.features(observation, count), LEAKY_SLOPE)
+        features = F.leaky_relu_(self.features(self.norm(observation), count), LEAKY_SLOPE)
         joint = torch.baddbmm(self.action(action, count), features, self.joint_weight[:count])
         hidden = F.leaky_relu_(joint, LEAKY_SLOPE)
         return torch.linalg.vecdot(hidden, self.value_weight[:count]) + self.value_bias[:count]

@@ -1,9 +1,9 @@
 """What an actor makes of its block, and how good a gradient through it is.
 
-Shapes: `B` batch, `A` action.
+Shapes: `B` batch, `A` action, `P` inputs of a block, `Q` its outputs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -22,6 +22,29 @@ def agreement(estimate: Iterable[Tensor], exact: Iterable[Tensor]) -> tuple[Tens
     """
     one, other = (torch.cat([part.flatten() for part in parts]) for parts in (estimate, exact))
     return one @ other / (one.norm() * other.norm()), one.norm() / other.norm()
+
+
+def jacobian(function: Callable[[Tensor], Tensor], q_in: Tensor) -> Tensor:
+    """Return the Jacobian (Q, B, P) of a function of each row by itself, from (B, P) to (B, Q), at q_in (B, P)."""
+    with torch.enable_grad():
+        q_in = q_in.detach().requires_grad_()
+        outputs = function(q_in).sum(dim=0)
+        rows = [torch.autograd.grad(output, q_in, retain_graph=True)[0] for output in outputs]
+    return torch.stack(rows)
+
+
+def signal_to_noise(means: Tensor, draws: Tensor) -> Tensor:
+    """Return how far outputs follow the state, in units of how far they scatter about their mean in one state.
+
+    Args:
+        means: Exact means of a block's outputs for several states, (B, Q).
+        draws: What it returned for them, (B, Q).
+
+    Returns:
+        A scalar: the root mean square over outputs of their deviation over states, divided by that of the scatter. Not
+        finite where nothing scatters.
+    """
+    return (_variance(means) / (draws - means).square().mean(dim=0).sum()).sqrt()
 
 
 def explained_share(action: Tensor, without: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from qtrl.errors import ConfigError
 from qtrl.nn.actor import MakeEstimator
 from qtrl.nn.blocks import Block
 from qtrl.nn.mlp import mlp
+from qtrl.nn.normalization import make_norm
 from qtrl.nn.sizes import check_sizes
 
 
@@ -22,9 +23,10 @@ class MLPActor(nn.Module):
         block: Has no effect.
         gradient: Has no effect.
         hidden: Width of both hidden layers.
+        normalize: As of the hybrid actor.
 
     Raises:
-        ConfigError: A size is below 1, or the block runs a circuit or wants a surrogate.
+        ConfigError: A size is below 1, `normalize` is unknown, or the block runs a circuit or wants a surrogate.
 
     Source: Fujimoto et al., arXiv:1802.09477, with this package's activation.
     """
@@ -37,6 +39,7 @@ class MLPActor(nn.Module):
         gradient: MakeEstimator | None = None,
         *,
         hidden: int = 256,
+        normalize: str | None = None,
     ) -> None:
         super().__init__()
         check_sizes("MLPActor", observation_size=observation_size, action_size=action_size, hidden=hidden)
@@ -46,8 +49,9 @@ class MLPActor(nn.Module):
                 f"MLPActor: block {type(block).__name__} {what}, but no block takes part in plain TD3; "
                 "set block=zeros, or actor=hybrid"
             )
+        self.norm = make_norm(normalize, observation_size)
         self.net = mlp([observation_size, hidden, hidden, action_size])
 
     def forward(self, observation: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return actions (B, A) in [-1, 1] for observations (B, O); nothing is drawn from the generator."""
-        return torch.tanh(self.net(observation))
+        return torch.tanh(self.net(self.norm(observation)))

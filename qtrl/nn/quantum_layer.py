@@ -3,7 +3,7 @@
 Shapes: `B` batch, `P` inputs of the block, `Q` its outputs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,9 +53,10 @@ class QuantumLayer(nn.Module):
         self.pair: tuple[Tensor, Tensor] | None = None
         self._approximated = False
         self._replacement: LayerFunction | None = None
+        self._noise: tuple[float, torch.Generator] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "pair": None}
+        return {**self.__dict__, "pair": None, "_noise": None}
 
     def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return q_out (B, Q) for q_in (B, P); `generator` feeds the random draws."""
@@ -63,6 +64,9 @@ class QuantumLayer(nn.Module):
             return self._replacement(q_in, generator)
         if self._approximated:
             return self.estimator(self.block, q_in, generator)
+        if self._noise is not None:
+            deviation, source = self._noise
+            q_in = q_in + deviation * torch.randn(q_in.shape, generator=source, device=q_in.device, dtype=q_in.dtype)
         q_out = self.block(q_in, generator)
         self.pair = (q_in.detach(), q_out.detach())
         return q_out
@@ -138,6 +142,28 @@ def approximated(model: nn.Module) -> Iterator[None]:
     finally:
         for layer, was in zip(layers, before, strict=True):
             layer._approximated = was
+
+
+@contextmanager
+def perturbed(layers: Iterable[QuantumLayer], deviation: float, generator: torch.Generator) -> Iterator[None]:
+    """Add independent normal noise to what the blocks of quantum layers receive in the `with` block.
+
+    The noise is part of what a layer records in `pair`, so that each run of a block measures how its outputs answer in
+    a random direction around the inputs that the model chose.
+
+    Args:
+        layers: Of any model; without an effect where they are approximated or replaced.
+        deviation: Standard deviation, in radians where the block is a circuit.
+        generator: Source of the noise, on the device of the inputs.
+    """
+    noisy = list(layers)
+    for layer in noisy:
+        layer._noise = (deviation, generator)
+    try:
+        yield
+    finally:
+        for layer in noisy:
+            layer._noise = None
 
 
 @contextmanager

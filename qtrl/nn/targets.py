@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from qtrl.nn.gradients import Direct
+from qtrl.nn.normalization import running_norms
 from qtrl.nn.quantum_layer import classical_parameters, quantum_layers
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -15,10 +16,11 @@ Net = TypeVar("Net", bound=nn.Module)
 def target_copy(model: Net) -> Net:
     """Copy a model for use as its target; no parameter of the copy requires a gradient.
 
-    Quantum layers of the copy use the estimators of the model's: these are fitted, and do not follow.
+    Quantum layers of the copy use the estimators of the model's: these are fitted, and do not follow. Statistics of
+    observations are shared as well.
     """
-    layers = quantum_layers(model).values()
-    copy = deepcopy(model, {id(layer.estimator): layer.estimator for layer in layers})
+    shared = [*(layer.estimator for layer in quantum_layers(model).values()), *running_norms(model)]
+    copy = deepcopy(model, {id(module): module for module in shared})
     for layer in quantum_layers(copy).values():
         layer.borrow_estimator()
     return copy.requires_grad_(False)

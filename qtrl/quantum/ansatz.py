@@ -46,8 +46,17 @@ ENTANGLEMENTS: Mapping[str, Callable[[int, int], Pairs]] = MappingProxyType(
 """Name of an entanglement to the (control, target) pairs of its CX gates, given the qubits and the repetition."""
 
 
+Base = str | Sequence[float]
+"""What the `base` of a family may be: `zero`, `plus`, or one number for each angle."""
+
+
 def efficient_su2(
-    n_qubits: int, reps: int, rotations: Sequence[str] = ("ry", "rz"), entanglement: str = "linear"
+    n_qubits: int,
+    reps: int,
+    rotations: Sequence[str] = ("ry", "rz"),
+    entanglement: str = "linear",
+    *,
+    base: Base = "zero",
 ) -> Circuit:
     """Build the hardware-efficient SU(2) circuit, gate for gate as `qiskit.circuit.library.efficient_su2` does.
 
@@ -60,17 +69,26 @@ def efficient_su2(
         reps: Number of entangling columns, at least 0.
         rotations: Gates of one qubit and one angle, in the order in which they act.
         entanglement: Key of `ENTANGLEMENTS`; `linear` is 0-1, 1-2, ...
+        base: The point around which a model chooses its angles, in radians: `zero`; `plus`, where the first column of
+            `ry` has pi/2 and the rest 0, so that the circuit is in |+...+>, where CX does nothing and every
+            probability answers an angle to first order; or one number for each angle.
 
     Raises:
-        CircuitError: If a size is out of range, or a rotation or the entanglement is unknown.
+        CircuitError: If a size is out of range, a rotation, the entanglement or the base is unknown, or there is no
+            `ry` for `plus`.
 
     Source: the name and the shape are Qiskit's; hardware-efficient circuits were proposed in arXiv:1704.05018.
     """
-    return _layers("efficient_su2", n_qubits, reps, rotations, entanglement, reupload=False)
+    return _layers("efficient_su2", n_qubits, reps, rotations, entanglement, base=base, reupload=False)
 
 
 def data_reuploading(
-    n_qubits: int, reps: int, rotations: Sequence[str] = ("ry", "rz"), entanglement: str = "linear"
+    n_qubits: int,
+    reps: int,
+    rotations: Sequence[str] = ("ry", "rz"),
+    entanglement: str = "linear",
+    *,
+    base: Base = "zero",
 ) -> Circuit:
     """Build a circuit that takes the same data angles again before each of its layers.
 
@@ -83,7 +101,7 @@ def data_reuploading(
 
     Source: re-uploading, with own angles beside the data in each layer: arXiv:1907.02085.
     """
-    return _layers("data_reuploading", n_qubits, reps, rotations, entanglement, reupload=True)
+    return _layers("data_reuploading", n_qubits, reps, rotations, entanglement, base=base, reupload=True)
 
 
 def fix_angles(circuit: Circuit, seed: int) -> Circuit:
@@ -103,7 +121,7 @@ def fix_angles(circuit: Circuit, seed: int) -> Circuit:
     moved = {place: circuit.n_angles + position for position, place in enumerate(read)}
     gates = tuple(Gate(gate.name, gate.qubits, tuple(moved[place] for place in gate.angles)) for gate in circuit.gates)
     constants = tuple(values[place] for place in read)
-    return Circuit(circuit.n_qubits, gates, constants, unused=tuple(range(circuit.n_angles)))
+    return Circuit(circuit.n_qubits, gates, constants, tuple(range(circuit.n_angles)), circuit.base)
 
 
 def fixed_angles(family: Callable[..., Circuit], *, seed: int, **sizes: Any) -> Circuit:
@@ -112,7 +130,14 @@ def fixed_angles(family: Callable[..., Circuit], *, seed: int, **sizes: Any) -> 
 
 
 def _layers(
-    family: str, n_qubits: int, reps: int, rotations: Sequence[str], entanglement: str, *, reupload: bool
+    family: str,
+    n_qubits: int,
+    reps: int,
+    rotations: Sequence[str],
+    entanglement: str,
+    *,
+    base: Base,
+    reupload: bool,
 ) -> Circuit:
     known = [name for name, gate in GATES.items() if (gate.n_qubits, gate.n_angles) == (1, 1)]
     if n_qubits < 1:
@@ -132,4 +157,18 @@ def _layers(
         gates += upload if rep and reupload else []
         gates += [Gate("cx", pair) for pair in ENTANGLEMENTS[entanglement](n_qubits, rep)]
         gates += [Gate(name, (qubit,), (next(places),)) for name, qubit in columns]
-    return Circuit(n_qubits, tuple(gates))
+    return Circuit(n_qubits, tuple(gates), base=_base_angles(family, base, upload, n_angles=next(places)))
+
+
+def _base_angles(family: str, base: Base, first_columns: Sequence[Gate], n_angles: int) -> tuple[float, ...]:
+    """Return the base point as numbers; none where it is 0."""
+    if base == "zero":
+        return ()
+    if base == "plus":
+        raised = {gate.angles[0] for gate in first_columns if gate.name == "ry"}
+        if not raised:
+            raise CircuitError(f"{family}: base=plus needs ry among the rotations; expected zero or {n_angles} numbers")
+        return tuple(math.pi / 2 if place in raised else 0.0 for place in range(n_angles))
+    if isinstance(base, str):
+        raise CircuitError(f"{family}: unknown base {base!r}, expected plus, zero or {n_angles} numbers")
+    return tuple(float(number) for number in base)

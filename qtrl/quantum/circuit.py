@@ -44,16 +44,20 @@ class Circuit:
         gates: The gates in the order in which they act.
         constants: Angles in radians that are the same in every run.
         unused: Angles that are given but that no gate reads, on purpose.
+        base: The point, P angles in radians, around which a model chooses the angles of its runs; empty means all 0.
+            Angles of a run count from 0, not from there: engines do not look at it.
 
     Raises:
         CircuitError: If a gate is unknown, has the wrong number of qubits or angles, or names a qubit that is
-            repeated or out of range, or if a place is not read and not named as unused.
+            repeated or out of range, if a place is not read and not named as unused, or if the base is not P finite
+            numbers.
     """
 
     n_qubits: int
     gates: tuple[Gate, ...]
     constants: tuple[float, ...] = ()
     unused: tuple[int, ...] = ()
+    base: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.n_qubits < 1:
@@ -71,6 +75,8 @@ class Circuit:
         wrong = sorted(set(self.unused) & read) + [place for place in self.unused if not 0 <= place < self.n_angles]
         if wrong:
             raise CircuitError(f"unused names {wrong[0]}, which is read by a gate or is no angle (0 to P-1)")
+        if len(self.base) not in (0, self.n_angles) or not all(map(math.isfinite, self.base)):
+            raise CircuitError(f"base has {len(self.base)} numbers, expected {self.n_angles} finite ones, or none")
 
     @classmethod
     def from_gates(cls, n_qubits: int, gates: Iterable[Sequence[str | int]]) -> "Circuit":

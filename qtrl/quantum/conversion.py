@@ -8,6 +8,7 @@ An encoder list is what TorchQuantum's `GeneralEncoder` takes. Its entries are
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtrl.errors import CircuitError
@@ -28,7 +29,8 @@ def to_qiskit(circuit: Circuit) -> "QuantumCircuit":
     """Write a circuit as a `QuantumCircuit`.
 
     Angles become the elements of one `ParameterVector`, constants become numbers. Unused angles enter the global phase,
-    which no measurement shows, so that `assign_parameters` takes a row of P angles whatever the circuit.
+    which no measurement shows, so that `assign_parameters` takes a row of P angles whatever the circuit. A base point
+    stands in the metadata, under `base`.
 
     Raises:
         EngineError: If Qiskit is not installed.
@@ -37,6 +39,7 @@ def to_qiskit(circuit: Circuit) -> "QuantumCircuit":
     angles = qiskit.circuit.ParameterVector("θ", circuit.n_angles)
     values = (*angles, *circuit.constants)
     converted = qiskit.QuantumCircuit(circuit.n_qubits, global_phase=sum(angles[place] for place in circuit.unused))
+    converted.metadata = {"base": list(circuit.base)} if circuit.base else {}
     for gate in circuit.gates:
         method = "u" if gate.name == "u3" else gate.name
         getattr(converted, method)(*(values[place] for place in gate.angles), *gate.qubits)
@@ -48,7 +51,8 @@ def from_qiskit(circuit: "QuantumCircuit") -> Circuit:
 
     Its parameters become the angles, in the order of `circuit.parameters`; those that no gate reads are unused angles.
     Numbers become constants, equal ones sharing a place. Barriers and measurements are left out: circuits end by
-    reading every qubit. Qubits that Qiskit's `transpile` has moved get back their numbers.
+    reading every qubit. Qubits that Qiskit's `transpile` has moved get back their numbers. A base point is read where
+    `to_qiskit` writes it.
 
     Raises:
         CircuitError: If there is another gate, a gate behind a measurement of its qubit, or an angle that is neither a
@@ -69,7 +73,8 @@ def from_qiskit(circuit: "QuantumCircuit") -> Circuit:
             _check_instruction(instruction, label, bool(measured & set(qubits)))
             angles = tuple(_place(value, places, label) for value in instruction.params)
             gates.append(Gate(QISKIT_NAMES.get(name, name), qubits, angles))
-    return _circuit(circuit.num_qubits, gates, n_angles, tuple(list(places)[n_angles:]))
+    read = _circuit(circuit.num_qubits, gates, n_angles, tuple(list(places)[n_angles:]))
+    return replace(read, base=tuple((circuit.metadata or {}).get("base", ())))
 
 
 def to_torchquantum(circuit: Circuit) -> list[dict[str, Any]]:

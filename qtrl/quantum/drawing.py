@@ -24,6 +24,8 @@ def draw(circuit: Circuit, output: Literal["mpl"], *, fold: int | None = None) -
 def draw(circuit: Circuit, output: str = "text", *, fold: int | None = None) -> Any:
     """Draw a circuit; the angles of a run are written as `θ` and their column, constants as numbers.
 
+    A base point that is not 0 stands below.
+
     Args:
         circuit: What to draw.
         output: `text` for a string to print, `mpl` for a Matplotlib figure.
@@ -44,9 +46,19 @@ def draw(circuit: Circuit, output: str = "text", *, fold: int | None = None) -> 
     drawn.global_phase = 0  # where `to_qiskit` puts the unused angles
     drawn = drawn.assign_parameters({angle: qiskit.Parameter(f"θ{angle.index}") for angle in drawn.parameters})
     if output == "text":
-        return "\n".join(drawn.draw("text", fold=fold).lines())
+        return "\n".join([*drawn.draw("text", fold=fold).lines(), *_base_line(circuit)])
     import_package("pylatexenc", "draw", "pylatexenc")
     pyplot = import_package("matplotlib.pyplot", "draw", "matplotlib")
     figure = drawn.draw("mpl", fold=fold)
     pyplot.close(figure)  # only pyplot forgets it
+    figure.supxlabel("".join(_base_line(circuit)))
     return figure
+
+
+def _base_line(circuit: Circuit) -> list[str]:
+    """Say which angles have which base."""
+    places: dict[float, list[str]] = {}
+    for place, base in enumerate(circuit.base):
+        places.setdefault(base, []).append(f"θ{place}")
+    groups = [f"{base:.6g} for {names[0]} to {names[-1]} ({len(names)})" for base, names in places.items()]
+    return [f"base: {', '.join(groups)}"] if groups else []

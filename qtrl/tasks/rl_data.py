@@ -129,6 +129,8 @@ class RLData:
             world_size=context.world_size,
             save_replay=self._saves_replay,
             overlap=self.data["overlap"],
+            recent_rows=max((layer.estimator.window for layer in quantum_layers(module.actor).values()), default=0),
+            observe=module.observe,
             stop=context.stop,
         )
 

@@ -23,6 +23,7 @@ class Block(nn.Module, ABC):
         surrogate: Whether a surrogate is fitted to the block and replaces it in the approximate actor.
 
     Attributes:
+        base: The point (n_in,) around which a model chooses the inputs; not saved.
         executable: What runs the block's circuit; None for a block without one.
         returns_readout: Whether outputs are what is read of that circuit, each qubit in its place, as an estimator that
             runs the circuit itself takes for granted.
@@ -34,6 +35,7 @@ class Block(nn.Module, ABC):
         ConfigError: A size is below 1, or a surrogate was asked for where the block has its own gradient.
     """
 
+    base: Tensor
     executable: Executable | None = None
     returns_readout: bool = True
     readout_error: float = 0.0
@@ -47,6 +49,7 @@ class Block(nn.Module, ABC):
         if surrogate and self.has_own_gradient:
             raise ConfigError(f"{name}: surrogate is true, but it has its own gradient; set block.surrogate=false")
         self.n_in, self.n_out, self.surrogate = n_in, n_out, surrogate
+        self.register_buffer("base", torch.zeros(n_in), persistent=False)
 
     @abstractmethod
     def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -13,7 +13,7 @@ from qtrl.quantum import READOUTS, Circuit, Engine, Executable, check_exact, che
 class PQC(Block):
     """Run a parameterized quantum circuit on the angles of each row and read its qubits out.
 
-    No gradient comes back, and there are neither parameters nor buffers: all that is learned lies around the circuit.
+    No gradient comes back, and there are no parameters: all that is learned lies around the circuit.
 
     Args:
         n_in: Angles of the circuit.
@@ -54,6 +54,8 @@ class PQC(Block):
             has = f"the circuit has {circuit.n_angles} angles and {circuit.n_qubits} qubits"
             raise CircuitError(f"PQC: {has}, but the block has n_in={n_in} and n_out={n_out}; they must be equal")
         self.executable = engine.prepare(circuit)
+        if circuit.base:
+            self.base.copy_(torch.tensor(circuit.base))
         if not n_shots(readout, shots):
             check_exact(self.executable, f"readout {readout}")
         self.readout, self.shots, self.readout_error = readout, shots, readout_error

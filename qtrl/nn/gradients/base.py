@@ -13,7 +13,9 @@ from qtrl.nn.blocks import Block
 from qtrl.quantum import Executable
 from qtrl.surrogate import FitResult
 
-PAIRS = ("stored", "fresh")
+PAIRS = ("stored", "recent", "fresh", "mixed")
+"""Where the pairs of a fit come from: the minibatch; the newest rows of the replay; runs of the block for the
+observations of the minibatch, with the current weights; the first and the third together."""
 
 
 class GradientEstimator(nn.Module, ABC):
@@ -28,10 +30,16 @@ class GradientEstimator(nn.Module, ABC):
     Attributes:
         pairs: Which pairs `fit` wants, one of `PAIRS`.
         fit_every_updates: Updates from one `fit` to the next.
+        window: Newest rows of the replay that `recent` pairs are drawn from; 0 where none are wanted.
+        fresh_rows: Rows of the minibatch that the block is run for where fresh pairs are wanted; None for all.
+        fresh_noise: Standard deviation of the noise on the inputs of these runs.
     """
 
     pairs: str = "stored"
     fit_every_updates: int = 1
+    window: int = 0
+    fresh_rows: int | None = None
+    fresh_noise: float = 0.0
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()

@@ -21,13 +21,18 @@ class QtDNNEstimator(GradientEstimator):
         n_out: Outputs of the block.
         hidden: Width of the qtDNN's hidden layer; None takes 2 ** (n_out + 1), at most 2048, the paper's for 10 qubits.
         value: One of `qtrl.surrogate.VALUES`; `block` runs the block at every call.
-        pairs: One of `PAIRS`: fit what the replay recorded, or the circuit's answers to the current PreDNN's angles.
+        linear: Whether the qtDNN has a linear path beside its hidden layer.
+        centered: Whether the qtDNN sees angles from the block's base point on.
+        pairs: One of `PAIRS`.
+        window: Newest rows of the replay that `recent` pairs are drawn from.
+        fresh_rows: Rows of each minibatch that the block is run for, for `fresh` and `mixed` pairs; None for all.
+        fresh_noise: Standard deviation, in radians, of the noise on each angle of these runs.
         fit_every_updates: Updates from one fit to the next.
         fit_batches: Parts that each minibatch of pairs is cut into, one optimizer step each.
         fit_epochs: Passes over each minibatch of pairs.
 
     Raises:
-        ConfigError: A size is below 1, or `value` or `pairs` is unknown.
+        ConfigError: A size is below 1, the noise below 0, or `value` or `pairs` is unknown.
 
     Source: arXiv:2503.09119.
     """
@@ -38,8 +43,13 @@ class QtDNNEstimator(GradientEstimator):
         n_out: int,
         *,
         hidden: int | None = None,
+        linear: bool = False,
+        centered: bool = False,
         value: str = "surrogate",
         pairs: str = "stored",
+        window: int = 5_000,
+        fresh_rows: int | None = None,
+        fresh_noise: float = 0.0,
         fit_every_updates: int = 1,
         fit_batches: int = 1,
         fit_epochs: int = 1,
@@ -50,10 +60,20 @@ class QtDNNEstimator(GradientEstimator):
         if pairs not in PAIRS:
             raise ConfigError(f"QtDNNEstimator: pairs is {pairs!r}, expected one of {', '.join(PAIRS)}")
         sizes = {"fit_every_updates": fit_every_updates, "fit_batches": fit_batches, "fit_epochs": fit_epochs}
-        check_sizes("QtDNNEstimator", **sizes)
-        self.net = QtDNN(n_in, default_hidden(n_out) if hidden is None else hidden, n_out)
+        rows = {"window": window} | ({} if fresh_rows is None else {"fresh_rows": fresh_rows})
+        check_sizes("QtDNNEstimator", **sizes, **rows)
+        if not fresh_noise >= 0:
+            raise ConfigError(f"QtDNNEstimator: fresh_noise is {fresh_noise}, expected a number of at least 0")
+        self.net = QtDNN(n_in, default_hidden(n_out) if hidden is None else hidden, n_out, linear=linear)
+        self.window, self.fresh_rows, self.fresh_noise = window if pairs == "recent" else 0, fresh_rows, fresh_noise
+        self._centered = centered
         self.value, self.pairs, self.fit_every_updates = value, pairs, fit_every_updates
         self.fit_batches, self.fit_epochs = fit_batches, fit_epochs
+
+    def check(self, block: Block) -> None:
+        """Center the qtDNN on the block's base point; any block will do."""
+        if self._centered:
+            self.net.center.copy_(block.base)
 
     def forward(self, block: Block, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return probabilities, or the block's output in their place."""
