@@ -68,14 +68,14 @@ def changed(before, after):
     return {name for name in before if not torch.equal(before[name], after[name])}
 
 
-def make_module(block="pqc", *, recorder=None, seed=0, settings=None, more=None, **estimator):
+def make_module(block="pqc", *, recorder=None, seed=0, settings=None, more=None, normalize=None, **estimator):
     torch.manual_seed(seed)
     gradient = partial(QtDNNEstimator, hidden=11, **estimator)
-    actor = HybridActor(OBSERVATIONS, ACTIONS, make_block(block), gradient, hidden=7, links=3)
+    actor = HybridActor(OBSERVATIONS, ACTIONS, make_block(block), gradient, hidden=7, links=3, normalize=normalize)
     recorder = recorder or Recorder()
     recorder.module = TD3(
         actor,
-        TwinCritic(OBSERVATIONS, ACTIONS, hidden=9),
+        TwinCritic(OBSERVATIONS, ACTIONS, hidden=9, normalize=normalize),
         actor_optimizer=recorder.optimizer("actor"),
         critic_optimizer=recorder.optimizer("critic"),
         surrogate_optimizer=recorder.optimizer("surrogate"),
@@ -337,6 +337,8 @@ def booked(module):
         ({}, {}),
         ({"pairs": "fresh"}, {"fit": 4}),
         ({"pairs": "fresh", "fit_every_updates": 2}, {"fit": 2}),
+        ({"pairs": "mixed"}, {"fit": 4}),
+        ({"pairs": "recent"}, {}),
         ({"value": "block"}, {"target": 4, "actor": 2}),
         ({"value": "block", "pairs": "fresh"}, {"fit": 4, "target": 4, "actor": 2}),
     ],
@@ -511,3 +513,42 @@ def test_fifty_compiled_updates_equal_eager_ones(block):
         losses[mode] = rows
     for compiled, eager in zip(losses["default"], losses[None], strict=True):
         assert compiled == pytest.approx(eager, rel=1e-4, abs=1e-5)
+
+
+def fitted_to(module, batch):
+    """Return q_in and q_out of the pairs that an update fits the qtDNN to."""
+    estimator, given = module.actor.layer.estimator, []
+    fit_pairs = estimator.fit
+    estimator.fit = lambda q_in, q_out, **how: given.append((q_in, q_out)) or fit_pairs(q_in, q_out, **how)
+    fit(module, Batches([batch]))
+    return given[0]
+
+
+def test_pairs_come_from_where_they_are_wanted():
+    batch = Batch(make_rows(0), env_steps=1, recent=make_rows(1))
+    stored, _ = fitted_to(make_module(), batch)
+    recent, q_out = fitted_to(make_module(pairs="recent"), batch)
+    assert torch.equal(stored, batch.transitions[Q_IN])
+    assert torch.equal(recent, batch.recent[Q_IN]) and torch.equal(q_out, batch.recent[Q_OUT])
+
+
+def test_fresh_pairs_are_runs_of_the_current_actor_for_some_rows_with_noise():
+    batch, module = Batch(make_rows(0), env_steps=1), make_module(pairs="fresh", fresh_rows=4)
+    clean, _ = module.actor.encode(batch.transitions[OBSERVATION])
+    q_in, q_out = fitted_to(module, batch)
+    assert torch.equal(q_in, clean[:4]) and q_out.shape == (4, N_OUT)
+    noisy, _ = fitted_to(make_module(pairs="fresh", fresh_noise=0.1), batch)
+    assert 0.05 < (noisy - clean).std() < 0.2
+    both, _ = fitted_to(make_module(pairs="mixed", fresh_rows=4), batch)
+    assert torch.equal(both[:BATCH], batch.transitions[Q_IN]) and torch.equal(both[BATCH:], clean[:4])
+
+
+def test_statistics_of_observations_are_saved_and_only_change_when_shown():
+    module = make_module("fc", normalize="running")
+    module.observe(make_rows(3)[OBSERVATION])
+    before = state(module)
+    fit(module, make_stream(4))
+    norms = [name for name in before if ".norm." in name]
+    assert {name.split(".")[0] for name in norms} == {"actor", "critic", "actor_target", "critic_target"}
+    assert all(torch.equal(module.state_dict()[name], before[name]) for name in norms)
+    assert before["critic.norm.count"] == BATCH

@@ -18,10 +18,9 @@ def make_actor(block=None):
     return HybridActor(3, 2, block, hidden=5, links=1)
 
 
-def make_policy(actor=None, *, noise=0.1, seed=0, **options):
-    return CollectingPolicy(
-        actor or make_actor(), exploration=GaussianNoise(noise), seed=seed, stopwatch=Stopwatch(), **options
-    )
+def make_policy(actor=None, *, noise=0.1, angle_noise=0.0, seed=0, **options):
+    exploration = GaussianNoise(noise, angle_noise)
+    return CollectingPolicy(actor or make_actor(), exploration=exploration, seed=seed, stopwatch=Stopwatch(), **options)
 
 
 def observations(rows=ROWS):
@@ -118,3 +117,21 @@ def test_time_is_booked():
     policy = make_policy()
     policy(observations(5))
     assert policy._stopwatch.seconds["policy"] > 0
+
+
+@pytest.mark.parametrize("warm_up", [False, True])
+def test_angles_get_noise_which_is_recorded_with_what_the_circuit_said(warm_up):
+    policy = make_policy(angle_noise=0.2)
+    policy.random_actions = warm_up
+    rows = policy(observations())
+    clean = policy.actor.encode(rows[OBSERVATION])[0].detach()
+    assert (rows[Q_IN] - clean).std() == pytest.approx(0.2, rel=0.02)
+    torch.testing.assert_close(rows[Q_OUT], policy.actor.layer.block.executable.expectations(rows[Q_IN]))
+    policy.actor(rows[OBSERVATION])
+    assert torch.equal(policy.actor.layer.pair[0], clean)  # a test of the actor has none
+
+
+def test_without_angle_noise_no_random_state_is_kept_for_it():
+    policy = make_policy()
+    policy(observations(2))
+    assert "angle_noise" not in policy.generators.state_dict()

@@ -168,3 +168,14 @@ def test_a_million_humanoid_rows_take_less_than_six_gigabytes(tmp_path):
     replay = Replay(columns, capacity=1, batch_size=1, storage="memory", folder=tmp_path, seed=0)
     assert replay.row_bytes == 4 * (376 + 17 + 1 + 376 + 220 + 10) + 1
     assert replay.row_bytes * 1_000_000 < 6e9
+
+
+@pytest.mark.parametrize("extended", [4, 10, 25])
+def test_recent_rows_are_drawn_evenly_from_the_newest(tmp_path, storage, extended):
+    replay = make_replay(tmp_path, storage)
+    for first in range(extended):
+        replay.extend(make_rows(first, 1))
+    drawn = [number for _ in range(40) for number in numbers(replay.sample_recent(5))]
+    newest = range(max(0, extended - 5), extended)
+    assert set(drawn) == set(newest) and len(drawn) == 40 * 64
+    assert min(map(drawn.count, newest)) > 0.7 * len(drawn) / len(newest)

@@ -430,3 +430,18 @@ def test_episode_returns_of_the_counting_environment(tmp_path):
     ended = stream.episodes.pop()
     assert len(ended) == stream.episodes.count > 10
     assert all(total == length * (length + 1) / 2 for total, length in ended)
+
+
+def test_every_observation_is_shown_once_and_lost_ones_are_not(tmp_path):
+    seen = []
+    stream = make_stream(tmp_path, num_envs=3, observe=seen.append)
+    run(stream)
+    assert torch.equal(torch.cat(seen), rows_of(stream)[OBSERVATION])
+
+
+def test_minibatches_bring_recent_rows_where_they_are_wanted(tmp_path):
+    for batch in make_stream(tmp_path, recent_rows=2):
+        newest = batch.env_steps
+        assert batch.recent.shape == batch.transitions.shape
+    assert newest == 36
+    assert all(batch.recent is None for batch in make_stream(tmp_path / "other"))

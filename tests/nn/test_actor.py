@@ -89,3 +89,28 @@ def test_an_estimator_is_made_where_the_block_wants_one() -> None:
     made = [HybridActor(3, 1, RBG(4, 2, surrogate=wanted), QtDNNEstimator).layer.estimator for wanted in (True, False)]
     assert [type(estimator).__name__ for estimator in made] == ["QtDNNEstimator", "Direct"]
     assert isinstance(HybridActor(3, 1, RBG(4, 2, surrogate=True)).layer.estimator, Direct)
+
+
+def base_of(number: float) -> FC:
+    block = FC(2, 1)
+    block.base.fill_(number)
+    return block
+
+
+def test_angles_count_from_the_base_and_may_be_bounded() -> None:
+    torch.manual_seed(0)
+    observation = 100 * torch.randn(5, 3)
+    options = {"hidden": 4, "links": 1, "angle_scale": 0.1}
+    angles = HybridActor(3, 1, base_of(1.5), **options, bounded_angles=True).encode(observation)[0]
+    assert 0 < (angles - 1.5).abs().max() <= 0.1 + 1e-6
+    torch.manual_seed(0)
+    torch.randn(5, 3)
+    actor = HybridActor(3, 1, base_of(1.5), **options)
+    torch.testing.assert_close(actor.encode(observation)[0], 1.5 + 0.1 * actor.pre(observation)[:, :2])
+
+
+def test_the_post_network_reads_outputs_centered_and_scaled() -> None:
+    torch.manual_seed(0)
+    actor = HybridActor(3, 1, FC(2, 1), hidden=4, links=1, q_out_center=0.5, q_out_scale=10.0)
+    q_out, links = torch.tensor([[0.6]]), torch.tensor([[3.0]])
+    torch.testing.assert_close(actor.decode(q_out, links), torch.tanh(actor.post(torch.tensor([[1.0, 3.0]]))))

@@ -25,6 +25,7 @@ from qtrl.nn import (
     approximated,
     classical_parameters,
     estimator_parameters,
+    perturbed,
     quantum_layers,
     replaced,
 )
@@ -307,3 +308,25 @@ def test_direct_has_nothing_to_fit() -> None:
 def test_impossible_options_are_refused_by_name(options: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         QtDNNEstimator(N_IN, N_OUT, **options)
+
+
+def test_noise_reaches_the_block_and_is_recorded_and_an_approximated_layer_has_none():
+    layer = QuantumLayer(pqc(), QtDNNEstimator(N_IN, N_OUT, hidden=4))
+    q_in = torch.zeros(2_000, N_IN)
+    with perturbed([layer], 0.3, seeded()):
+        layer(q_in)
+        noisy, q_out = layer.pair
+        with approximated(layer):
+            assert torch.equal(layer(q_in[:1]), layer.estimator(layer.block, q_in[:1]))
+    assert noisy.std() == pytest.approx(0.3, rel=0.02) and noisy.mean().abs() < 0.01
+    torch.testing.assert_close(q_out, layer.block.executable.expectations(noisy))
+    layer(q_in)
+    assert torch.equal(layer.pair[0], q_in)
+
+
+def test_a_qtdnn_is_centered_on_the_circuits_base_if_asked_for():
+    circuit = efficient_su2(N_OUT, reps=1, base="plus")
+    block = PQC(N_IN, N_OUT, circuit=circuit, engine=make_engine("statevector"))
+    for centered, expected in ((True, circuit.base), (False, (0.0,) * N_IN)):
+        layer = QuantumLayer(block, QtDNNEstimator(N_IN, N_OUT, hidden=4, centered=centered))
+        torch.testing.assert_close(layer.estimator.net.center, torch.tensor(expected))

@@ -149,3 +149,37 @@ def test_a_circuit_without_angles_stays_as_it_is():
 def test_fixed_angles_makes_the_family_and_fixes_its_angles():
     made = fixed_angles(data_reuploading, seed=3, n_qubits=2, reps=2, entanglement="full")
     assert made == fix_angles(data_reuploading(2, 2, entanglement="full"), 3)
+
+
+@pytest.mark.parametrize("family", [efficient_su2, data_reuploading])
+def test_at_the_base_plus_every_probability_is_a_half_and_answers_its_angle_at_full_slope(family):
+    circuit = family(3, 2, base="plus")
+    assert circuit.base == (math.pi / 2,) * 3 + (0.0,) * (circuit.n_angles - 3)
+    if family is efficient_su2:
+        angles = torch.tensor([circuit.base], dtype=torch.float64, requires_grad=True)
+        expectations = make_engine("reference").prepare(circuit).expectations(angles)
+        assert torch.allclose(expectations, torch.full((1, 3), 0.5, dtype=torch.float64))
+
+
+def test_the_first_ry_column_is_raised_wherever_it_stands():
+    assert efficient_su2(2, 0, rotations=("rz", "ry"), base="plus").base == (0, 0, math.pi / 2, math.pi / 2)
+
+
+def test_a_base_is_zero_or_numbers_as_well():
+    assert efficient_su2(1, 0).base == efficient_su2(1, 0, base="zero").base == ()
+    assert efficient_su2(1, 0, base=[1, -0.5]).base == (1.0, -0.5)
+    assert fix_angles(efficient_su2(1, 0, base="plus"), 0).base == efficient_su2(1, 0, base="plus").base
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"base": "minus"}, "unknown base 'minus', expected plus, zero or 4 numbers"),
+        ({"base": "plus", "rotations": ("rx", "rz")}, "base=plus needs ry among the rotations"),
+        ({"base": [1.0]}, "base has 1 numbers, expected 4 finite ones"),
+        ({"base": [math.nan] * 4}, "base has 4 numbers, expected 4 finite ones"),
+    ],
+)
+def test_an_impossible_base_is_refused(options, message):
+    with pytest.raises(CircuitError, match=message):
+        efficient_su2(1, 1, **options)

@@ -55,3 +55,11 @@ def test_a_missing_package_is_named(output, module, package, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(EngineError, match=f"cannot import {module} .*: pip install {package}"):
         draw(efficient_su2(1, 0), output)
+
+
+def test_a_base_stands_below():
+    circuit = efficient_su2(2, 0, base="plus")
+    line = "base: 1.5708 for θ0 to θ1 (2), 0 for θ2 to θ3 (2)"
+    assert draw(circuit).splitlines()[-1] == line
+    assert draw(circuit, "mpl").get_supxlabel() == line
+    assert "base" not in draw(efficient_su2(2, 0))

@@ -197,3 +197,10 @@ def test_qiskit_absent_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "qiskit", None)
     with pytest.raises(EngineError, match="pip install qiskit"):
         to_qiskit(Circuit(1, ()))
+
+
+def test_a_base_point_goes_to_qiskit_and_back():
+    circuit = efficient_su2(2, 1, base="plus")
+    assert to_qiskit(circuit).metadata == {"base": list(circuit.base)}
+    assert from_qiskit(to_qiskit(circuit)) == circuit
+    assert from_qiskit(to_qiskit(efficient_su2(2, 1))).base == ()

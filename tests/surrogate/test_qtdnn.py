@@ -31,3 +31,21 @@ def test_a_size_below_one_is_refused_by_name(name: str) -> None:
 def test_inputs_of_another_width_are_refused_with_both_shapes() -> None:
     with pytest.raises(ShapeError, match=r"\(4, 3\), expected \(B, 2\)"):
         QtDNN(2, 4, 1)(torch.zeros(4, 3))
+
+
+def test_a_linear_path_is_added_and_begins_at_zero() -> None:
+    torch.manual_seed(0)
+    net, q_in = QtDNN(3, 4, 2, linear=True), torch.randn(5, 3)
+    assert torch.equal(net(q_in), net.layers(q_in))
+    with torch.no_grad():
+        net.linear.weight.copy_(torch.tensor([[1.0, 0, 0], [0, -2.0, 0]]))
+    torch.testing.assert_close(net(q_in) - net.layers(q_in), torch.stack([q_in[:, 0], -2 * q_in[:, 1]], dim=1))
+
+
+def test_angles_count_from_the_center() -> None:
+    torch.manual_seed(0)
+    net, q_in = QtDNN(3, 4, 2, linear=True), torch.randn(5, 3)
+    expected = net(q_in)
+    net.center.copy_(torch.tensor([1.0, 2.0, 3.0]))
+    torch.testing.assert_close(net(q_in + net.center), expected)
+    assert "center" not in net.state_dict()
