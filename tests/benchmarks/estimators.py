@@ -1,6 +1,6 @@
 """The gradient estimators compared: `python tests/benchmarks/estimators.py`.
 
-First, on Humanoid-v4 at the paper's sizes: a run is trained as `experiment=humanoid_pqc` is, and on its way, on the
+First, on Humanoid-v4 at the paper's sizes: a run is trained as `experiment=paper/humanoid_pqc` is, and on its way, on the
 minibatch of the update just made, each estimator gives the gradient of the actor's loss, which is compared with the
 exact one and timed. Then the qtDNN alone, for more and fewer qubits and widths: see `qtdnn_growth`.
 """
@@ -42,7 +42,7 @@ ESTIMATORS = {
     "spsa, 16 directions, 100 shots": ["gradient=spsa", "gradient.repetitions=16", "gradient.shots=100"],
 }
 WARMUP, ROUNDS = 1000, 5
-HUMANOID = "experiment=humanoid_pqc"
+HUMANOID = "experiment=paper/humanoid_pqc"
 
 
 class Comparison(Callback):

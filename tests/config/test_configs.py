@@ -103,7 +103,7 @@ def test_every_gradient_is_made_from_its_config_whatever_the_experiment(name, co
     assert estimator.trainable == (name == "qtdnn")
 
 
-@pytest.mark.parametrize(("experiment", "width"), [("pendulum_pqc", 64), ("humanoid_pqc", 2048)])
+@pytest.mark.parametrize(("experiment", "width"), [("paper/pendulum_pqc", 64), ("paper/humanoid_pqc", 2048)])
 def test_the_width_of_the_qtdnn_follows_the_qubits(experiment, width, compose):
     cfg = compose(f"experiment={experiment}")
     estimator = build(cfg.gradient)(8, cfg.circuit.n_qubits)

@@ -25,15 +25,15 @@ FOLDER = Path(__file__).parent
 UPDATES, WARMUP = 50, 30
 SHORT = [f"total_env_steps={UPDATES + WARMUP}", f"warmup_env_steps={WARMUP}", "data.capacity=200", "data.batch_size=32"]
 RUNS = {
-    "pendulum_pqc": ["experiment=pendulum_pqc"],
-    "pendulum_pqc_parts": ["experiment=pendulum_pqc", "gradient.fit_batches=4", "gradient.fit_every_updates=2"],
-    "pendulum_pqc_fresh": ["experiment=pendulum_pqc", "gradient.pairs=fresh", "gradient.value=block"],
-    "pendulum_exact": ["experiment=pendulum_pqc", "gradient=exact"],
-    "pendulum_fc": ["experiment=pendulum_fc"],
-    "pendulum_rbg": ["experiment=pendulum_rbg"],
-    "pendulum_zeros": ["experiment=pendulum_zeros"],
-    "pendulum_two_envs": ["experiment=pendulum_pqc", "num_envs=2", "updates_per_env_step=1"],
-    "humanoid_fc": ["experiment=humanoid_fc", "actor.hidden=64", "critic.hidden=64"],
+    "pendulum_pqc": ["experiment=paper/pendulum_pqc"],
+    "pendulum_pqc_parts": ["experiment=paper/pendulum_pqc", "gradient.fit_batches=4", "gradient.fit_every_updates=2"],
+    "pendulum_pqc_fresh": ["experiment=paper/pendulum_pqc", "gradient.pairs=fresh", "gradient.value=block"],
+    "pendulum_exact": ["experiment=paper/pendulum_pqc", "gradient=exact"],
+    "pendulum_fc": ["experiment=paper/pendulum_fc"],
+    "pendulum_rbg": ["experiment=paper/pendulum_rbg"],
+    "pendulum_zeros": ["experiment=paper/pendulum_zeros"],
+    "pendulum_two_envs": ["experiment=paper/pendulum_pqc", "num_envs=2", "updates_per_env_step=1"],
+    "humanoid_fc": ["experiment=paper/humanoid_fc", "actor.hidden=64", "critic.hidden=64"],
 }
 """Overrides by the name of a trace."""
 SUMMED = {"observation": OBSERVATION, "action": ACTION, "reward": REWARD, "next": NEXT_OBSERVATION} | {
