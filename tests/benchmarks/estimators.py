@@ -1,7 +1,7 @@
 """The gradient estimators compared: `python tests/benchmarks/estimators.py`.
 
-First, on Humanoid-v4 at the paper's sizes: a run is trained as `experiment=paper/humanoid_pqc` is, and on its way, on the
-minibatch of the update just made, each estimator gives the gradient of the actor's loss, which is compared with the
+First, on Humanoid-v4 at the paper's sizes: a run is trained as `experiment=paper/humanoid_pqc` is, and on its way, on
+the minibatch of the update just made, each estimator gives the gradient of the actor's loss, which is compared with the
 exact one and timed. Then the qtDNN alone, for more and fewer qubits and widths: see `qtdnn_growth`.
 """
 
