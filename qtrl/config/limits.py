@@ -122,6 +122,7 @@ CHOICES = {
     "checkpoint_replay": ("last", "none"),
     "optimized_metric": ("test/return_mean", "test/best_return"),
     "normalize": (None, "running"),
+    "actor.angle_bound": (None, "tanh", "norm"),
     "matmul_precision": ("highest", "high", "medium"),
     "data.storage": tuple(STORAGES),
     "algo.compile_mode": (None, "default", "reduce-overhead", "max-autotune"),

@@ -20,6 +20,22 @@ MakeEstimator = Callable[[int, int], GradientEstimator]
 """Makes an estimator from the block's numbers of inputs and outputs."""
 
 
+def _unbounded(angles: Tensor) -> Tensor:
+    return angles
+
+
+def _bounded_norm(angles: Tensor) -> Tensor:
+    return angles * (1 + angles.square().mean(dim=-1, keepdim=True)).rsqrt()
+
+
+ANGLE_BOUNDS: dict[str | None, Callable[[Tensor], Tensor]] = {
+    None: _unbounded,
+    "tanh": torch.tanh,
+    "norm": _bounded_norm,
+}
+"""What `angle_bound` may be."""
+
+
 class HybridActor(nn.Module):
     """PreDNN, quantum layer and PostDNN, with classical links around the quantum layer.
 
@@ -34,8 +50,8 @@ class HybridActor(nn.Module):
         hidden: Width of the one hidden layer of PreDNN and of PostDNN.
         links: L, the values that bypass the block; may be 0.
         angle_scale: Factor on the block's inputs, in radians per unit of PreDNN's output where the block is a circuit.
-        bounded_angles: Whether tanh bounds PreDNN's output, so that no input is further than `angle_scale` from the
-            base point.
+        angle_bound: What bounds PreDNN's output, one of `ANGLE_BOUNDS`: with `tanh` no input is further than
+            `angle_scale` from the base point, with `norm` their root mean square is not; None bounds nothing.
         q_out_center: What is subtracted from the block's outputs before PostDNN reads them.
         q_out_scale: What they are multiplied with then.
         normalize: `running` for observations normalized by a `RunningNorm`, None for observations as they are.
@@ -59,7 +75,7 @@ class HybridActor(nn.Module):
         hidden: int = 256,
         links: int = 10,
         angle_scale: float = 1.0,
-        bounded_angles: bool = False,
+        angle_bound: str | None = None,
         q_out_center: float = 0.0,
         q_out_scale: float = 1.0,
         normalize: str | None = None,
@@ -71,7 +87,9 @@ class HybridActor(nn.Module):
         for name, scale in (("angle_scale", angle_scale), ("q_out_scale", q_out_scale)):
             if not 0 < scale < float("inf"):
                 raise ConfigError(f"HybridActor: {name} is {scale}, expected a finite number above 0")
-        self.n_in, self.angle_scale, self.bounded_angles = block.n_in, angle_scale, bounded_angles
+        if angle_bound not in ANGLE_BOUNDS:
+            raise ConfigError(f"HybridActor: angle_bound is {angle_bound!r}, expected tanh, norm or null")
+        self.n_in, self.angle_scale, self._bound = block.n_in, angle_scale, ANGLE_BOUNDS[angle_bound]
         self.q_out_center, self.q_out_scale = q_out_center, q_out_scale
         self.norm = make_norm(normalize, observation_size)
         self.register_buffer("base", block.base.clone(), persistent=False)
@@ -84,8 +102,7 @@ class HybridActor(nn.Module):
         """Return q_in (B, P) and links (B, L) for observations (B, O)."""
         encoded = self.pre(self.norm(observation))  # (B, P + L)
         angles, links = encoded[..., : self.n_in], encoded[..., self.n_in :]
-        angles = torch.tanh(angles) if self.bounded_angles else angles
-        return self.base + self.angle_scale * angles, links
+        return self.base + self.angle_scale * self._bound(angles), links
 
     def decode(self, q_out: Tensor, links: Tensor) -> Tensor:
         """Return actions (B, A) in [-1, 1] for q_out (B, Q) and links (B, L)."""

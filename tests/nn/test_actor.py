@@ -78,6 +78,8 @@ def test_the_generator_reaches_the_block() -> None:
         ({"links": 0.5}, "links is 0.5"),
         ({"angle_scale": 0.0}, "angle_scale is 0.0"),
         ({"angle_scale": math.nan}, "angle_scale is nan"),
+        ({"angle_bound": "box"}, "angle_bound is 'box', expected tanh, norm or null"),
+        ({"q_out_scale": 0.0}, "q_out_scale is 0.0"),
     ],
 )
 def test_impossible_numbers_are_refused_by_name(change: dict[str, float], message: str) -> None:
@@ -98,15 +100,17 @@ def base_of(number: float) -> FC:
 
 
 def test_angles_count_from_the_base_and_may_be_bounded() -> None:
-    torch.manual_seed(0)
-    observation = 100 * torch.randn(5, 3)
-    options = {"hidden": 4, "links": 1, "angle_scale": 0.1}
-    angles = HybridActor(3, 1, base_of(1.5), **options, bounded_angles=True).encode(observation)[0]
-    assert 0 < (angles - 1.5).abs().max() <= 0.1 + 1e-6
-    torch.manual_seed(0)
-    torch.randn(5, 3)
-    actor = HybridActor(3, 1, base_of(1.5), **options)
-    torch.testing.assert_close(actor.encode(observation)[0], 1.5 + 0.1 * actor.pre(observation)[:, :2])
+    observation = 100 * torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    far = {}
+    for bound in (None, "tanh", "norm"):
+        torch.manual_seed(0)
+        actor = HybridActor(3, 1, base_of(1.5), hidden=4, links=1, angle_scale=0.1, angle_bound=bound)
+        far[bound] = (actor.encode(observation)[0] - 1.5) / 0.1
+    torch.testing.assert_close(far[None], actor.pre(observation)[:, :2], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(far["tanh"], far[None].tanh(), rtol=1e-4, atol=1e-4)
+    assert far["norm"].square().mean(dim=1).max() < 1 + 1e-5
+    cosine = torch.cosine_similarity(far["norm"], far[None])
+    torch.testing.assert_close(cosine, torch.ones(5))  # the direction stays
 
 
 def test_the_post_network_reads_outputs_centered_and_scaled() -> None:

@@ -17,7 +17,7 @@ PAPER = {"base": "zero", "angle_scale": 1.0, "hidden": 2048, "lr": 3e-4}
 LOCAL = {
     "base": "plus",
     "angle_scale": 0.1,
-    "bounded_angles": True,
+    "angle_bound": "norm",
     "normalize": "running",
     "angle_noise": 0.1,
     "hidden": 128,
