@@ -52,6 +52,7 @@ class HybridActor(nn.Module):
         angle_scale: Factor on the block's inputs, in radians per unit of PreDNN's output where the block is a circuit.
         angle_bound: What bounds PreDNN's output, one of `ANGLE_BOUNDS`: with `tanh` no input is further than
             `angle_scale` from the base point, with `norm` their root mean square is not; None bounds nothing.
+        bounded_links: Whether tanh bounds the links, so that they cannot drown what comes through the block.
         q_out_center: What is subtracted from the block's outputs before PostDNN reads them.
         q_out_scale: What they are multiplied with then.
         normalize: `running` for observations normalized by a `RunningNorm`, None for observations as they are.
@@ -76,6 +77,7 @@ class HybridActor(nn.Module):
         links: int = 10,
         angle_scale: float = 1.0,
         angle_bound: str | None = None,
+        bounded_links: bool = False,
         q_out_center: float = 0.0,
         q_out_scale: float = 1.0,
         normalize: str | None = None,
@@ -90,7 +92,7 @@ class HybridActor(nn.Module):
         if angle_bound not in ANGLE_BOUNDS:
             raise ConfigError(f"HybridActor: angle_bound is {angle_bound!r}, expected tanh, norm or null")
         self.n_in, self.angle_scale, self._bound = block.n_in, angle_scale, ANGLE_BOUNDS[angle_bound]
-        self.q_out_center, self.q_out_scale = q_out_center, q_out_scale
+        self.q_out_center, self.q_out_scale, self.bounded_links = q_out_center, q_out_scale, bounded_links
         self.norm = make_norm(normalize, observation_size)
         self.register_buffer("base", block.base.clone(), persistent=False)
         self.pre = mlp([observation_size, hidden, block.n_in + links])
@@ -102,6 +104,7 @@ class HybridActor(nn.Module):
         """Return q_in (B, P) and links (B, L) for observations (B, O)."""
         encoded = self.pre(self.norm(observation))  # (B, P + L)
         angles, links = encoded[..., : self.n_in], encoded[..., self.n_in :]
+        links = torch.tanh(links) if self.bounded_links else links
         return self.base + self.angle_scale * self._bound(angles), links
 
     def decode(self, q_out: Tensor, links: Tensor) -> Tensor:
