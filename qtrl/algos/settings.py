@@ -15,6 +15,8 @@ class TD3Settings:
         policy_delay: Updates of the critics for each one of the actor.
         target_noise: Standard deviation of the target action's noise, in units of actions in [-1, 1].
         target_noise_clip: Largest magnitude of that noise.
+        angle_penalty: What a squared distance of 1 rad² of a row's angles from the base point costs in the actor's
+            loss, in units of the mean magnitude of the first critic's values.
     """
 
     gamma: float = 0.99
@@ -22,6 +24,7 @@ class TD3Settings:
     policy_delay: int = 2
     target_noise: float = 0.2
     target_noise_clip: float = 0.5
+    angle_penalty: float = 0.0
 
     def __post_init__(self) -> None:
         limits = {
@@ -30,6 +33,7 @@ class TD3Settings:
             "policy_delay": self.policy_delay >= 1,
             "target_noise": self.target_noise >= 0,
             "target_noise_clip": self.target_noise_clip >= 0,
+            "angle_penalty": self.angle_penalty >= 0,
         }
         for name, holds in limits.items():
             if not holds:

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics, held_fixed
 from qtrl.algos.settings import TD3Settings
-from qtrl.algos.td3_loss import actor_loss, critic_loss, smoothed_action, td_target
+from qtrl.algos.td3_loss import actor_loss, angle_penalty, critic_loss, smoothed_action, td_target
 from qtrl.keys import ACTION, DISCOUNT, NEXT_OBSERVATION, OBSERVATION, PRIORITY_WEIGHT, REWARD, TERMINATED, pair_keys
 from qtrl.meters import RunMeters
 from qtrl.nn import (
@@ -223,7 +223,10 @@ class TD3(LightningModule):
         fixed = [*self.critic.parameters(), *estimator_parameters(self.actor)]
         with held_fixed(fixed), self.meters.ledger.timed("actor", self._layers):
             action = self._approximate_action(self.actor, rows[OBSERVATION], "actor")
-            loss = actor_loss(self._first_value(rows[OBSERVATION], action))
+            q1 = self._first_value(rows[OBSERVATION], action)
+            loss = actor_loss(q1)
+            if self.settings.angle_penalty:
+                loss = loss + angle_penalty(self._layers.squared_displacement(), q1, self.settings.angle_penalty)
             self.mechanics.step("actor", loss)
         self.metrics["loss/actor"] = loss.detach()
 

@@ -51,3 +51,14 @@ def critic_loss(q1: Tensor, q2: Tensor, target: Tensor, weight: Tensor | None = 
 def actor_loss(q1: Tensor) -> Tensor:
     """Negate the first critic's mean value of the actor's actions (line 12); shape (B,), returns a scalar."""
     return -q1.mean()
+
+
+def angle_penalty(squared_displacement: Tensor, q1: Tensor, weight: float) -> Tensor:
+    """Return what angles far from the base point cost: a scalar in the units of values.
+
+    Args:
+        squared_displacement: Mean over rows of the squared distance, in rad²; a scalar.
+        q1: First critic's values, shape (B,), whose mean magnitude sets the scale; no gradient passes through them.
+        weight: Cost of 1 rad², as a fraction of that magnitude.
+    """
+    return weight * q1.detach().abs().mean() * squared_displacement

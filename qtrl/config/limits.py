@@ -75,6 +75,7 @@ NUMBERS = {
     "algo.policy_delay": Number(1, 10**9),
     "algo.target_noise": FACTOR,
     "algo.target_noise_clip": FACTOR,
+    "algo.angle_penalty": FACTOR,
     "algo.actor_optimizer.lr": FACTOR,
     "algo.critic_optimizer.lr": FACTOR,
     "algo.surrogate_optimizer.lr": FACTOR,

@@ -36,6 +36,8 @@ class QuantumLayer(nn.Module):
     Attributes:
         pair: What the block received, (B, P), and returned, (B, Q), in its last run here, detached; None before. It
             belongs neither to the state dict nor to copies.
+        received: What the estimator received last in the block's place, (B, P), with its graph; None before. It does
+            not belong to them either.
 
     Raises:
         QtrlError: The estimator does not fit the block.
@@ -54,15 +56,17 @@ class QuantumLayer(nn.Module):
         self._approximated = False
         self._replacement: LayerFunction | None = None
         self._noise: tuple[float, torch.Generator] | None = None
+        self.received: Tensor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "pair": None, "_noise": None}
+        return {**self.__dict__, "pair": None, "_noise": None, "received": None}
 
     def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return q_out (B, Q) for q_in (B, P); `generator` feeds the random draws."""
         if self._replacement is not None:
             return self._replacement(q_in, generator)
         if self._approximated:
+            self.received = q_in
             return self.estimator(self.block, q_in, generator)
         if self._noise is not None:
             deviation, source = self._noise
@@ -111,6 +115,19 @@ class QuantumLayers(dict[str, QuantumLayer]):
     def seconds(self) -> float:
         """Wall-clock seconds that the circuits have run so far, gradients included."""
         return sum({id(layer.block): layer.block.seconds for layer in self.values()}.values())
+
+
+    def squared_displacement(self) -> Tensor:
+        """Return the mean over rows of the squared distance of what estimators received last from the base point.
+
+        A scalar with its graph, summed over angles and layers, in rad² where the blocks are circuits; 0 without layers.
+        """
+        terms = [
+            (layer.received - layer.block.base).square().sum(dim=1).mean()
+            for layer in self.values()
+            if layer.received is not None
+        ]
+        return torch.stack(terms).sum() if terms else torch.zeros(())
 
 
 def quantum_layers(model: nn.Module) -> QuantumLayers:
