@@ -55,6 +55,7 @@ class HybridActor(nn.Module):
         bounded_links: Whether tanh bounds the links, so that they cannot drown what comes through the block.
         q_out_center: What is subtracted from the block's outputs before PostDNN reads them.
         q_out_scale: What they are multiplied with then.
+        layer_norm: Whether the units of hidden layers are normalized.
         normalize: `running` for observations normalized by a `RunningNorm`, None for observations as they are.
 
     Raises:
@@ -80,6 +81,7 @@ class HybridActor(nn.Module):
         bounded_links: bool = False,
         q_out_center: float = 0.0,
         q_out_scale: float = 1.0,
+        layer_norm: bool = False,
         normalize: str | None = None,
     ) -> None:
         super().__init__()
@@ -95,8 +97,8 @@ class HybridActor(nn.Module):
         self.q_out_center, self.q_out_scale, self.bounded_links = q_out_center, q_out_scale, bounded_links
         self.norm = make_norm(normalize, observation_size)
         self.register_buffer("base", block.base.clone(), persistent=False)
-        self.pre = mlp([observation_size, hidden, block.n_in + links])
-        self.post = mlp([block.n_out + links, hidden, action_size])
+        self.pre = mlp([observation_size, hidden, block.n_in + links], layer_norm=layer_norm)
+        self.post = mlp([block.n_out + links, hidden, action_size], layer_norm=layer_norm)
         estimator = gradient(block.n_in, block.n_out) if gradient is not None and block.surrogate else None
         self.layer = QuantumLayer(block, estimator)
 

@@ -66,15 +66,23 @@ class TwinCritic(nn.Module):
     the same sum, without copying the two together, and the actor's step needs a gradient of the second part only.
 
     Takes the arguments of `Critic`, and begins with the weights that two of them would have. `normalize` is that of the
-    hybrid actor.
+    hybrid actor. With `layer_norm` the units of both hidden layers are normalized before their LeakyReLU, without
+    weights of their own: values then change smoothly with the action.
 
-    Source: arXiv:1802.09477, clipped double Q-learning.
+    Source: arXiv:1802.09477, clipped double Q-learning; arXiv:1607.06450, layer normalization.
     """
 
     def __init__(
-        self, observation_size: int, action_size: int, hidden: int = 256, *, normalize: str | None = None
+        self,
+        observation_size: int,
+        action_size: int,
+        hidden: int = 256,
+        *,
+        normalize: str | None = None,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
+        self._layer_norm = layer_norm
         self.norm = make_norm(normalize, observation_size)
         twins = [Critic(observation_size, action_size, hidden) for _ in range(2)]
 
@@ -99,7 +107,10 @@ class TwinCritic(nn.Module):
 
     def _values(self, observation: Tensor, action: Tensor, count: int) -> Tensor:
         """Return the values (count, B) of the first `count` critics."""
-        features = F.leaky_relu_(self.features(self.norm(observation), count), LEAKY_SLOPE)
-        joint = torch.baddbmm(self.action(action, count), features, self.joint_weight[:count])
-        hidden = F.leaky_relu_(joint, LEAKY_SLOPE)
+        features = self._activate(self.features(self.norm(observation), count))
+        hidden = self._activate(torch.baddbmm(self.action(action, count), features, self.joint_weight[:count]))
         return torch.linalg.vecdot(hidden, self.value_weight[:count]) + self.value_bias[:count]
+
+    def _activate(self, units: Tensor) -> Tensor:
+        units = F.layer_norm(units, units.shape[-1:]) if self._layer_norm else units
+        return F.leaky_relu_(units, LEAKY_SLOPE)

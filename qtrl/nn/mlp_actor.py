@@ -23,6 +23,7 @@ class MLPActor(nn.Module):
         block: Has no effect.
         gradient: Has no effect.
         hidden: Width of both hidden layers.
+        layer_norm: As of the hybrid actor.
         normalize: As of the hybrid actor.
 
     Raises:
@@ -39,6 +40,7 @@ class MLPActor(nn.Module):
         gradient: MakeEstimator | None = None,
         *,
         hidden: int = 256,
+        layer_norm: bool = False,
         normalize: str | None = None,
     ) -> None:
         super().__init__()
@@ -50,7 +52,7 @@ class MLPActor(nn.Module):
                 "set block=zeros, or actor=hybrid"
             )
         self.norm = make_norm(normalize, observation_size)
-        self.net = mlp([observation_size, hidden, hidden, action_size])
+        self.net = mlp([observation_size, hidden, hidden, action_size], layer_norm=layer_norm)
 
     def forward(self, observation: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return actions (B, A) in [-1, 1] for observations (B, O); nothing is drawn from the generator."""

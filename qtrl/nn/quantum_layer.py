@@ -116,7 +116,6 @@ class QuantumLayers(dict[str, QuantumLayer]):
         """Wall-clock seconds that the circuits have run so far, gradients included."""
         return sum({id(layer.block): layer.block.seconds for layer in self.values()}.values())
 
-
     def squared_displacement(self) -> Tensor:
         """Return the mean over rows of the squared distance of what estimators received last from the base point.
 
