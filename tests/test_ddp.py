@@ -96,7 +96,7 @@ def test_rank_0_alone_wrote_the_run_folder(run):
     assert (summary["env_steps"], summary["updates"]) == (TOTAL, TOTAL - WARMUP)
     assert summary["circuits_by_purpose"]["collect"] == TOTAL
     assert summary["circuits_by_purpose"]["test"] == 20
-    assert summary["circuits_by_purpose"]["probe"] == 5 * 16  # as on one rank
+    assert summary["circuits_by_purpose"]["probe"] == 6 * 16  # as on one rank
     assert summary["parameter_shift_circuits"] == WORLD * 16 * (40 + 20 * (1 + 2 * 40))
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert (checkpoint["env_steps"], checkpoint["updates"]) == (TOTAL, TOTAL - WARMUP)

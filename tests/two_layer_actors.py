@@ -6,13 +6,17 @@ import torch
 from torch import Tensor, nn
 
 from qtrl.nn import QuantumLayer
+from qtrl.nn.normalization import make_norm
 
 
 class SeriesActor(nn.Module):
     """The second quantum layer reads what the first one returned, and lies deeper in the model."""
 
-    def __init__(self, observation_size: int, action_size: int, block, gradient=None, *, hidden: int = 8) -> None:
+    def __init__(
+        self, observation_size: int, action_size: int, block, gradient=None, *, hidden: int = 8, normalize=None
+    ) -> None:
         super().__init__()
+        self.norm = make_norm(normalize, observation_size)
         blocks = block, copy.deepcopy(block)
         self.pre = nn.Linear(observation_size, block.n_in)
         self.first, second = (QuantumLayer(block, gradient(block.n_in, block.n_out)) for block in blocks)
@@ -21,7 +25,7 @@ class SeriesActor(nn.Module):
 
     def forward(self, observation: Tensor, generator: torch.Generator | None = None) -> Tensor:
         between, second = self.rest
-        q_out = second(between(self.first(self.pre(observation), generator)), generator)
+        q_out = second(between(self.first(self.pre(self.norm(observation)), generator)), generator)
         return torch.tanh(self.post(q_out))
 
 

@@ -4,7 +4,8 @@ Shapes: `B` rows, `P` angles, `n` qubits.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from qtrl.algos.td3_loss import actor_loss
 from qtrl.callbacks.periodic import Periodic
 from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
+from qtrl.callbacks.results import ProbeHistory
 from qtrl.data import Replay
 from qtrl.keys import OBSERVATION, layer_labels
 from qtrl.meters import Cost
@@ -159,11 +161,30 @@ class Probe(Periodic):
         rows: Rows of the replay to measure on.
         every_env_steps: Interval between measurements.
         seed: Seeds the choice of rows and the block's random draws.
+        total_env_steps: Length of the run; see `qtrl.callbacks.results` for what is summed up at its end.
     """
 
-    def __init__(self, *, rows: int, every_env_steps: int, seed: int) -> None:
+    def __init__(self, *, rows: int, every_env_steps: int, seed: int, total_env_steps: int) -> None:
         super().__init__(every_env_steps)
         self._rows, self._seed = rows, seed
+        self._history = ProbeHistory(total_env_steps)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `summary.json` says of the quantum layers."""
+        return {"quantum_layers": self._history.means()}
+
+    def conclusions(self) -> Sequence[str]:
+        """Say of each layer whether it was used and whether its gradient pointed the right way."""
+        return self._history.lines()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the last probe is, and what all of them found."""
+        return super().state_dict() | {"history": self._history.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` returned."""
+        super().load_state_dict(state_dict)
+        self._history.load_state_dict(state_dict["history"])
 
     def measure(self, trainer: Trainer, module: RLLearner) -> None:
         """Measure and log."""
@@ -175,7 +196,7 @@ class Probe(Periodic):
         with meters.stopwatch.section("probe"), meters.ledger.timed("probe", layers), one_thread():
             metrics = self._metrics(module, layers, probed, stream.replay)
         row: dict[str, float] = {"env_steps": module.env_steps, "updates": module.updates}
-        row |= {f"probe/{name}": value for name, value in metrics.items() if math.isfinite(value)}
+        row |= {f"probe/{name}": value for name, value in metrics.items()}
         for logger in trainer.loggers:
             logger.log_metrics(row)
 
@@ -192,8 +213,9 @@ class Probe(Periodic):
             assert pair is not None
             measured = self._layer(module, layers[name], observation, pair, generator=generator)
             self._book(module, layers, name, measured)
-            prefix = f"{labels[name]}/" if labels[name] else ""
-            metrics |= {f"{prefix}{metric}": value.item() for metric, value in measured.items()}
+            prefix, values = f"{labels[name]}/" if labels[name] else "", _numbers(measured)
+            self._history.add(module.env_steps, name, values)
+            metrics |= {f"{prefix}{metric}": value for metric, value in values.items()}
         return metrics
 
     def _layer(
@@ -229,12 +251,18 @@ class Probe(Periodic):
         if "signal_to_shot_noise" in measured:
             costs.append(Cost(circuits=rows))  # means
         if "jacobian_norm" in measured:
-            costs.append(Cost(circuits=rows))
+            costs.append(Cost(circuits=rows))  # the exact Jacobian
         if "gradient_ratio" in measured:  # the exact gradient, and the estimator's
             costs += [Cost(circuits=rows), layers[name].cost(rows, gradient=True)]
             costs += [others.cost(rows, gradient=True)] * 2
         for cost in costs:
             module.meters.ledger.add("probe", cost)
+
+
+def _numbers(measured: dict[str, Tensor]) -> dict[str, float]:
+    """Return what is defined of what was measured."""
+    values = {metric: value.item() for metric, value in measured.items()}
+    return {metric: value for metric, value in values.items() if math.isfinite(value)}
 
 
 def _differentiable(executable: Executable) -> Executable:

@@ -1,7 +1,7 @@
 """What callbacks know of the objects that they look at: a learner, the data that it learns from, a test."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning.pytorch import Trainer
@@ -45,6 +45,17 @@ class Test(Protocol):
 
     def result(self) -> str:
         """Describe the last and the best test in one line, after at least one test."""
+
+
+@runtime_checkable
+class Concluding(Protocol):
+    """A callback beside the test that has something to say of the whole run when it ends."""
+
+    def summary(self) -> Mapping[str, Any]:
+        """Return what it adds to `summary.json`, at any time."""
+
+    def conclusions(self) -> Sequence[str]:
+        """Say it in words, a line each for the terminal; empty where there is nothing to say."""
 
 
 class Source(Protocol):
@@ -102,6 +113,11 @@ class ReplayStream(Source, Protocol):
     """Env steps of this rank that gave no transition."""
     largest_reward: float
     """Largest magnitude of a reward so far, on this rank."""
+
+
+def concluding(trainer: Trainer) -> list[Concluding]:
+    """Return the callbacks of a trainer that have something to say of the whole run."""
+    return [callback for callback in trainer.callbacks if isinstance(callback, Concluding)]  # type: ignore[attr-defined]
 
 
 def source_of(trainer: Trainer) -> Any:

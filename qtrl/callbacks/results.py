@@ -1,8 +1,22 @@
-"""What the tests of a run gave."""
+"""What the tests and the probes of a run gave, and what follows in words."""
 
 import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+COUNTED_FROM = 0.1
+"""Part of a run's env steps before which probes do not count: actor and qtDNN have hardly begun to learn by then."""
+USED, HARDLY_USED = 0.3, 0.05
+"""Least mean share of the actions' variance that goes with the outputs of a layer that is used, or hardly used."""
+RIGHT, ROUGH = 0.6, 0.2
+"""Least mean cosine with the exact gradient of one that points the right way, or roughly so; below, it is noise."""
+SHARE, COSINE = "explained_share", "angle_gradient_cosine"
+KEPT = (SHARE, COSINE)
+"""Metrics of the probe whose means tell both."""
+
+Means = Mapping[str, float | None]
+"""A number for each of `KEPT`; None where no probe could measure it."""
 
 
 @dataclass(frozen=True)
@@ -111,3 +125,63 @@ class TestHistory:
         states = (state_dict["last"], state_dict["best"])
         self.last, self.best = (TestResult(**state) if state else None for state in states)
         self.recent = dict(state_dict["recent"])
+
+
+class ProbeHistory:
+    """The probes of a run, as far as they are summed up at its end.
+
+    Args:
+        total_env_steps: Length of the run, which may be longer when the run goes on: values of all probes are kept.
+    """
+
+    def __init__(self, total_env_steps: int) -> None:
+        self._first = COUNTED_FROM * total_env_steps
+        self._values: dict[str, dict[str, dict[int, float]]] = {}
+
+    def add(self, env_steps: int, layer: str, metrics: Mapping[str, float]) -> None:
+        """Take in what a probe could measure of a layer, given by its dotted name."""
+        values = self._values.setdefault(layer, {metric: {} for metric in KEPT})
+        for metric in KEPT:
+            if metric in metrics:
+                values[metric][env_steps] = metrics[metric]
+
+    def means(self) -> dict[str, Means]:
+        """Return the means over the probes that count, for each layer by its dotted name."""
+        return {
+            layer: {metric: self._mean(measured) for metric, measured in values.items()}
+            for layer, values in self._values.items()
+        }
+
+    def _mean(self, measured: Mapping[int, float]) -> float | None:
+        counted = [value for env_steps, value in measured.items() if env_steps >= self._first]
+        return statistics.fmean(counted) if counted else None
+
+    def lines(self) -> Sequence[str]:
+        """Say of each layer in one line whether it was used and whether its gradient pointed the right way."""
+        means = self.means()
+        return [
+            f"quantum layer{f' {layer}' if len(means) > 1 else ''} {_use(mean[SHARE])}; {_direction(mean[COSINE])}"
+            for layer, mean in means.items()
+        ]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all values as plain data."""
+        return {layer: {metric: dict(found) for metric, found in own.items()} for layer, own in self._values.items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take back what `state_dict` returned."""
+        self._values = {layer: {metric: dict(own[metric]) for metric in KEPT} for layer, own in state_dict.items()}
+
+
+def _use(share: float | None) -> str:
+    if share is None:
+        return "not measured: the actions did not vary"
+    use = "used" if share >= USED else "hardly used" if share >= HARDLY_USED else "not used"
+    return f"{use}: its outputs explain {share:.2f} of the actions' variance"
+
+
+def _direction(cosine: float | None) -> str:
+    if cosine is None:
+        return "no gradient of its angles to compare with the exact one"
+    way = "pointed the right way" if cosine >= RIGHT else "pointed roughly the right way" if cosine >= ROUGH else ""
+    return f"its gradient {way or 'was noise'}: cosine {cosine:.2f} with the exact one"

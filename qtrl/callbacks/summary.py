@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from qtrl.callbacks.metric_rows import SECTIONS
-from qtrl.callbacks.protocols import Learner, Test
+from qtrl.callbacks.protocols import Learner, Test, concluding
 from qtrl.errors import RunFolderError
 from qtrl.files.atomic import write_json
 from qtrl.keys import PURPOSES
@@ -18,7 +18,7 @@ class RunSummary(Callback):
 
     Args:
         path: The file.
-        test: Summarizes the tests.
+        test: Summarizes the tests; other callbacks that are `Concluding` add what they have to say.
         warmup_env_steps: Env steps that do not count as learning.
         facts: Added as they are: env id, versions, commit, seed.
     """
@@ -38,7 +38,10 @@ class RunSummary(Callback):
     def _write(self, trainer: Trainer, module: Learner, status: str) -> None:
         if not trainer.is_global_zero:
             return
-        summary = {"status": status} | self._progress(trainer, module) | dict(self._test.summary()) | self._facts
+        summary = {"status": status} | self._progress(trainer, module) | dict(self._test.summary())
+        for callback in concluding(trainer):
+            summary |= callback.summary()
+        summary |= self._facts
         write_json(self.path, summary)
         for logger in trainer.loggers:
             if hasattr(logger, "log_summary"):

@@ -16,7 +16,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
-from qtrl.callbacks.protocols import Source, Test
+from qtrl.callbacks.protocols import Source, Test, concluding
 from qtrl.config.instantiate import blamed, construct, construct_task
 from qtrl.errors import CheckpointError, QtrlError
 from qtrl.loggers import MetricsCSV
@@ -50,7 +50,9 @@ def run_training(cfg: DictConfig) -> float:
         _fit(run)
         if run.trainer.is_global_zero:
             run.task.draw(folder)
-        _say(run.trainer, run.test.result())
+        concluded = [line for callback in concluding(run.trainer) for line in callback.conclusions()]
+        for line in [*concluded, run.test.result()]:
+            _say(run.trainer, line)
         return run.test.score(metric)
 
 

@@ -105,7 +105,8 @@ class RL(RLData):
         every, probe_every = (self.callbacks[f"{name}_every_env_steps"] for name in ("log", "probe"))
         callbacks: list[Callback] = [QGuard(every_env_steps=every), MetricRows(every_env_steps=every)]
         if probe_every:
-            callbacks.append(Probe(rows=self.callbacks["probe_rows"], every_env_steps=probe_every, seed=context.seed))
+            sizes = {"rows": self.callbacks["probe_rows"], "total_env_steps": self.total_env_steps}
+            callbacks.append(Probe(every_env_steps=probe_every, seed=context.seed, **sizes))
         return callbacks
 
     def play(self, module: Any, *, episodes: int, seed: int, render_first: bool = False) -> Episodes:

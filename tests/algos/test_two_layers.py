@@ -122,7 +122,7 @@ def test_a_restored_run_goes_on_as_if_nothing_had_happened(kind, tmp_path):
         assert quantum_layers(second.actor_target)[name].estimator is layer.estimator
 
 
-def test_a_whole_run_with_two_layers_records_probes_resumes_and_is_tested(train, evaluate, tmp_path):
+def test_a_whole_run_with_two_layers_records_probes_resumes_and_is_tested(train, evaluate, tmp_path, capsys):
     folder, trust = tmp_path / "run", "trust=[two_layer_actors.SeriesActor]"
     actor = ("actor=mlp", "actor._target_=two_layer_actors.SeriesActor", "circuit.n_qubits=2", "circuit.reps=1")
     smoke = ("experiment=pendulum_pqc", "debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=10", trust)
@@ -132,7 +132,10 @@ def test_a_whole_run_with_two_layers_records_probes_resumes_and_is_tested(train,
     with (folder / "metrics.csv").open(newline="") as file:
         probed = {name for row in csv.DictReader(file) for name, value in row.items() if value}
     for layer in ("first", "rest_1"):
-        assert {f"probe/{layer}/{name}" for name in ("bce", "shuffle_change", "calibration_error/q1")} <= probed
+        assert {f"probe/{layer}/{name}" for name in ("bce", "jacobian_cosine/q1", "calibration_error/q1")} <= probed
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[3] for line in said if line.startswith("qtrl: quantum layer ")] == ["first", "rest.1"]
+    assert set(json.loads((folder / "summary.json").read_text())["quantum_layers"]) == {"first", "rest.1"}
     assert train("resume=true", f"run_dir={folder}", "total_env_steps=110", trust) == 0
     circuits = json.loads((folder / "summary.json").read_text())["circuits_by_purpose"]
     assert (circuits["collect"], circuits["test"] % 20) == (2 * 110, 0)

@@ -31,7 +31,7 @@ def all_of(folder):
         Reproducibility({"threads": 1}),
         QGuard(every_env_steps=5),
         MetricRows(every_env_steps=5),
-        Probe(rows=4, every_env_steps=10, seed=0),
+        Probe(rows=4, every_env_steps=10, seed=0, total_env_steps=30),
         testing,
         Checkpoints(folder, testing, every_env_steps=10),
     ]
@@ -134,7 +134,9 @@ def test_without_discount_there_is_no_bound(small_run):
 
 def test_every_callback_with_a_state_brings_it_back():
     testing = callbacks.Testing("Pendulum-v1", episodes=1, every_env_steps=1, seed=0)
-    for callback in (MetricRows(every_env_steps=1), Probe(rows=2, every_env_steps=1, seed=0), testing):
+    probe = Probe(rows=2, every_env_steps=1, seed=0, total_env_steps=10)
+    probe.load_state_dict({"last": 3, "history": {"layer": {"explained_share": {3: 0.5}, "angle_gradient_cosine": {}}}})
+    for callback in (MetricRows(every_env_steps=1), probe, testing):
         state = callback.state_dict()
         callback.load_state_dict(state)
         assert callback.state_dict() == state

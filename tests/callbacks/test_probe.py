@@ -8,7 +8,7 @@ from torch import nn
 
 from qtrl.callbacks import MetricRows, Probe
 from qtrl.callbacks import probe as probe_module
-from qtrl.callbacks.probe import action_metrics, gradient_metrics, layer_metrics, surrogate_metrics
+from qtrl.callbacks.probe import action_metrics, gradient_metrics, jacobian_metrics, layer_metrics, surrogate_metrics
 from qtrl.config.instantiate import construct_task
 from qtrl.keys import METRICS, probe_metrics
 from qtrl.loggers import MetricsCSV
@@ -28,9 +28,10 @@ from qtrl.quantum import Circuit, efficient_su2, make_engine
 from qtrl.tasks import RunContext
 
 QUBITS, ANGLES, ROWS = 2, 8, 6
-LAYER = {"expectation_mean", "expectation_std", "state_entropy", "total_correlation"}
-ACTION = {"explained_share", "shuffle_change"}
+LAYER = {"expectation_mean", "expectation_std", "state_entropy", "total_correlation", "signal_to_shot_noise"}
+ACTION = {"explained_share", "shuffle_change", "angle_displacement"}
 GRADIENT = {"gradient_cosine", "gradient_ratio", "angle_gradient_cosine", "angle_gradient_ratio"}
+JACOBIAN = {"jacobian_cosine", *(f"jacobian_cosine/q{qubit}" for qubit in range(QUBITS))}
 MODEL = {"bce", "bce_floor", "bce_excess", "calibration_error", "calibration_error_worst"}
 EACH_QUBIT = {f"calibration_error/q{qubit}" for qubit in range(QUBITS)}
 
@@ -198,7 +199,7 @@ def small_run(compose, tmp_path):
         stream = task.make_data(module, context)
         logger = Rows()
         off = ("enable_checkpointing", "enable_progress_bar", "enable_model_summary")
-        probes = [Probe(rows=ROWS, every_env_steps=10, seed=0)] if probe else []
+        probes = [Probe(rows=ROWS, every_env_steps=10, seed=0, total_env_steps=30)] if probe else []
         trainer = Trainer(
             accelerator="cpu",
             max_epochs=1,
@@ -207,7 +208,8 @@ def small_run(compose, tmp_path):
             **dict.fromkeys(off, False),
         )
         trainer.fit(module, stream)
-        return SimpleNamespace(module=module, rows=logger.rows, stream=stream, random_state=torch.get_rng_state())
+        made = {"module": module, "stream": stream, "probe": next(iter(probes), None)}
+        return SimpleNamespace(**made, rows=logger.rows, random_state=torch.get_rng_state())
 
     return run
 
@@ -231,18 +233,19 @@ def probed(row):
 @pytest.mark.parametrize(
     ("surrogate", "circuits", "shots"),
     [
-        ("qtdnn", 4 + 1, 100),  # expectations, probabilities, gradient, means; the block itself
-        ("exact", 3 + 1 + 1, 100),
-        ("parameter_shift", 3 + 1 + 1 + 2 * ANGLES, 100),
-        ("spsa", 3 + 1 + 1 + 2, 100),
-        ("straight_through", 3 + 1 + 1 + 1, 200),
-        ("zero", 3 + 1 + 1, 200),
+        ("qtdnn", 5 + 1, 100),  # expectations, probabilities, means, Jacobian, gradient; the block itself
+        ("exact", 5 + 1 + 1, 100),
+        ("parameter_shift", 5 + 1 + 1 + 2 * ANGLES, 100),
+        ("spsa", 5 + 1 + 1 + 2, 100),
+        ("straight_through", 5 + 1 + 1 + 1, 200),
+        ("zero", 5 + 1 + 1, 200),
     ],
 )
 def test_every_estimator_is_probed_when_due_and_its_circuits_are_booked(small_run, surrogate, circuits, shots):
     run = small_run(surrogate)
     assert [row["env_steps"] for row in run.rows] == [11, 20, 30]
-    expected = LAYER | ACTION | GRADIENT | (MODEL | EACH_QUBIT if surrogate == "qtdnn" else set())
+    expected = LAYER | ACTION | GRADIENT | {"jacobian_norm"}
+    expected |= MODEL | EACH_QUBIT | JACOBIAN if surrogate == "qtdnn" else set()
     for row in run.rows:
         assert row["updates"] == row["env_steps"] - 10
         assert set(probed(row)) == expected - ({"angle_gradient_cosine"} if surrogate == "zero" else set())
@@ -295,6 +298,7 @@ def test_a_probe_leaves_no_trace_in_the_training(small_run, surrogate):
 def test_a_block_without_a_circuit_is_left_alone(small_run, block):
     run = small_run(block=block)
     assert run.rows == []
+    assert (run.probe.summary(), run.probe.conclusions()) == ({"quantum_layers": {}}, [])
     assert "probe" not in run.module.meters.ledger.circuits
 
 
@@ -333,6 +337,95 @@ class Elsewhere(Callback):
 def test_rank_0_alone_measures(small_run):
     run = small_run(callbacks=[Elsewhere()])
     assert len(run.rows) == 3
+
+
+class Model(GradientEstimator):
+    """Models the block by probabilities whose slopes are `factors`, one for each qubit, times the exact ones."""
+
+    def __init__(self, block, factors):
+        super().__init__(block.n_in, block.n_out)
+        self.factors, self.executable = torch.tensor(factors), block.executable
+
+    def forward(self, block, q_in, generator=None):
+        return self.logits(q_in).sigmoid()
+
+    def logits(self, q_in):
+        return torch.logit(0.5 + self.factors * (self.executable.expectations(q_in) - 0.5))
+
+    def cost(self, block, batch, *, gradient):
+        return Cost()
+
+
+def jacobians(factors=None, *, angles=((math.pi / 2, math.pi / 2), (0.0, math.pi / 6)), readout_error=0.0):
+    """Measure two qubits turned by an angle each: slopes sin(angle) / 2, so 1/2 and 1/2, then 0 and 1/4."""
+    circuit, engine = efficient_su2(2, 0, rotations=("ry",)), make_engine("statevector")
+    options = {"circuit": circuit, "engine": engine, "readout": "expectation", "readout_error": readout_error}
+    block = PQC(2, 2, **options)
+    estimator = ZeroEstimator(2, 2) if factors is None else Model(block, factors)
+    layer = QuantumLayer(block, estimator)
+    return numbers(jacobian_metrics(layer, torch.tensor(angles)))
+
+
+def test_slopes_of_a_scaled_model_by_hand():
+    assert jacobians([0.5, 0.5]) == pytest.approx(dict.fromkeys(JACOBIAN, 1.0) | {"jacobian_norm": 0.75 * 0.5**0.5})
+    opposed = jacobians([0.5, -0.5])  # squares of slopes: 4/16 of one qubit, 5/16 of the other
+    assert opposed["jacobian_cosine"] == pytest.approx(-1 / 9)
+    assert (opposed["jacobian_cosine/q0"], opposed["jacobian_cosine/q1"]) == pytest.approx((1, -1))
+
+
+def test_a_readout_error_flattens_the_exact_slopes():
+    assert jacobians(readout_error=0.25) == pytest.approx({"jacobian_norm": jacobians()["jacobian_norm"] / 2})
+
+
+def test_a_circuit_that_does_not_answer_has_no_slopes_to_compare():
+    still = jacobians([0.5, 0.5], angles=((0.0, 0.0),))
+    assert still["jacobian_norm"] == pytest.approx(0, abs=1e-7)
+
+
+def test_angles_bounded_around_a_base_are_displaced_by_no_more(small_run):
+    rows = [probed(row) for row in small_run(overrides=["recipe=local"]).rows]
+    assert all(0 < row["angle_displacement"] < 0.1 * math.sqrt(ANGLES) for row in rows) and rows
+
+
+def test_exact_expectations_have_no_shot_noise(small_run):
+    rows = [probed(row) for row in small_run(overrides=["block.readout=expectation"]).rows]
+    assert rows and not any("signal_to_shot_noise" in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("surrogate", "overrides"),
+    [("qtdnn", ()), ("exact", ("block.readout=expectation",)), ("qtdnn", ("block.readout=most_probable",))],
+)
+def test_what_is_booked_is_what_was_run(small_run, surrogate, overrides, monkeypatch):
+    from qtrl.quantum import Executable
+
+    ran = []
+    for name in ("expectations", "probabilities", "marginals"):
+        run = getattr(Executable, name)
+        monkeypatch.setattr(
+            Executable, name, lambda self, q_in, *rest, run=run: ran.append(len(q_in)) or run(self, q_in, *rest)
+        )
+    measure = Probe.measure
+
+    def counted(probe, *arguments):
+        before = len(ran)
+        measure(probe, *arguments)
+        counted.total += sum(ran[before:])
+
+    counted.total = 0
+    monkeypatch.setattr(Probe, "measure", counted)
+    booked = small_run(surrogate, overrides=overrides).module.meters.ledger.circuits["probe"]
+    assert counted.total == booked > 0
+
+
+def test_a_run_ends_with_the_means_of_its_probes(small_run):
+    run = small_run()
+    rows = [probed(row) for row in run.rows]
+    means = {name: sum(row[name] for row in rows) / 3 for name in ("explained_share", "angle_gradient_cosine")}
+    assert run.probe.summary() == {"quantum_layers": {"layer": pytest.approx(means)}}
+    (line,) = run.probe.conclusions()
+    assert f"{means['explained_share']:.2f} of the actions'" in line
+    assert f"cosine {means['angle_gradient_cosine']:.2f} with" in line
 
 
 def test_bell_pairs_are_correlated():

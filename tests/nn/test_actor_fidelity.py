@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from qtrl.nn.fidelity import agreement, explained_share, relative_change
+from qtrl.nn.fidelity import agreement, explained_share, jacobian, relative_change, signal_to_noise
 
 
 def test_gradients_are_compared_over_all_their_parts():
@@ -19,6 +19,35 @@ def test_no_gradient_has_no_direction():
     zero, one = [torch.zeros(2)], [torch.ones(2)]
     assert agreement(zero, one)[1] == 0
     assert not torch.isfinite(torch.stack([agreement(zero, one)[0], *agreement(one, zero)])).any()
+
+
+def test_the_jacobian_of_a_linear_map_is_its_matrix_in_every_row():
+    matrix, rows = torch.arange(6.0).reshape(2, 3), torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = jacobian(lambda q_in: q_in @ matrix.T, rows)
+    assert torch.equal(found, matrix[:, None].expand(2, 4, 3))
+    assert not found.requires_grad
+
+
+def test_the_jacobian_of_a_square_follows_the_row():
+    rows = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
+    expected = torch.tensor([[[2.0, 0.0], [6.0, 0.0]], [[0.0, 4.0], [0.0, -2.0]]])
+    assert torch.equal(jacobian(torch.square, rows), expected)
+
+
+def test_signal_to_noise_by_hand():
+    means = torch.tensor([[0.2, 0.5], [0.8, 0.5]])  # variances over the rows 0.09 and 0
+    draws = means + torch.tensor([[0.1, -0.2], [-0.1, 0.2]])  # mean squares 0.01 and 0.04
+    assert signal_to_noise(means, draws).item() == pytest.approx(math.sqrt(0.09 / 0.05))
+    assert signal_to_noise(torch.full((2, 2), 0.5), draws).item() == 0
+    assert not signal_to_noise(means, means).isfinite()
+
+
+def test_signal_to_noise_grows_with_the_root_of_the_shots():
+    generator = torch.Generator().manual_seed(0)
+    means = torch.rand(20_000, 3, generator=generator)
+    few, many = (torch.binomial(torch.full_like(means, n), means, generator=generator) / n for n in (10, 1000))
+    assert (signal_to_noise(means, many) / signal_to_noise(means, few)).item() == pytest.approx(10, rel=0.03)
 
 
 def test_explained_share_by_hand():

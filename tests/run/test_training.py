@@ -83,7 +83,7 @@ def test_its_summary_has_the_promised_keys(run):
     promised = "env_steps updates wall_seconds env_steps_per_second updates_per_second circuits shots return_mean"
     assert set(promised.split()) | {"return_std", "return_per_episode", "status", "git_commit"} <= set(summary)
     assert (summary["status"], summary["env_steps"], summary["updates"]) == ("complete", 100, 50)
-    probe = {"circuits": 5 * 16, "shots": 100 * 16}  # expectations, probabilities, gradient, means; the block's shots
+    probe = {"circuits": 6 * 16, "shots": 100 * 16}  # probabilities, expectations, means, Jacobian, gradient; the block
     expected = {"collect": 100, "fit": 0, "target": 0, "actor": 0, "probe": probe["circuits"], "test": 20}
     assert summary["circuits_by_purpose"] == expected
     assert summary["shots_by_purpose"] == {name: 100 * n for name, n in expected.items()} | {"probe": probe["shots"]}
@@ -135,7 +135,7 @@ def test_resume_goes_on_with_counters_rows_and_checkpoints(copy_of_run, train):
     stream = checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]
     assert (stream["env_steps"], stream["ranks"][0]["replay"]["written"]) == (130, 130)
     summary = json.loads((copy_of_run / "summary.json").read_text())
-    assert (summary["env_steps"], summary["updates"], summary["circuits"]) == (130, 80, 130 + 2 * (20 + 5 * 16))
+    assert (summary["env_steps"], summary["updates"], summary["circuits"]) == (130, 80, 130 + 2 * (20 + 6 * 16))
     ids = {path.name.rpartition("-")[2] for path in (copy_of_run / "wandb").glob("offline-run-*")}
     assert ids == {(copy_of_run / "wandb" / "run_id.txt").read_text()}
     assert yaml.safe_load((copy_of_run / "config.yaml").read_text())["total_env_steps"] == 130
