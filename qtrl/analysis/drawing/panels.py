@@ -70,11 +70,53 @@ PAPER = (
     ),
 )
 """The panels of the paper's Figure 4."""
+QUANTUM_LAYER = (
+    Panel(
+        "Cosine of the loss's gradient",
+        "cosine (1: the exact direction)",
+        "The gradient of the actor's loss in the angles against the exact one. From 0.6 on it points the right way, "
+        "below 0.2 it is noise.",
+        ("probe/angle_gradient_cosine",),
+    ),
+    Panel(
+        "Cosine of the Jacobian",
+        "cosine (1: the exact slopes)",
+        "All slopes of the qtDNN against those of the circuit's expectations, whatever the critic asks for.",
+        ("probe/jacobian_cosine",),
+    ),
+    Panel(
+        "Share of the action explained",
+        "share of the variance",
+        "What goes of the actions' variance when the outputs of the layer are held. From 0.3 on the layer is used, "
+        "below 0.05 it is not.",
+        ("probe/explained_share",),
+    ),
+    Panel(
+        "Displacement of the angles",
+        "distance (rad)",
+        "Of all angles together from the circuit's base point, mean over rows. Slopes learned near the base are "
+        "worth less further off.",
+        ("probe/angle_displacement",),
+    ),
+    Panel(
+        "Concentration: slopes",
+        "norm of the Jacobian (1/rad)",
+        "How strongly the expectations answer to the angles; it vanishes where the circuit concentrates.",
+        ("probe/jacobian_norm",),
+    ),
+    Panel(
+        "Concentration: outputs",
+        "deviation of the expectations",
+        "How far the expectations differ between states; shots hide what is much below their noise.",
+        ("probe/expectation_std",),
+    ),
+)
+"""Whether the quantum layer is used, and whether its gradient points the right way."""
 
 
 def bands_of(study: Study) -> Bands:
     """Aggregate every metric that is drawn over the seeds of each label; labels without a metric are left out."""
-    logs = {metric: panel.log for panel in (LEARNING, *PAPER, GAP) for metric in panel.metrics}
+    logs = {metric: panel.log for panel in (LEARNING, *PAPER, *QUANTUM_LAYER, GAP) for metric in panel.metrics}
     bands: dict[str, dict[str, Band]] = {metric: {} for metric in logs}
     for metric, (label, runs) in product(logs, study.runs.items()):
         curves = [run.columns[metric] for run in runs if metric in run.columns and len(run.columns[metric][0])]
