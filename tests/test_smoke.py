@@ -88,6 +88,7 @@ def test_every_other_estimator_trains(smoke, gradient):
         "spsa": (1, 2),
         "straight_through": (1, 1),
         "zero": (1, 0),
+        "qtdnn_local": (0, 0),
     }[gradient]
     assert (circuits["target"], circuits["actor"]) == (10 * 4 * forward, 5 * 4 * (forward + backward))
 

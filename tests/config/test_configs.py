@@ -88,6 +88,8 @@ def test_an_ablation_differs_by_the_block_its_label_and_the_tags_alone(env, bloc
         "launcher=basic",
         "launcher=joblib",
         "actor=mlp",
+        "actor=hybrid_local",
+        "recipe=local",
     ],
 )
 def test_every_other_choice_composes_too(override, compose):
@@ -100,7 +102,7 @@ def test_every_gradient_is_made_from_its_config_whatever_the_experiment(name, co
     check_config(cfg)
     estimator = build(cfg.gradient)(40, 5)
     assert isinstance(estimator, GradientEstimator)
-    assert estimator.trainable == (name == "qtdnn")
+    assert estimator.trainable == name.startswith("qtdnn")
 
 
 @pytest.mark.parametrize(("experiment", "width"), [("paper/pendulum_pqc", 64), ("paper/humanoid_pqc", 2048)])
