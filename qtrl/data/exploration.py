@@ -11,11 +11,9 @@ from qtrl.errors import ConfigError
 class Exploration(Protocol):
     """What turns the actor's actions into those that are tried.
 
-    Attributes:
-        angle_noise: Standard deviation of the noise on what blocks receive, in radians where the block is a circuit.
+    It may have an attribute `angle_noise`: the standard deviation of the noise on what blocks receive, in radians where
+    the block is a circuit.
     """
-
-    angle_noise: float
 
     def __call__(self, action: Tensor, generator: torch.Generator) -> Tensor:
         """Return actions (N, A) in [-1, 1] for actions (N, A); all draws come from the generator."""
@@ -26,7 +24,8 @@ class GaussianNoise:
 
     Args:
         noise: Standard deviation, in units of actions in [-1, 1].
-        angle_noise: See `Exploration`; it is recorded with the pair, in warm-up as well.
+        angle_noise: Standard deviation on each input of a block, in radians where it is a circuit; it is recorded with
+            the pair, in warm-up as well.
 
     Raises:
         ConfigError: One is below 0.

@@ -82,7 +82,7 @@ class CollectingPolicy(TensorDictModuleBase):
         return tensordict
 
     def _perturbed(self, device: torch.device) -> AbstractContextManager[None]:
-        noise = self._exploration.angle_noise
+        noise = getattr(self._exploration, "angle_noise", 0.0)
         if not noise:
             return nullcontext()
         return perturbed(self.layers.values(), noise, self.generators.get("angle_noise", device))

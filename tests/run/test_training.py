@@ -228,7 +228,7 @@ def test_weights_of_another_run_are_a_start(run, train, tmp_path):
     old, new = checkpoint_of(run, "best"), checkpoint_of(folder)
     assert new["updates"] == 50
     for name, value in old["state_dict"].items():
-        if "target" not in name:
+        if "target" not in name and ".norm." not in name:  # the statistics go on with every observation
             assert torch.equal(new["state_dict"][name], value)
 
 
