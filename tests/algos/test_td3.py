@@ -552,3 +552,15 @@ def test_statistics_of_observations_are_saved_and_only_change_when_shown():
     assert {name.split(".")[0] for name in norms} == {"actor", "critic", "actor_target", "critic_target"}
     assert all(torch.equal(module.state_dict()[name], before[name]) for name in norms)
     assert before["critic.norm.count"] == BATCH
+
+
+def test_a_penalty_draws_the_angles_to_the_base_point():
+    def squared_distance(module):
+        q_in, _ = module.actor.encode(make_rows()[OBSERVATION])
+        return (q_in - module.actor.base).square().sum(1).mean().item()
+
+    free, drawn = (make_module(settings={"policy_delay": 1, "angle_penalty": weight}) for weight in (0.0, 5.0))
+    before = squared_distance(free)
+    for module in (free, drawn):
+        fit(module, make_stream(20, make_rows()))
+    assert squared_distance(drawn) < 0.9 * before and squared_distance(drawn) < squared_distance(free)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from qtrl.algos.td3_loss import actor_loss, critic_loss, smoothed_action, td_target
+from qtrl.algos.td3_loss import actor_loss, angle_penalty, critic_loss, smoothed_action, td_target
 from qtrl.envs import make_env
 
 
@@ -69,3 +69,11 @@ def test_actor_loss_is_the_negative_mean_value():
     loss.backward()
     assert loss.item() == pytest.approx(-1.0)
     assert_close(q1.grad, torch.full((3,), -1 / 3))
+
+
+def test_the_angle_penalty_is_in_units_of_the_mean_magnitude_of_values():
+    q1, squared = torch.tensor([3.0, -5.0], requires_grad=True), torch.tensor(2.0, requires_grad=True)
+    penalty = angle_penalty(squared, q1, 0.1)
+    penalty.backward()
+    assert penalty.item() == pytest.approx(0.1 * 4 * 2)
+    assert q1.grad is None and squared.grad.item() == pytest.approx(0.1 * 4)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.testing import assert_close
 
 from qtrl.errors import ConfigError
@@ -70,3 +71,16 @@ def test_first_passes_no_gradient_to_the_second() -> None:
 def test_a_size_below_one_is_refused_by_name(name: str) -> None:
     with pytest.raises(ConfigError, match=f"Critic: {name} is 0"):
         Critic(**({"observation_size": 2, "action_size": 2, "hidden": 2} | {name: 0}))
+
+
+def test_layer_norm_is_that_of_two_critics_with_normalized_units() -> None:
+    torch.manual_seed(0)
+    twins = TwinCritic(4, 2, hidden=8, layer_norm=True)
+    torch.manual_seed(0)
+    critics = [Critic(4, 2, hidden=8) for _ in range(2)]
+    observation, action = torch.randn(6, 4), torch.randn(6, 2)
+    for value, critic in zip(twins(observation, action), critics, strict=True):
+        features = F.leaky_relu(F.layer_norm(critic.features[0](observation), (8,)), 0.01)
+        hidden = F.leaky_relu(F.layer_norm(critic.head[0](torch.cat([features, action], 1)), (8,)), 0.01)
+        assert_close(value, critic.head[2](hidden).squeeze(-1))
+    assert_close(twins.first(observation, action), twins(observation, action)[0])

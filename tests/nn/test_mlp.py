@@ -28,3 +28,10 @@ def test_the_slope_below_zero_is_one_hundredth() -> None:
 def test_impossible_sizes_are_refused(sizes: list[int]) -> None:
     with pytest.raises(ConfigError, match="expected at least two, each at least 1"):
         mlp(sizes)
+
+
+def test_layer_norm_stands_before_each_leaky_relu() -> None:
+    assert layout(mlp([3, 5, 2], layer_norm=True))[0] == (3, 5)
+    assert [type(layer).__name__ for layer in mlp([3, 5, 2], layer_norm=True)] == [
+        *("Linear", "LayerNorm", "LeakyReLU", "Linear")
+    ]
