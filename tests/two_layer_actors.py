@@ -13,7 +13,15 @@ class SeriesActor(nn.Module):
     """The second quantum layer reads what the first one returned, and lies deeper in the model."""
 
     def __init__(
-        self, observation_size: int, action_size: int, block, gradient=None, *, hidden: int = 8, normalize=None
+        self,
+        observation_size: int,
+        action_size: int,
+        block,
+        gradient=None,
+        *,
+        hidden: int = 8,
+        layer_norm: bool = False,
+        normalize=None,
     ) -> None:
         super().__init__()
         self.norm = make_norm(normalize, observation_size)

@@ -80,7 +80,8 @@ def from_qiskit(circuit: "QuantumCircuit") -> Circuit:
 def to_torchquantum(circuit: Circuit) -> list[dict[str, Any]]:
     """Write a circuit as an encoder list.
 
-    The format knows no constants: an encoder that is made of the list expects them as inputs behind the angles.
+    The format knows no constants: an encoder that is made of the list expects them as inputs behind the angles. It
+    knows no base point either.
     """
     return [
         {"input_idx": list(gate.angles) or None, "func": gate.name, "wires": list(gate.qubits)}
