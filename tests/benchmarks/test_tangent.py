@@ -1,0 +1,66 @@
+import json
+import math
+from dataclasses import asdict, replace
+from itertools import pairwise
+
+import pytest
+import tangent
+from frozen_layer import LETTER, RECIPE
+from tangent_circuits import needed
+from tangent_grid import ALONE, AXES, QuickSize, around, ladder
+from tangent_report import TABLES, estimate
+
+PAGE = "\n".join(f"by hand\n<!-- {name} -->\nold\n<!-- end of {name} -->" for name in TABLES)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A part of the grid, without the numbers of hours."""
+    monkeypatch.setattr("tangent_grid.STEPS", [("letter", {}), ("recipe", asdict(RECIPE))])
+    monkeypatch.setattr("tangent_grid.ALONE", ALONE[:1])
+    monkeypatch.setattr("tangent_grid.AXES", {axis: cells[:2] for axis, cells in AXES.items()})
+
+
+def test_the_ladder_leads_from_the_letter_to_the_recipe_by_one_change_at_a_time():
+    settings = [setting for _, setting in ladder()]
+    assert (settings[0], settings[-1]) == (LETTER, RECIPE)
+    changes = [{k for k in asdict(a) if asdict(a)[k] != asdict(b)[k]} for a, b in pairwise(settings)]
+    assert all(len(change - {"bounded_angles"}) == 1 for change in changes)
+
+
+def test_every_numeric_axis_holds_the_recipe():
+    assert all(RECIPE in [setting for _, setting in cells] for axis, cells in around().items() if "part" not in axis)
+
+
+@pytest.mark.parametrize(("target", "effort"), [(0.5, 100), (1 / math.sqrt(2), 300), (0.99, math.inf)])
+def test_needed_effort_follows_the_noise(target, effort):
+    noise_at_one = 300.0
+    cosines = {n: 1 / math.sqrt(1 + noise_at_one / n) for n in (1, 10, 100, 1000)}
+    assert needed(cosines, target) == pytest.approx(effort)
+
+
+def test_an_estimate_names_few_seeds():
+    assert estimate([0.5] * 5) == "0.500 ± 0.000"
+    assert estimate([0.5] * 3).endswith("(3 seeds)")
+
+
+def test_the_command_measures_what_is_missing_and_fills_the_page_in(small, tmp_path, monkeypatch):
+    (tmp_path / "tangent.md").write_text(PAGE)
+    tangent.main(["--out", str(tmp_path), "--quick", "--threads", "1"])
+    record = json.loads((tmp_path / "tangent.json").read_text())
+    page = (tmp_path / "tangent.md").read_text()
+    assert page.count("by hand") == len(TABLES)
+    assert "old" not in page
+    assert "| **recipe** |" in page
+    assert (tmp_path / "tangent.png").stat().st_size > 1000
+    monkeypatch.setattr(tangent, "measure", None)  # nothing is measured again
+    monkeypatch.setattr(tangent, "gradients", None)
+    tangent.main(["--out", str(tmp_path), "--quick", "--threads", "1"])
+    assert json.loads((tmp_path / "tangent.json").read_text())["fitted"] == record["fitted"]
+
+
+def test_a_record_of_another_size_is_refused(tmp_path):
+    size = asdict(replace(QuickSize(), pairs=1))
+    (tmp_path / "tangent.json").write_text(json.dumps({"size": size}))
+    with pytest.raises(SystemExit, match="another size"):
+        tangent.main(["--out", str(tmp_path), "--quick"])
