@@ -19,7 +19,7 @@ AXES = {"qubits": "qubits", "repetitions": "reps", "shots": "shots", "noise": "a
 LABELS = {
     "qubits": "qubits",
     "repetitions": "repetitions",
-    "shots": "shots of each recorded circuit (right: exact)",
+    "shots": "shots of each recorded circuit",
     "noise": "noise on the recorded angles, rad",
     "hidden": "hidden layer of the qtDNN",
 }
@@ -31,11 +31,9 @@ def draw(record: dict[str, Any], size: Size, picture: Path) -> None:
     """Draw the cosine along the ladder, along each axis around the recipe, and over circuits."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 10.5), dpi=150, layout="constrained")
-    places = figure.subplot_mosaic(
-        [["ladder"] * 3, ["qubits", "repetitions", "shots"], ["noise", "hidden", "circuits"]],
-        height_ratios=[1.35, 1, 1],
-    )
+    figure = Figure(figsize=(12, 11), dpi=150, layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[1, 1.6])
+    places = below.subplot_mosaic([[*AXES][:3], [*[*AXES][3:], "circuits"]]) | {"ladder": above.subplots()}
     _ladder(record, size, places["ladder"])
     for axis in AXES:
         _axis(record, size, axis, places[axis])
@@ -69,7 +67,7 @@ def _ladder(record: dict[str, Any], size: Size, axes: Any) -> None:
     axes.invert_yaxis()
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_title("Cosine of the qtDNN's Jacobian with the exact one, from the paper's letter to the recipe")
-    axes.legend(frameon=False, loc="lower right" if not cells else "upper right")
+    axes.legend(frameon=False, loc="upper right")
 
 
 def _axis(record: dict[str, Any], size: Size, axis: str, axes: Any) -> None:
@@ -83,6 +81,11 @@ def _axis(record: dict[str, Any], size: Size, axis: str, axes: Any) -> None:
     axes.axvline(_value(RECIPE, field), color="#e9c46a", linewidth=6, alpha=0.4, zorder=0)
     if axis in ("shots", "hidden"):
         axes.set_xscale("log")
+    if axis == "shots":
+        axes.set_xticks([1, 10, 100, 1000, EXACT], ["1", "10", "100", "1,000", "exact"])
+    if axis == "hidden":
+        axes.set_xticks(values, [f"{value:,.0f}" for value in values])
+        axes.minorticks_off()
     axes.set(xlabel=LABELS[axis], ylim=(None, 1.02))
 
 
@@ -102,7 +105,7 @@ def _circuits(record: dict[str, Any], size: Size, axes: Any) -> None:
     entries = found(record, size.shrink(RECIPE))
     for shade, fits in zip(SHADES, size.fits if entries else (), strict=False):
         axes.axhline(np.mean(cosines(entries, fits)), color=shade, linewidth=1.5, label=f"qtDNN, {fits:,} fits")
-    axes.set(xlabel="circuits run for the gradient of one row", xscale="log", ylim=(None, 1.02))
+    axes.set(xlabel="circuits that the gradient of one row takes", xscale="log", ylim=(None, 1.02))
     axes.legend(frameon=False, fontsize="x-small")
 
 
@@ -112,9 +115,9 @@ def _shifts(record: dict[str, Any], size: Size, axes: Any) -> None:
             label = NAMES["parameter_shift"] if method["shots"] == size.shots[0] else None
             axes.plot(circuits, np.mean(cosine), "D", color=COLORS["parameter_shift"], label=label)
             axes.annotate(
-                f"{method['shots']:,} shots",
+                f"{method['shots']:,} shot{'s' * (method['shots'] > 1)}",
                 (circuits, np.mean(cosine)),
-                xytext=(6, -3),
+                xytext=(7, -3),
                 fontsize="x-small",
                 textcoords="offset points",
             )
