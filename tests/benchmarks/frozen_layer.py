@@ -134,16 +134,19 @@ def measure(setting: Setting, rows: Tensor, *, seed: int, fits: Iterable[int], c
         compared: Rows to compare at.
 
     Returns:
-        The `cosine` of the two Jacobians, all outputs, rows and angles as one vector, by the number of fits; the norm
-        of the exact one for one row, the distance of the angles from the base point, both as means over the rows; and
-        the deviation of the exact expectations over the rows, mean over the qubits.
+        The `cosine` of the two Jacobians, all outputs, rows and angles as one vector, by the number of fits; that of
+        the circuit's Jacobian at the base point, which no fit takes, None where that is 0; the norm of the exact one
+        for one row, the distance of the angles from the base point, both as means over the rows; and the deviation of
+        the exact expectations over the rows, mean over the qubits.
     """
     actor, generator = frozen_actor(setting, rows, seed), torch.Generator().manual_seed(seed)
     layer, executable = actor.layer, actor.layer.block.executable
     with torch.no_grad():
         angles, _ = actor.encode(rows)
     at = some(angles, compared)
-    exact = jacobian(lambda q_in: exact_expectations(executable, q_in), at)
+    exact, at_base = (
+        jacobian(lambda q_in: exact_expectations(executable, q_in), place) for place in (at, actor.base[None])
+    )
     q_in, q_out = recorded(layer, angles, setting.angle_noise, generator)
     cosine, optimizer = {}, torch.optim.Adam(layer.estimator.parameters(), lr=setting.lr)
     for count in range(1, max(fits) + 1):
@@ -154,6 +157,7 @@ def measure(setting: Setting, rows: Tensor, *, seed: int, fits: Iterable[int], c
             cosine[str(count)] = agreement([found], [exact])[0].item()
     return {
         "cosine": cosine,
+        "base_cosine": agreement([at_base.expand_as(exact)], [exact])[0].item() if at_base.norm() > 1e-4 else None,
         "jacobian_norm": exact.square().sum(dim=(0, 2)).mean().sqrt().item(),
         "displacement": (at - actor.base).norm(dim=1).mean().item(),
         "spread": spread(executable.expectations(at)).item(),

@@ -29,6 +29,7 @@ AXES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     + [("exact expectations", {"shots": None})],
     "noise": [(f"noise {x:g}", {"angle_noise": x}) for x in (0.0, 0.02, 0.05, 0.1, 0.2, 0.5)],
     "hidden": [(f"hidden layer of {n:,}", {"hidden": n}) for n in (32, 64, 128, 256, 512, 1024, 2048)],
+    "angle scale": [(f"angle scale {x:g}", {"angle_scale": x}) for x in (0.03, 0.1, 0.3, 1.0, 3.0)],
     "learning rate": [(f"learning rate {x:g}", {"lr": x}) for x in (1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 4e-3)],
     "one part taken away": [
         ("no linear path", {"linear": False}),
@@ -36,8 +37,6 @@ AXES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("neither of the two", {"linear": False, "centered": False}),
         ("base point 0", {"base": "zero"}),
         ("observations as they are", {"normalize": None}),
-        ("angle scale 0.3", {"angle_scale": 0.3}),
-        ("angle scale 1", {"angle_scale": 1.0}),
         ("angle scale 1, unbounded", {"angle_scale": 1.0, "bounded_angles": False}),
     ],
 }

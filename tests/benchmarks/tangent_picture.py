@@ -14,7 +14,14 @@ from tangent_report import NAMES, cosines, measured
 SHADES = ("#b9cfde", "#6c9bbd", "#1d3557")
 """Of the numbers of fits, few to many."""
 COLORS = {"qtDNN": "#1d3557", "parameter_shift": "#e76f51", "spsa": "#2a9d8f"}
-AXES = {"qubits": "qubits", "repetitions": "reps", "shots": "shots", "noise": "angle_noise", "hidden": "hidden"}
+AXES = {
+    "qubits": "qubits",
+    "repetitions": "reps",
+    "shots": "shots",
+    "noise": "angle_noise",
+    "hidden": "hidden",
+    "angle scale": "angle_scale",
+}
 """The field of a setting that an axis is about."""
 LABELS = {
     "qubits": "qubits",
@@ -22,6 +29,7 @@ LABELS = {
     "shots": "shots of each recorded circuit",
     "noise": "noise on the recorded angles, rad",
     "hidden": "hidden layer of the qtDNN",
+    "angle scale": "angle scale, rad",
 }
 EXACT = 10_000
 """Where exact expectations stand on the axis of shots."""
@@ -31,9 +39,10 @@ def draw(record: dict[str, Any], size: Size, picture: Path) -> None:
     """Draw the cosine along the ladder, along each axis around the recipe, and over circuits."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 11), dpi=150, layout="constrained")
+    figure = Figure(figsize=(14, 11), dpi=150, layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[1, 1.6])
-    places = below.subplot_mosaic([[*AXES][:3], [*[*AXES][3:], "circuits"]]) | {"ladder": above.subplots()}
+    rows = [[*AXES][:4], [*[*AXES][4:], "circuits", "circuits"]]
+    places = below.subplot_mosaic(rows) | {"ladder": above.subplots()}
     _ladder(record, size, places["ladder"])
     for axis in AXES:
         _axis(record, size, axis, places[axis])
@@ -78,13 +87,17 @@ def _axis(record: dict[str, Any], size: Size, axis: str, axes: Any) -> None:
     for shade, fits in zip(SHADES, size.fits, strict=False):
         means, halves = _points((entries for _, entries in cells), fits)
         axes.errorbar(values, means, yerr=halves, fmt="o-", color=shade, capsize=3, markersize=4)
+    if axis == "angle scale" and cells:
+        known = [np.mean([entry["base_cosine"] for entry in entries]) for _, entries in cells]
+        axes.plot(values, known, "--", color="#e76f51", label="base point's")
+        axes.legend(frameon=False, fontsize="x-small")
     axes.axvline(_value(RECIPE, field), color="#e9c46a", linewidth=6, alpha=0.4, zorder=0)
-    if axis in ("shots", "hidden"):
+    if axis in ("shots", "hidden", "angle scale"):
         axes.set_xscale("log")
     if axis == "shots":
         axes.set_xticks([1, 10, 100, 1000, EXACT], ["1", "10", "100", "1,000", "exact"])
-    if axis == "hidden":
-        axes.set_xticks(values, [f"{value:,.0f}" for value in values])
+    if axis in ("hidden", "angle scale"):
+        axes.set_xticks(values, [f"{value:g}" for value in values])
         axes.minorticks_off()
     axes.set(xlabel=LABELS[axis], ylim=(None, 1.02))
 

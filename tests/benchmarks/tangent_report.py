@@ -12,7 +12,12 @@ from records import filled, heading, number, table
 from tangent_circuits import methods, needed
 from tangent_grid import Setting, Size, alone, around, found, ladder
 
-COLUMNS = {"displacement": "displacement, rad", "jacobian_norm": "norm of the Jacobian", "spread": "spread"}
+COLUMNS = {
+    "displacement": "displacement, rad",
+    "jacobian_norm": "norm of the Jacobian",
+    "spread": "spread",
+    "base_cosine": "cosine, base point's",
+}
 Ways = list[tuple[str, float, float | None]]
 NAMES = {"parameter_shift": "parameter shift", "spsa": "SPSA"}
 
@@ -66,8 +71,12 @@ def _row(name: str, setting: Setting, record: dict[str, Any], size: Size) -> lis
     entries = found(record, size.shrink(setting))
     if not entries:
         return []
-    properties = [number(float(np.mean([entry[key] for entry in entries]))) for key in COLUMNS]
+    properties = [_mean([entry[key] for entry in entries]) for key in COLUMNS]
     return [name, *properties, *(estimate(cosines(entries, count)) for count in size.fits)]
+
+
+def _mean(values: list[float | None]) -> str:
+    return number(None if None in values else float(np.mean(values)))
 
 
 def _fitted(cells: Iterable[tuple[str, Setting]], record: dict[str, Any], size: Size) -> str:
