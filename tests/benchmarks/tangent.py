@@ -1,8 +1,8 @@
 """How good is the qtDNN's gradient? `python tests/benchmarks/tangent.py` measures what docs/tangent.md shows.
 
-On a PreDNN that does not learn, in four parts: the way from the paper's letter to the recipe (`ladder`); how many
-circuits parameter shift and SPSA run for as good a gradient (`circuits`); what lies around the recipe (`around`); and
-the letter with one part of the recipe (`alone`).
+On a PreDNN that does not learn, in four parts: how many circuits parameter shift and SPSA run for as good a gradient
+as the recipe's (`circuits`); the way from the paper's letter to the recipe (`ladder`); what lies around the recipe
+(`around`); and the letter with one part of the recipe (`alone`).
 Every result is written to `tangent.json` as soon as it is there, and what is there is not measured again, so that a
 command that was stopped goes on. Then the tables of the page are written anew, between their markers, and the picture.
 """
@@ -10,12 +10,12 @@ command that was stopped goes on. Then the tables of the page are written anew, 
 import argparse
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from frozen_layer import RECIPE, measure, observations
+from frozen_layer import RECIPE, Setting, measure, observations
 from records import conditions
 from tangent_circuits import gradients, methods
 from tangent_grid import QuickSize, Size, settings
@@ -27,7 +27,7 @@ from qtrl.files.atomic import write_json
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.threads import set_threads
 
-PARTS = ("ladder", "circuits", "around", "alone")
+PARTS = ("circuits", "ladder", "around", "alone")
 
 
 class Measurements:
@@ -61,9 +61,9 @@ class Measurements:
         print(*about.values(), found["cosine"], flush=True)
 
 
-def measure_fits(part: str, size: Size, rows: Tensor, to: Measurements) -> None:
-    """Fit the qtDNNs of a part that fits any."""
-    for setting in map(size.shrink, settings(part)):
+def measure_fits(chosen: Iterable[Setting], size: Size, rows: Tensor, to: Measurements) -> None:
+    """Fit the qtDNNs of settings."""
+    for setting in map(size.shrink, chosen):
         for seed in range(size.seeds):
             options = {"seed": seed, "fits": size.fits, "compared": size.compared}
             about = {"setting": asdict(setting), "seed": seed}
@@ -71,7 +71,8 @@ def measure_fits(part: str, size: Size, rows: Tensor, to: Measurements) -> None:
 
 
 def measure_circuits(size: Size, rows: Tensor, to: Measurements) -> None:
-    """Measure the gradients that circuits give at the recipe's angles."""
+    """Measure the gradients that circuits give at the recipe's angles, and the qtDNN's there."""
+    measure_fits([RECIPE], size, rows, to)
     setting = size.shrink(RECIPE)
     for method in methods(size):
         for seed in range(size.seeds):
@@ -103,7 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
         if part == "circuits":
             measure_circuits(size, rows, measurements)
         else:
-            measure_fits(part, size, rows, measurements)
+            measure_fits(settings(part), size, rows, measurements)
     page = options.out / "tangent.md"
     page.write_text(filled_in(page.read_text(), measurements.record, size))
     draw(measurements.record, size, options.out / "tangent.png")

@@ -69,7 +69,7 @@ class Size:
     fits: tuple[int, ...] = (100, 300, 1000)
     compared: int = 128
     seeds: int = 5
-    gradient_rows: int = 16
+    gradient_rows: int = 8
     shots: tuple[int, ...] = (1, 10, 100, 1000)
     directions: tuple[int, ...] = (1, 4, 16, 64, 256, 1024, 4096)
 
@@ -116,8 +116,8 @@ def alone() -> list[tuple[str, Setting]]:
 
 
 def settings(part: str) -> Iterator[Setting]:
-    """Return the settings of a part, `ladder`, `around` or `alone`."""
-    cells = {"ladder": ladder, "alone": alone, "around": lambda: chain(*around().values())}[part]()
+    """Return the settings of a part, `ladder`, `around` or `alone`, the ladder from its quick end on."""
+    cells = {"ladder": lambda: reversed(ladder()), "alone": alone, "around": lambda: chain(*around().values())}[part]()
     return (setting for _, setting in cells)
 
 
