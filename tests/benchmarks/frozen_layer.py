@@ -34,7 +34,7 @@ class Setting:
         normalize: See `HybridActor`.
         base: Base point of the angles.
         angle_scale: See `HybridActor`.
-        bounded_angles: See `HybridActor`.
+        angle_bound: See `HybridActor`.
         angle_noise: Standard deviation, in radians, on each angle of the recorded circuits.
         hidden: Width of the qtDNN.
         linear: Whether the qtDNN has a linear path.
@@ -48,7 +48,7 @@ class Setting:
     normalize: str | None = "running"
     base: str = "plus"
     angle_scale: float = 0.1
-    bounded_angles: bool = True
+    angle_bound: str | None = "norm"
     angle_noise: float = 0.1
     hidden: int = 128
     linear: bool = True
@@ -61,7 +61,7 @@ LETTER = Setting(
     normalize=None,
     base="zero",
     angle_scale=1.0,
-    bounded_angles=False,
+    angle_bound=None,
     angle_noise=0.0,
     hidden=2048,
     linear=False,
@@ -99,7 +99,7 @@ def frozen_actor(setting: Setting, rows: Tensor, seed: int) -> HybridActor:
             block,
             qtdnn,
             angle_scale=setting.angle_scale,
-            bounded_angles=setting.bounded_angles,
+            angle_bound=setting.angle_bound,
             normalize=setting.normalize,
         )
     if setting.normalize:

@@ -12,7 +12,7 @@ STEPS: list[tuple[str, dict[str, Any]]] = [
     ("observations normalized", {"normalize": "running"}),
     ("base point π/2 in the first RY column", {"base": "plus"}),
     ("angle scale 0.3", {"angle_scale": 0.3}),
-    ("angle scale 0.1, bounded by tanh", {"angle_scale": 0.1, "bounded_angles": True}),
+    ("angle scale 0.1, their norm bounded", {"angle_scale": 0.1, "angle_bound": "norm"}),
     ("noise of 0.1 on recorded angles", {"angle_noise": 0.1}),
     ("hidden layer of 512", {"hidden": 512}),
     ("learning rate 6e-4", {"lr": 6e-4}),
@@ -37,14 +37,14 @@ AXES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("neither of the two", {"linear": False, "centered": False}),
         ("base point 0", {"base": "zero"}),
         ("observations as they are", {"normalize": None}),
-        ("angle scale 1, unbounded", {"angle_scale": 1.0, "bounded_angles": False}),
+        ("angle scale 1, unbounded", {"angle_scale": 1.0, "angle_bound": None}),
     ],
 }
 """Each entry changes the recipe."""
 
 ALONE: list[tuple[str, dict[str, Any]]] = [
     ("base point π/2 in the first RY column", {"base": "plus"}),
-    ("angle scale 0.1, bounded by tanh", {"angle_scale": 0.1, "bounded_angles": True}),
+    ("angle scale 0.1, their norm bounded", {"angle_scale": 0.1, "angle_bound": "norm"}),
     ("noise of 0.1 on recorded angles", {"angle_noise": 0.1}),
     ("the recipe's qtDNN", {"hidden": 128, "linear": True, "centered": True, "lr": 6e-4}),
 ]

@@ -25,7 +25,7 @@ def test_the_ladder_leads_from_the_letter_to_the_recipe_by_one_change_at_a_time(
     settings = [setting for _, setting in ladder()]
     assert (settings[0], settings[-1]) == (LETTER, RECIPE)
     changes = [{k for k in asdict(a) if asdict(a)[k] != asdict(b)[k]} for a, b in pairwise(settings)]
-    assert all(len(change - {"bounded_angles"}) == 1 for change in changes)
+    assert all(len(change - {"angle_bound"}) == 1 for change in changes)
 
 
 def test_every_numeric_axis_holds_the_recipe():
