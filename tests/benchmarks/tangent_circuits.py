@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -61,8 +61,18 @@ def growing(estimate: Callable[..., Tensor], directions: Iterable[int]) -> Itera
         yield spsa_circuits(count), total / count
 
 
-def needed(cosines: dict[float, float], target: float) -> float:
-    """Return how much of an effort a cosine takes, between those measured; infinite above all of them.
+class Effort(NamedTuple):
+    """How much of something a cosine takes: exactly so much, or more than so much, the most that was measured."""
+
+    amount: float
+    enough: bool = True
+
+    def __mul__(self, factor: int) -> "Effort":
+        return Effort(self.amount * factor, self.enough)
+
+
+def needed(cosines: dict[float, float], target: float) -> Effort:
+    """Return how much of an effort a cosine takes, between those measured.
 
     Args:
         cosines: By the effort, such as circuits or shots.
@@ -76,6 +86,6 @@ def needed(cosines: dict[float, float], target: float) -> float:
     noise = [math.log(max(1 / max(cosines[effort], 1e-3) ** 2 - 1, 1e-12)) for effort in efforts]
     wanted = math.log(1 / target**2 - 1)
     if wanted < noise[-1]:
-        return math.inf
+        return Effort(efforts[-1], enough=False)
     order = np.argsort(noise)
-    return float(np.exp(np.interp(wanted, np.array(noise)[order], np.log(efforts)[order])))
+    return Effort(float(np.exp(np.interp(wanted, np.array(noise)[order], np.log(efforts)[order]))))

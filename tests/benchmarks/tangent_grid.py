@@ -23,13 +23,13 @@ STEPS: list[tuple[str, dict[str, Any]]] = [
 """Each step changes the one before it."""
 
 AXES: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "angle scale": [(f"angle scale {x:g}", {"angle_scale": x}) for x in (0.03, 0.1, 0.3, 1.0, 3.0)],
     "qubits": [(f"{n} qubits", {"qubits": n}) for n in (2, 4, 6, 8, 10, 12, 14)],
     "repetitions": [(f"{n} repetition{'s' * (n > 1)}", {"reps": n}) for n in (1, 2, 5, 10, 15, 20)],
     "shots": [(f"{n:,} shot{'s' * (n > 1)}", {"shots": n}) for n in (1, 10, 100, 1000)]
     + [("exact expectations", {"shots": None})],
     "noise": [(f"noise {x:g}", {"angle_noise": x}) for x in (0.0, 0.02, 0.05, 0.1, 0.2, 0.5)],
     "hidden": [(f"hidden layer of {n:,}", {"hidden": n}) for n in (32, 64, 128, 256, 512, 1024, 2048)],
-    "angle scale": [(f"angle scale {x:g}", {"angle_scale": x}) for x in (0.03, 0.1, 0.3, 1.0, 3.0)],
     "learning rate": [(f"learning rate {x:g}", {"lr": x}) for x in (1e-4, 3e-4, 6e-4, 1e-3, 2e-3, 4e-3)],
     "one part taken away": [
         ("no linear path", {"linear": False}),

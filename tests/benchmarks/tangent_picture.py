@@ -15,12 +15,12 @@ SHADES = ("#b9cfde", "#6c9bbd", "#1d3557")
 """Of the numbers of fits, few to many."""
 COLORS = {"qtDNN": "#1d3557", "parameter_shift": "#e76f51", "spsa": "#2a9d8f"}
 AXES = {
+    "angle scale": "angle_scale",
     "qubits": "qubits",
     "repetitions": "reps",
     "shots": "shots",
     "noise": "angle_noise",
     "hidden": "hidden",
-    "angle scale": "angle_scale",
 }
 """The field of a setting that an axis is about."""
 LABELS = {
@@ -39,18 +39,30 @@ def draw(record: dict[str, Any], size: Size, picture: Path) -> None:
     """Draw the cosine along the ladder, along each axis around the recipe, and over circuits."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(14, 11), dpi=150, layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[1, 1.6])
-    rows = [[*AXES][:4], [*[*AXES][4:], "circuits", "circuits"]]
+    rows = _rows([axis for axis in AXES if len(_cells(record, size, axis)) > 1])
+    figure = Figure(figsize=(14, 4.4 + 3.3 * len(rows)), dpi=150, layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[4.4, 3.3 * len(rows)])
     places = below.subplot_mosaic(rows) | {"ladder": above.subplots()}
     _ladder(record, size, places["ladder"])
-    for axis in AXES:
+    for axis in AXES.keys() & places.keys():
         _axis(record, size, axis, places[axis])
     _circuits(record, size, places["circuits"])
     for axes in places.values():
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
     figure.savefig(picture)
+
+
+def _rows(axes: list[str]) -> list[list[str]]:
+    """Lay panels out in rows of four, of which the circuits fill the last."""
+    panels = [*axes, *["circuits"] * (4 - len(axes) % 4)]
+    return [panels[first : first + 4] for first in range(0, len(panels), 4)]
+
+
+def _cells(record: dict[str, Any], size: Size, axis: str) -> list[tuple[Setting, list[dict[str, Any]]]]:
+    """Return the settings of an axis that were measured, with their entries."""
+    cells = [(setting, found(record, size.shrink(setting))) for _, setting in around()[axis]]
+    return [(setting, entries) for setting, entries in cells if entries]
 
 
 def _points(entries: Iterable[list[dict[str, Any]]], fits: int) -> tuple[list[float], list[float]]:
@@ -80,14 +92,12 @@ def _ladder(record: dict[str, Any], size: Size, axes: Any) -> None:
 
 
 def _axis(record: dict[str, Any], size: Size, axis: str, axes: Any) -> None:
-    field = AXES[axis]
-    cells = [(setting, found(record, size.shrink(setting))) for _, setting in around()[axis]]
-    cells = [(setting, entries) for setting, entries in cells if entries]
+    field, cells = AXES[axis], _cells(record, size, axis)
     values = [_value(setting, field) for setting, _ in cells]
     for shade, fits in zip(SHADES, size.fits, strict=False):
         means, halves = _points((entries for _, entries in cells), fits)
         axes.errorbar(values, means, yerr=halves, fmt="o-", color=shade, capsize=3, markersize=4)
-    if axis == "angle scale" and cells:
+    if axis == "angle scale":
         known = [np.mean([entry["base_cosine"] for entry in entries]) for _, entries in cells]
         axes.plot(values, known, "--", color="#e76f51", label="base point's")
         axes.legend(frameon=False, fontsize="x-small")

@@ -9,7 +9,7 @@ import numpy as np
 from frozen_layer import BATCH, RECIPE
 from interval_coverage import student
 from records import filled, heading, number, table
-from tangent_circuits import methods, needed
+from tangent_circuits import Effort, methods, needed
 from tangent_grid import Setting, Size, alone, around, found, ladder
 
 COLUMNS = {
@@ -18,7 +18,7 @@ COLUMNS = {
     "spread": "spread",
     "base_cosine": "cosine, base point's",
 }
-Ways = list[tuple[str, float, float | None]]
+Ways = list[tuple[str, Effort, Effort | None]]
 NAMES = {"parameter_shift": "parameter shift", "spsa": "SPSA"}
 
 
@@ -34,12 +34,12 @@ def filled_in(page: str, record: dict[str, Any], size: Size) -> str:
 
 
 def estimate(values: Iterable[float], digits: int = 3) -> str:
-    """Write the mean over seeds and half the width of its 95 % interval by Student's t."""
+    """Write the mean over seeds and half the width of its 95 % interval by Student's t, rounded up."""
     values = np.array(list(values))
     if len(values) < 2:
         return f"{values.mean():.{digits}f} (one seed)"
     low, high = student(values)
-    half = f"{(high - low) / 2:.{digits}f}"
+    half = f"{math.ceil((high - low) / 2 * 10**digits) / 10**digits:.{digits}f}"
     few = "" if len(values) >= 5 else f" ({len(values)} seeds)"
     return f"{values.mean():.{digits}f} ± {half}{few}"
 
@@ -94,10 +94,11 @@ def _alone(record: dict[str, Any], size: Size) -> str:
 
 
 def _around(record: dict[str, Any], size: Size) -> str:
-    cells = [
-        (f"**{name}**" if setting == RECIPE else name, setting) for axis in around().values() for name, setting in axis
-    ]
-    return _fitted([("**recipe**", RECIPE), *cells], record, size)
+    cells = [("**recipe**", RECIPE)]
+    for axis in around().values():
+        if any(found(record, size.shrink(setting)) for _, setting in axis if setting != RECIPE):
+            cells += [(f"**{name}**" if setting == RECIPE else name, setting) for name, setting in axis]
+    return _fitted(cells, record, size)
 
 
 def measured(record: dict[str, Any], method: dict[str, Any]) -> dict[int, list[float]]:
@@ -130,9 +131,9 @@ def as_good_as(cosine: float, record: dict[str, Any], size: Size) -> Ways:
         (method["shots"], *of_circuits.popitem()) for method, of_circuits in means if _shifts(method, of_circuits)
     ]
     by_shots = {shots: reached for shots, _, reached in shifts}
-    ways: Ways = [(NAMES["parameter_shift"], float(shifts[0][1]), needed(by_shots, cosine))] if shifts else []
+    ways: Ways = [(NAMES["parameter_shift"], Effort(shifts[0][1]), needed(by_shots, cosine))] if shifts else []
     return ways + [
-        (NAMES["spsa"], needed(of_circuits, cosine), method["shots"])
+        (NAMES["spsa"], needed(of_circuits, cosine), Effort(method["shots"]) if method["shots"] else None)
         for method, of_circuits in means
         if method["method"] == "spsa" and of_circuits
     ]
@@ -150,16 +151,15 @@ def _equal(record: dict[str, Any], size: Size) -> str:
         shots = number(RECIPE.shots)
         rows.append([f"**qtDNN, {fits:,} fits: {cosine:.3f}**", number(size.pairs / (fits * BATCH)), shots, recorded])
         for name, circuits, shots in as_good_as(cosine, record, size):
-            cells = [more(circuits), "exact" if shots is None else more(shots), more(circuits * BATCH)]
+            cells = [_much(circuits), "exact" if shots is None else _much(shots), _much(circuits * BATCH)]
             rows.append([name, *cells])
     return table(["gradient", "circuits for one row", "shots of each", f"circuits for {BATCH} rows"], rows)
 
 
-def more(effort: float) -> str:
-    """Write an effort with two digits, or that all that was measured was too little."""
-    if math.isinf(effort):
-        return "more than measured"
-    return number(float(f"{effort:.2g}")) if effort >= 1000 else number(effort)
+def _much(effort: Effort) -> str:
+    """Write an effort with two digits where it is interpolated, or that so much was too little."""
+    amount = float(f"{effort.amount:.2g}") if effort.enough and effort.amount % 1 else effort.amount
+    return f"{'' if effort.enough else '> '}{number(amount)}"
 
 
 TABLES: dict[str, Callable[[dict[str, Any], Size], str]] = {

@@ -32,7 +32,9 @@ def test_every_numeric_axis_holds_the_recipe():
     assert all(RECIPE in [setting for _, setting in cells] for axis, cells in around().items() if "part" not in axis)
 
 
-@pytest.mark.parametrize(("target", "effort"), [(0.5, 100), (1 / math.sqrt(2), 300), (0.99, math.inf)])
+@pytest.mark.parametrize(
+    ("target", "effort"), [(0.5, (100, True)), (1 / math.sqrt(2), (300, True)), (0.99, (1000, False))]
+)
 def test_needed_effort_follows_the_noise(target, effort):
     noise_at_one = 300.0
     cosines = {n: 1 / math.sqrt(1 + noise_at_one / n) for n in (1, 10, 100, 1000)}
