@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 import tangent
+import tangent_training
 from frozen_layer import LETTER, RECIPE
 from tangent_circuits import needed
 from tangent_grid import ALONE, AXES, QuickSize, around, ladder
@@ -66,3 +67,17 @@ def test_a_record_of_another_size_is_refused(tmp_path):
     (tmp_path / "tangent.json").write_text(json.dumps({"size": size}))
     with pytest.raises(SystemExit, match="another size"):
         tangent.main(["--out", str(tmp_path), "--quick"])
+
+
+def test_the_table_of_training_has_the_means_of_the_probes_that_count(tmp_path):
+    run = tmp_path / "qtdnn_local" / "seed3"
+    run.mkdir(parents=True)
+    names = ["env_steps", *(f"probe/{name}" for name in tangent_training.COLUMNS)]
+    rows = [[5_000, *[-1] * 5], [9_000, *[""] * 5], [10_000, 0.5, 0.7, 0.1, 2, 1], [12_500, 0.7, 0.9, 0.3, 3, 2]]
+    lines = [",".join(map(str, row)) for row in (names, *rows)]
+    (run / "metrics.csv").write_text("\n".join(lines) + "\n")
+    assert tangent_training.table(tmp_path).splitlines()[2:] == [
+        "| `qtdnn_local` | 3 | 12,500 | 0.60 | 0.80 | 0.20 | 2.50 | 1.50 |"
+    ]
+    page = f"a {tangent_training.BEGIN} old {tangent_training.END} b"
+    assert tangent_training.filled_in(page, "new") == page.replace(" old ", "\n\nnew\n\n")
