@@ -13,8 +13,8 @@ from qtrl.errors import ConfigError
 from qtrl.nn import GradientEstimator
 
 EXPERIMENTS = sorted(Path(config_dir(), "experiment").glob("*.yaml"))
-STUDY_OF = {"humanoid": "humanoid_pqc", "pendulum": "paper/pendulum_pqc"}
-STUDIES = sorted(path.stem for path in Path(config_dir(), "experiment", "study").glob("*.yaml"))
+STUDIES = {"humanoid": "humanoid_pqc", "pendulum": "paper/pendulum_pqc"}
+"""Studies of blocks and controls, by the experiment that each repeats."""
 CONTROLS = sorted(path.stem for path in Path(config_dir(), "control").glob("*.yaml"))
 GRADIENTS = sorted(path.stem for path in Path(config_dir(), "gradient").glob("*.yaml"))
 PROMISED = [f"{env}_{block}" for env in ("humanoid", "pendulum") for block in ("pqc", "fc", "rbg", "zeros")]
@@ -44,19 +44,28 @@ def test_every_experiment_composes_and_passes_its_checks(name, compose):
 
 
 def test_the_promised_studies_and_controls_are_there():
-    assert STUDIES == ["humanoid", "pendulum"]
+    studies = {path.stem for path in Path(config_dir(), "experiment", "study").glob("*.yaml")}
+    assert studies == {*STUDIES, "tangent"}
     assert set(CONTROLS) == {"bernoulli", "fc_matched", "no_entangler", "fixed_angles", "shuffled", "td3"}
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_study_is_its_experiment_with_a_longer_last_test(study, plain):
-    cfg, experiment = (plain(f"experiment={name}") for name in (f"study/{study}", STUDY_OF[study]))
+    cfg, experiment = (plain(f"experiment={name}") for name in (f"study/{study}", STUDIES[study]))
     check_config(OmegaConf.create(cfg))
     differs = different(cfg, experiment)
     assert {key for key in differs if not key.startswith("tags")} <= {
         *("resume", "deterministic", "num_threads", "callbacks.final_test_episodes", "study", "logger.group"),
     }
     assert cfg["callbacks"]["final_test_episodes"] == 100
+
+
+@pytest.mark.parametrize("gradient", ["qtdnn_local", "qtdnn_fresh"])
+def test_the_study_of_the_gradient_differs_by_the_estimator_and_its_label_alone(gradient, plain):
+    cfg, other = (plain("experiment=study/tangent", f"gradient={name}") for name in (gradient, "qtdnn"))
+    check_config(OmegaConf.create(cfg))
+    assert cfg["label"] == gradient
+    assert {key.partition(".")[0] for key in different(cfg, other)} == {"gradient", "label"}
 
 
 @pytest.mark.parametrize("study", STUDIES)
