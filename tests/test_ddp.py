@@ -28,6 +28,7 @@ def train(folder, total, *overrides, **options):
         f"total_env_steps={total}",
         f"warmup_env_steps={WARMUP}",
         "checkpoint_every_env_steps=30",
+        "normalize=running",
         "callbacks.test_max_episode_steps=20",
         f"run_dir={folder / 'run'}",
         *overrides,
@@ -65,6 +66,14 @@ def test_ranks_have_equal_parameters_after_at_least_20_updates(ranks):
     assert first["weights"].keys() == second["weights"].keys()
     for name, value in first["weights"].items():
         torch.testing.assert_close(second["weights"][name], value, atol=1e-6, rtol=1e-6)
+
+
+def test_statistics_of_observations_are_those_of_both_ranks(ranks):
+    rows = torch.cat([rank["rows"] for rank in ranks]).double()
+    for rank in ranks:
+        assert rank["weights"]["actor.norm.count"] == TOTAL == len(rows)
+        torch.testing.assert_close(rank["weights"]["actor.norm.mean"], rows.mean(0))
+        torch.testing.assert_close(rank["weights"]["critic.norm.variance"], rows.var(0, correction=0))
 
 
 def test_learning_moved_every_network(ranks, compose):
