@@ -91,6 +91,7 @@ def test_every_other_estimator_trains(smoke, gradient):
         "straight_through": (1, 1),
         "zero": (1, 0),
         "qtdnn_local": (0, 0),
+        "qtdnn_fresh": (0, 0),
     }[gradient]
     assert (circuits["target"], circuits["actor"]) == (10 * 4 * forward, 5 * 4 * (forward + backward))
 
