@@ -117,7 +117,7 @@ def make_batch(spec, block, rows=8):
     batch[ACTION] = torch.rand(rows, spec.action_size, generator=generator) * 2 - 1
     batch[Q_OUT] = torch.rand(rows, block.n_out, generator=generator)
     batch[TERMINATED] = torch.zeros(rows, 1, dtype=torch.bool)
-    return Batch(batch, env_steps=1)
+    return Batch(batch, env_steps=1, recent=batch)
 
 
 class OneBatch:

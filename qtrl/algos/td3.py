@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics, held_fixed
 from qtrl.algos.settings import TD3Settings
 from qtrl.algos.td3_loss import actor_loss, angle_penalty, critic_loss, smoothed_action, td_target
+from qtrl.errors import ConfigError
 from qtrl.keys import ACTION, DISCOUNT, NEXT_OBSERVATION, OBSERVATION, PRIORITY_WEIGHT, REWARD, TERMINATED, pair_keys
 from qtrl.meters import RunMeters
 from qtrl.nn import (
@@ -162,7 +163,9 @@ class TD3(LightningModule):
     def _pairs(self, name: str, layer: QuantumLayer, batch: Batch) -> Sequence[Tensor]:
         """Return q_in and q_out of the pairs that a layer wants."""
         pairs = layer.estimator.pairs
-        rows = batch.recent if pairs == "recent" and batch.recent is not None else batch.transitions
+        rows = batch.recent if pairs == "recent" else batch.transitions
+        if rows is None:
+            raise ConfigError("gradient.pairs=recent: the minibatches bring no newest rows; see Stream's recent_rows")
         recorded = tuple(rows[key] for key in self._pair_keys[name])
         if layer.pair is None or pairs not in ("fresh", "mixed"):
             return recorded

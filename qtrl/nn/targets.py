@@ -65,4 +65,5 @@ def _buffers(model: nn.Module) -> list[Tensor]:
 
 def _copy(old: list[Tensor], new: list[Tensor]) -> None:
     for one, other in zip(old, new, strict=True):
-        one.copy_(other)
+        if one is not other:  # statistics of observations are shared
+            one.copy_(other)

@@ -118,7 +118,8 @@ class Batches:
 
 
 def make_stream(updates, rows=None, upto=None):
-    batches = [Batch(make_rows(i) if rows is None else rows, env_steps=100 + i) for i in range(updates)]
+    given = [make_rows(i) if rows is None else rows for i in range(updates)]
+    batches = [Batch(one, env_steps=100 + i, recent=one) for i, one in enumerate(given)]
     return Batches(batches[:upto])
 
 
@@ -530,6 +531,8 @@ def test_pairs_come_from_where_they_are_wanted():
     recent, q_out = fitted_to(make_module(pairs="recent"), batch)
     assert torch.equal(stored, batch.transitions[Q_IN])
     assert torch.equal(recent, batch.recent[Q_IN]) and torch.equal(q_out, batch.recent[Q_OUT])
+    with pytest.raises(ConfigError, match="bring no newest rows"):
+        fit(make_module(pairs="recent"), Batches([Batch(make_rows(0), env_steps=1)]))
 
 
 def test_fresh_pairs_are_runs_of_the_current_actor_for_some_rows_with_noise():

@@ -51,7 +51,7 @@ def counted(cfg, updates, folder):
         rows[column.key] = torch.ones(ROWS, *column.shape).to(column.dtype)
     counter = FlopCounterMode(display=False)
     with counter:
-        parts.fit(Same(Batch(rows, 1), updates), [])
+        parts.fit(Same(Batch(rows, 1, recent=rows), updates), [])
     return counter.get_total_flops()
 
 

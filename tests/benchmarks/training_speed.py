@@ -53,7 +53,7 @@ class Batches:
             shape = (size, *column.shape)
             is_flag = column.dtype == torch.bool
             rows[column.key] = torch.zeros(shape, dtype=torch.bool) if is_flag else torch.rand(shape)
-        self._batch = Batch(rows, 1)
+        self._batch = Batch(rows, 1, recent=rows)
 
     def __len__(self) -> int:
         return UPDATES + SKIPPED
