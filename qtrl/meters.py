@@ -40,6 +40,22 @@ class Ledger:
         self.circuits[purpose] += cost.circuits
         self.shots[purpose] += cost.shots
 
+    def booked_since(self, earlier: "Ledger") -> "Ledger":
+        """Return circuits and shots that were booked since a copy was taken; no seconds."""
+        since = self.parameter_shift_circuits - earlier.parameter_shift_circuits
+        circuits, shots = self.circuits - earlier.circuits, self.shots - earlier.shots
+        return Ledger(circuits, shots, parameter_shift_circuits=since)
+
+    def copy(self) -> "Ledger":
+        """Return a copy that keeps what is booked now."""
+        return Ledger(self.circuits.copy(), self.shots.copy(), self.seconds.copy(), self.parameter_shift_circuits)
+
+    def book(self, other: "Ledger") -> None:
+        """Book circuits and shots of another ledger again."""
+        self.circuits.update(other.circuits)
+        self.shots.update(other.shots)
+        self.parameter_shift_circuits += other.parameter_shift_circuits
+
     @contextmanager
     def timed(self, purpose: str, source: Any) -> Iterator[None]:
         """Book what is added to `source.seconds`, wall-clock seconds so far, in the `with` block."""

@@ -46,6 +46,10 @@ class Generators:
             self._made[purpose] = generator
         return self._made[purpose]
 
+    def on(self, device: torch.device) -> list[torch.Generator]:
+        """Return the generators that have been made on a device."""
+        return [generator for generator in self._made.values() if generator.device == device]
+
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Return the random states by purpose."""
         return self._restored | {purpose: generator.get_state() for purpose, generator in self._made.items()}

@@ -1,6 +1,6 @@
 """Stop a run that diverged, before its parameters or checkpoints are lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -24,7 +24,10 @@ class DivergenceDetector:
 
     def __init__(self, where: Callable[[], str]) -> None:
         self._where = where
-        self._newest: dict[str, Tensor] = {}
+        self.newest: dict[str, Tensor] = {}
+        """What was watched since the last check, by name."""
+        self.paused = False
+        """Whether an accelerator must not be waited for, since a CUDA graph is being captured."""
         self._count = 0
 
     def watch(self, name: str, value: Tensor) -> None:
@@ -33,9 +36,18 @@ class DivergenceDetector:
         Raises:
             DivergenceError: It is not finite, or on an accelerator an earlier one was not.
         """
-        self._newest[name] = value.detach()
+        self.watch_all({name: value.detach()})
+
+    def watch_all(self, values: Mapping[str, Tensor]) -> None:
+        """Take note of detached scalars of one device; otherwise as `watch`, and as one value when values are counted.
+
+        Raises:
+            DivergenceError: One is not finite, or on an accelerator an earlier one was not.
+        """
+        self.newest.update(values)
         self._count += 1
-        if value.device.type == "cpu" or self._count % CHECK_EVERY == 0:
+        on_cpu = any(value.device.type == "cpu" for value in values.values())
+        if on_cpu or (self._count % CHECK_EVERY == 0 and not self.paused):
             self.check()
 
     def check(self) -> None:
@@ -44,7 +56,7 @@ class DivergenceDetector:
         Raises:
             DivergenceError: One is not finite.
         """
-        newest, self._newest = self._newest, {}
+        newest, self.newest = self.newest, {}
         for name, value in newest.items():
             if not torch.isfinite(value):
                 raise DivergenceError(

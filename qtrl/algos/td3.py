@@ -15,6 +15,7 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from qtrl.algos.graphed_update import GraphedUpdate
 from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics, held_fixed
 from qtrl.algos.settings import TD3Settings
 from qtrl.algos.td3_loss import actor_loss, angle_penalty, critic_loss, smoothed_action, td_target
@@ -51,6 +52,7 @@ class TD3(LightningModule):
         surrogate_optimizer: Makes the optimizer of the estimators, where they have parameters.
         max_gradient_norm: The gradients of critics, actor and each estimator are scaled down to it; None leaves them.
         compile_mode: A mode of `torch.compile` for networks and gradients of the update; None runs them as they are.
+        cuda_graphs: Whether updates are replayed as CUDA graphs, see `GraphedUpdate`.
         meters: Where time and circuits are booked.
         seed: The run's seed.
         rank: The process's rank; noise differs between ranks.
@@ -70,6 +72,7 @@ class TD3(LightningModule):
         surrogate_optimizer: MakeOptimizer,
         max_gradient_norm: float | None = None,
         compile_mode: str | None = None,
+        cuda_graphs: bool = False,
         meters: RunMeters | None = None,
         seed: int = 0,
         rank: int = 0,
@@ -90,6 +93,7 @@ class TD3(LightningModule):
         self.q_out: dict[str, Tensor] = {}
         """What the block of each quantum layer returned in the newest minibatch, shape (B, Q); not saved."""
         self._compile(compile_mode)
+        self._graphs = GraphedUpdate(self._update, self, self.mechanics) if cuda_graphs else None
 
     def _compile(self, mode: str | None) -> None:
         """Choose what the update calls: its networks, or what `torch.compile` makes of them. Circuits stay."""
@@ -125,23 +129,42 @@ class TD3(LightningModule):
             | ({"surrogate": fitted} if fitted else {})
         )
 
+    def on_fit_start(self) -> None:
+        """Refuse a Trainer that updates cannot be made with as they are configured."""
+        if self._graphs is not None:
+            self._graphs.check()
+
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Make one update from one minibatch."""
         if self.compile_mode:
             torch.compiler.cudagraph_mark_step_begin()  # a replayed graph may write over the last update's tensors
         self.mechanics.begin(batch.env_steps)
+        error = self._update(batch) if self._graphs is None else self._graphs(self._due(), batch)
+        if batch.update_priority is not None:
+            batch.update_priority(error)
+
+    def _due(self) -> tuple[bool, ...]:
+        """Tell what this update does: whether each layer is fitted, and whether the actor moves."""
+        fitted = (self._is_fitted_now(layer) for layer in self._layers.values())
+        return (*fitted, self._actor_is_due)
+
+    @property
+    def _actor_is_due(self) -> bool:
+        return self.updates % self.settings.policy_delay == 0
+
+    def _update(self, batch: Batch) -> Tensor:
+        """Fit, learn, and move actor and targets where they are due; return TD errors (B,)."""
         stopwatch, rows = self.meters.stopwatch, batch.transitions
         self.q_out = {name: rows[q_out] for name, (_, q_out) in self._pair_keys.items()}
         with stopwatch.section("surrogate"):
             self._fit_surrogates(batch)
         with stopwatch.section("critic"):
             error = self._update_critic(rows)
-        if batch.update_priority is not None:
-            batch.update_priority(error)
-        if self.updates % self.settings.policy_delay == 0:
+        if self._actor_is_due:
             with stopwatch.section("actor"):
                 self._update_actor(rows)
                 self._update_targets()
+        return error
 
     def observe(self, observation: Tensor) -> None:
         """Take observations (N, O) of every rank into the statistics that normalize them; a collective call."""
@@ -231,6 +254,7 @@ class TD3(LightningModule):
             if self.settings.angle_penalty:
                 loss = loss + angle_penalty(self._layers.squared_displacement(), q1, self.settings.angle_penalty)
             self.mechanics.step("actor", loss)
+        self._layers.forget()
         self.metrics["loss/actor"] = loss.detach()
 
     def _update_targets(self) -> None:

@@ -9,7 +9,7 @@ from qtrl.data.replay import Replay, all_columns
 from qtrl.data.schedule import Schedule
 from qtrl.data.schema import Column, transition_columns
 from qtrl.data.storage.capacity import check_capacity
-from qtrl.data.storage.row_storage import STORAGES, in_memory
+from qtrl.data.storage.row_storage import STORAGES, in_memory, storage_device
 from qtrl.data.stream import Stream
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "all_columns",
     "check_capacity",
     "in_memory",
+    "storage_device",
     "transition_columns",
 ]

@@ -37,6 +37,7 @@ class Replay:
         keep: Whether commits are asked for, and files of an earlier process may be gone on with.
         sampler: One of TorchRL's; None draws uniformly with replacement.
         transform: One of TorchRL's for buffers, such as `NStep`.
+        device: Where rows lie, and minibatches, if the storage is not one of files.
 
     Raises:
         ConfigError: An unknown storage, a size below 1, or a sampler that does not go with the rest.
@@ -55,6 +56,7 @@ class Replay:
         keep: bool = True,
         sampler: Sampler | None = None,
         transform: Transform | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
         if capacity < 1 or batch_size < 1:
             raise ConfigError(f"replay of {capacity} rows with minibatches of {batch_size}: both must be at least 1")
@@ -62,7 +64,8 @@ class Replay:
         sampler = RandomSampler() if sampler is None else sampler
         check_sampler(sampler, **place)
         self.columns = all_columns(columns, sampler, transform)
-        self._storage = RowStorage(self.columns, **place, slack=slack, folder=folder, keep=keep)
+        where: dict[str, Any] = {"folder": folder, "device": torch.device(device)}
+        self._storage = RowStorage(self.columns, **place, **where, slack=slack, keep=keep)
         self._generator = torch.Generator().manual_seed(seed)
         self._transform = transform
         self.buffer = TensorDictReplayBuffer(
@@ -124,7 +127,7 @@ class Replay:
         """Return what takes new priorities (B,) of a minibatch that `sample` gave, where the sampler has any."""
         if not isinstance(self.buffer.sampler, PrioritizedSampler):
             return None
-        slots = rows["index"]
+        slots = rows["index"].cpu()
         return lambda priorities: self.buffer.update_priority(slots, priorities.to(slots.device))
 
     def interrupt(self, environments: np.ndarray) -> None:

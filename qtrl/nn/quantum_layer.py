@@ -128,6 +128,11 @@ class QuantumLayers(dict[str, QuantumLayer]):
         ]
         return torch.stack(terms).sum() if terms else torch.zeros(())
 
+    def forget(self) -> None:
+        """Let go of what estimators received, and of the graph behind it, which keeps memory of its update."""
+        for layer in self.values():
+            layer.received = None
+
 
 def quantum_layers(model: nn.Module) -> QuantumLayers:
     """Find the quantum layers of a model, in the order of its modules, each once."""

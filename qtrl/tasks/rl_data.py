@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from qtrl.data import (
@@ -23,6 +24,7 @@ from qtrl.data import (
     all_columns,
     check_capacity,
     in_memory,
+    storage_device,
     transition_columns,
 )
 from qtrl.envs import VECTORS, VectorEnv, env_spec, make_vector_env
@@ -96,6 +98,7 @@ class RLData:
             **self._size(context),
             rows_of_run=math.ceil(self.total_env_steps / context.world_size) + self.num_envs,
             in_memory=takes_memory,
+            device=self._device(context),
             folder=_folder(context) if self._saves_replay or not takes_memory else None,
             processes=context.world_size // context.num_nodes,
         )
@@ -108,6 +111,7 @@ class RLData:
             **{name: self.data[name] for name in ("batch_size", "storage", "sampler", "transform")},
             **self._size(context),
             folder=_folder(context),
+            device=self._device(context),
             seed=seed_for(context.seed, "replay", context.rank),
             keep=self._saves_replay,
         )
@@ -137,6 +141,9 @@ class RLData:
     @property
     def _saves_replay(self) -> bool:
         return self.checkpoint_replay == "last"
+
+    def _device(self, context: RunContext) -> torch.device:
+        return storage_device(self.data["storage"], context.rank % (context.world_size // context.num_nodes))
 
     def _columns(self, actor: nn.Module) -> tuple[Column, ...]:
         blocks = {name: layer.block for name, layer in quantum_layers(actor).items()}

@@ -2,6 +2,7 @@
 
 import contextlib
 import pickle
+import warnings
 from dataclasses import is_dataclass
 
 import pytest
@@ -146,6 +147,17 @@ def on_device(request):
     return executable, angles
 
 
+@contextlib.contextmanager
+def waiting_raises():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
+        try:
+            torch.cuda.set_sync_debug_mode("error")
+            yield
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
 def every_call(executable, angles, generator):
     return (
         executable.probabilities(angles),
@@ -160,13 +172,10 @@ def every_call(executable, angles, generator):
 def test_no_call_waits_for_the_gpu(on_device):
     executable, angles = on_device
     generator = torch.Generator("cuda").manual_seed(1)
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with waiting_raises():
         every_call(executable, angles, generator)
         for readout in READOUTS.values():
             readout(executable, angles, 100, generator)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.gpu

@@ -6,9 +6,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import torch
+
 from qtrl.data.storage.ring import MOST_ROWS, file_rows
 from qtrl.errors import ConfigError
 
+CPU = torch.device("cpu")
 HEADROOM = 1.05
 """Bytes asked for each byte of rows."""
 
@@ -22,6 +25,7 @@ def check_capacity(
     in_memory: bool,
     folder: Path | None,
     processes: int = 1,
+    device: torch.device = CPU,
 ) -> None:
     """Refuse a replay that cannot be filled.
 
@@ -33,15 +37,17 @@ def check_capacity(
         in_memory: Whether the ring takes memory.
         folder: Where the files lie; None for a replay without files. What they take already counts as available.
         processes: Ranks that share the machine.
+        device: Whose memory the ring takes.
 
     Raises:
         ConfigError: Says what is needed, what there is, and the largest capacity that fits.
     """
     each = math.ceil(HEADROOM * row_bytes * processes)
     demands: list[tuple[str, int, Callable[[int], int]]] = []  # of what, bytes to be had, bytes that a capacity needs
-    memory = available_memory() if in_memory else None
+    on_gpu = device.type == "cuda"
+    memory = None if not in_memory else torch.cuda.mem_get_info(device)[0] if on_gpu else available_memory()
     if memory is not None:
-        demands.append(("of memory", memory, lambda size: each * min(size, rows_of_run)))
+        demands.append((f"of memory{' on the GPU' * on_gpu}", memory, lambda size: each * min(size, rows_of_run)))
     if folder is not None:
         disk = available_disk(folder) + processes * present(folder)
         rows = file_rows(rows_of_run, 0)

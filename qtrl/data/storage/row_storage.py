@@ -33,13 +33,22 @@ class RowStorage(Storage):
         slack: Rows that may be written before the files lose the oldest row that may be sampled.
         folder: Where the files lie.
         keep: Whether files of an earlier process may be gone on with.
+        device: Where a ring in memory lies.
     """
 
     def __init__(
-        self, columns: Sequence[Column], *, in_memory: bool, capacity: int, slack: int, folder: Path, keep: bool
+        self,
+        columns: Sequence[Column],
+        *,
+        in_memory: bool,
+        capacity: int,
+        slack: int,
+        folder: Path,
+        keep: bool,
+        device: torch.device,
     ) -> None:
         super().__init__(capacity)
-        self._in_memory = in_memory
+        self._in_memory, self._device = in_memory, device
         self.written = 0
         """Rows ever written, also those overwritten since."""
         self.file_rows = file_rows(capacity, slack)
@@ -77,10 +86,10 @@ class RowStorage(Storage):
             views = {key: tensor[: len(self)][index] for key, tensor in self.tensors.items()}
             return TensorDict(views, batch_size=[len(range(len(self))[index])])
         slots = index if isinstance(index, Tensor) else torch.arange(len(self))[index]
-        places = self._places(slots).reshape(-1)
+        places = self._places(slots).reshape(-1).to(self._device)
         with one_thread():  # memory sets the pace; `tensor[places]` takes twice as long, memory of before as long
             columns = {key: tensor.index_select(0, places) for key, tensor in self.tensors.items()}
-        rows = TensorDict(columns, batch_size=[len(places)])
+        rows = TensorDict(columns, batch_size=[len(places)], device=None if self._on_cpu else self._device)
         return rows if slots.ndim else rows[0]
 
     def reserve(self, written: int) -> None:
@@ -103,7 +112,7 @@ class RowStorage(Storage):
             self._files.make()
             self._files.reserve(self.written)
         for row, count in pieces(checksums.end, self.written, self._rows):
-            data = [part.numpy().data for part in self._bytes(row, count)]
+            data = [part.cpu().numpy().data for part in self._bytes(row, count)]
             if self._in_memory:
                 self._files.write(row, data)
             checksums.append(count, data)
@@ -130,6 +139,10 @@ class RowStorage(Storage):
                 self._take(row, count, parts, oldest_row(checksums.end, self.max_size))
         self._checksums, self.written = checksums, checksums.end
         self._moved()
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self._device.type == "cpu"
 
     def _moved(self) -> None:
         """Tell samplers that cache something of the rows that they have changed."""
@@ -159,7 +172,9 @@ class RowStorage(Storage):
     def _open(self, keep: bool) -> dict[NestedKey, Tensor]:
         """Give the columns of the ring."""
         if self._in_memory:  # pages are taken as they are filled
-            return {each.key: torch.empty(self.max_size, *each.shape, dtype=each.dtype) for each in self._columns}
+            sizes = {each.key: (self.max_size, *each.shape) for each in self._columns}
+            kinds = {each.key: each.dtype for each in self._columns}
+            return {key: torch.empty(size, dtype=kinds[key], device=self._device) for key, size in sizes.items()}
         self._files.make(fresh=not keep)
         return self._files.map()
 
@@ -170,8 +185,23 @@ class RowStorage(Storage):
                 target.copy_(part.narrow(0, (first - row) * column.row_bytes, length * column.row_bytes))
 
 
-STORAGES = {"memory": True, "memmap": False}
+STORAGES = {"memory": True, "memmap": False, "device": True}
 """What `data.storage` may be, and whether the rows then take memory that is no file's."""
+
+
+def storage_device(storage: str, local_rank: int) -> torch.device:
+    """Return where the rows of a storage of `STORAGES` lie: for `device` on the GPU of the rank, else on the CPU.
+
+    Raises:
+        ConfigError: There is no such GPU.
+    """
+    if storage != "device":
+        return torch.device("cpu")
+    if local_rank >= torch.cuda.device_count():
+        raise ConfigError(
+            f"data.storage=device needs a GPU, {torch.cuda.device_count()} found: choose memory or memmap"
+        )
+    return torch.device("cuda", local_rank)
 
 
 def in_memory(storage: str) -> bool:
