@@ -19,7 +19,7 @@ find_python = for python in $(or $(PYTHON),python3.11 python3.12 python3); do \
 		"install one (Debian: python3 python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2; exit 1
 
 .DELETE_ON_ERROR:
-.PHONY: help install train demo study-pendulum test chromium lint types floors format test-slow test-gpu test-peers docs import-all constraints clean
+.PHONY: help install train demo study-pendulum test chromium lint types floors format test-slow test-gpu gpu gpu-pages test-peers docs import-all constraints clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -86,6 +86,12 @@ test-slow: install ## Run the tests that take over 20 s each
 
 test-gpu: install ## Run the tests that need an accelerator
 	$(PYTEST) -m gpu $(ARGS)
+
+gpu: ## Measure everything on a GPU, with the Python at hand (DEVICE=cpu: a dry run)
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,python3) tests/benchmarks/gpu.py --device $(or $(DEVICE),cuda) $(ARGS)
+
+gpu-pages: install ## Write docs/benchmarks/gpu.md from what `make gpu` found
+	$(BIN)/python tests/benchmarks/gpu_pages.py
 
 test-peers: $(VENV)/.installed-bench ## Compare every engine with PennyLane and Qiskit
 	$(PYTEST) -m peers $(ARGS)

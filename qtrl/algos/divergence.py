@@ -27,7 +27,7 @@ class DivergenceDetector:
         self.newest: dict[str, Tensor] = {}
         """What was watched since the last check, by name."""
         self.paused = False
-        """Whether an accelerator must not be waited for, since a CUDA graph is being captured."""
+        """Whether nothing is checked, since a CUDA graph is being captured."""
         self._count = 0
 
     def watch(self, name: str, value: Tensor) -> None:
@@ -47,7 +47,7 @@ class DivergenceDetector:
         self.newest.update(values)
         self._count += 1
         on_cpu = any(value.device.type == "cpu" for value in values.values())
-        if on_cpu or (self._count % CHECK_EVERY == 0 and not self.paused):
+        if not self.paused and (on_cpu or self._count % CHECK_EVERY == 0):
             self.check()
 
     def check(self) -> None:

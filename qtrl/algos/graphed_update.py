@@ -1,6 +1,7 @@
 """Updates as CUDA graphs: what an update launches is recorded once and replayed, with next to no Python in between."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,7 +51,7 @@ class GraphedUpdate:
             minibatch of one kind and size, and waits for none.
         module: Which it moves.
         mechanics: The module's.
-        capture: Calls a function once while it is recorded, and returns what replays it.
+        recorder: Records what a function launches.
     """
 
     def __init__(
@@ -58,11 +59,11 @@ class GraphedUpdate:
         update: Callable[[Batch], Tensor],
         module: LightningModule,
         mechanics: UpdateMechanics,
-        capture: Callable[[Callable[[], None], list[torch.Generator]], Callable[[], None]] | None = None,
+        recorder: "CudaRecorder | None" = None,
     ) -> None:
         self._update, self._mechanics = update, mechanics
         self._module: Any = module
-        self._capture_call = capture or cuda_capture
+        self._recorder = recorder or CudaRecorder()
         self._made: dict[Hashable, int] = {}
         self._captured: dict[Hashable, Captured] = {}
         self._batch: Batch | None = None
@@ -76,7 +77,8 @@ class GraphedUpdate:
             return self._replay(self._captured[kind])
         self._made[kind] = self._made.get(kind, 0) + 1
         if self._made[kind] <= WARMUP:
-            return self._update(batch)
+            with self._recorder.stream():
+                return self._update(batch)
         self._take(batch)
         captured = self._captured[kind] = self._capture()
         captured.replay()  # capturing computes nothing
@@ -127,7 +129,7 @@ class GraphedUpdate:
         generators = mechanics.generators.on(self._static[0][0].device)
         mechanics.divergence.paused = True
         try:
-            replay = self._capture_call(lambda: found.append(self._update(batch)), generators)
+            replay = self._recorder.record(lambda: found.append(self._update(batch)), generators)
         finally:
             mechanics.divergence.paused = False
         captured = Captured(
@@ -158,11 +160,35 @@ class GraphedUpdate:
         return self._module.trainer.fit_loop.epoch_loop.manual_optimization
 
 
-def cuda_capture(call: Callable[[], None], generators: list[torch.Generator]) -> Callable[[], None]:
-    """Record what a call launches, and return the replay."""
-    graph = torch.cuda.CUDAGraph()
-    for generator in generators:
-        graph.register_generator_state(generator)
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        call()
-    return graph.replay
+class CudaRecorder:
+    """Records CUDA graphs on a stream of its own.
+
+    What is recorded must have run on that stream before: nodes of autograd that outlive an update stay on the stream
+    where they were made, and a graph can depend on no other stream.
+    """
+
+    def __init__(self) -> None:
+        self._stream: torch.cuda.Stream | None = None
+
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Launch what is launched in the `with` block on the stream, between what comes before and after."""
+        self._stream = self._stream or torch.cuda.Stream()
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            yield
+        torch.cuda.current_stream().wait_stream(self._stream)
+
+    def record(self, call: Callable[[], None], generators: list[torch.Generator]) -> Callable[[], None]:
+        """Record what a call launches, nothing of which is computed, and return what launches it.
+
+        Args:
+            call: Launches kernels, and waits for none.
+            generators: What it draws from; each replay draws anew.
+        """
+        graph = torch.cuda.CUDAGraph()
+        for generator in generators:
+            graph.register_generator_state(generator)
+        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+            call()
+        return graph.replay

@@ -2,7 +2,7 @@ import pytest
 import torch
 from numbered_rows import KEYS, assert_together, make_replay, make_rows, numbers
 
-from qtrl.data import STORAGES, Replay, transition_columns
+from qtrl.data import Replay, transition_columns
 from qtrl.errors import ConfigError
 from qtrl.keys import ACTION, LOST, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
 from qtrl.specs import EnvSpec

@@ -52,7 +52,10 @@ def test_candidates_that_can_only_sample_give_no_exact_values():
 def test_auto_says_why_no_engine_holds_the_circuit(monkeypatch):
     for name in set(ENGINES) - {"auto"}:
         monkeypatch.setattr(ENGINES[name], "capabilities", replace(ENGINES[name].capabilities, gates=frozenset({"h"})))
-    with pytest.raises(EngineError, match="no engine can run the circuit: 'numba' has no gate cx; 'statevector' has"):
+    with pytest.raises(
+        EngineError,
+        match="no engine can run the circuit: 'numba' has no gate cx; 'triton' has no gate cx; 'statevector' has",
+    ):
         make_engine().prepare(BELL)
 
 

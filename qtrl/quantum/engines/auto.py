@@ -20,8 +20,8 @@ _ALL = (NumbaEngine, ReferenceEngine, StatevectorEngine, TorchQuantumEngine, Tri
 CANDIDATES: Mapping[str, type[Engine]] = MappingProxyType({engine.name: engine for engine in _ALL})
 """Name to class of the engines that `auto` can use."""
 
-FASTEST_FIRST = ("numba", "statevector", "torchquantum", "reference")
-"""What `auto` uses by default. `triton` is left out until it has been timed on a GPU."""
+FASTEST_FIRST = ("numba", "triton", "statevector", "torchquantum", "reference")
+"""What `auto` uses by default, as measured: docs/benchmarks/peers.md for CPUs, docs/benchmarks/gpu.md for GPUs."""
 
 
 def _joined(engines: Iterable[Engine | type[Engine]]) -> Capabilities:
