@@ -7,10 +7,13 @@ that cannot run there says why in one line.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -21,16 +24,24 @@ TESTS = tuple(
 
 
 def parts(device: str, quick: bool) -> dict[str, tuple[float, list[str]]]:
-    """Return the limit of time and the command of each part."""
-    few = ["--batches", "1", "256", "8192"] if quick else []
+    """Return the limit of time, in seconds, and the arguments of each part."""
+    workers = "4" if device == "cuda" else "0"
+    tests = ["-m", "pytest", *TESTS, "-m", "gpu", "-n", workers, "-q", "-p", "no:cacheprovider", "-p", "no:benchmark"]
+    circuits, updates, training = (str(HERE / f"gpu_{name}.py") for name in ("circuits", "updates", "training"))
     if device == "cpu":
-        few = ["--batches", "1", "4", "--engines", "statevector"]
-    tests = [*TESTS, "-m", "gpu", "-n", "4", "-q", "-p", "no:cacheprovider", "--tb=short", "--durations=5"]
+        few, one_run = ["--batches", "1", "4"], ["--ways", "eager", "--envs", "4", "--longest", "0"]
+        return {
+            "tests": (60, tests),
+            "circuits": (120, [circuits, *few, "--engines", "statevector", "--seconds", "0.01"]),
+            "updates": (120, [updates, "--batch-sizes", "16", "--modes", "eager", "--updates", "5"]),
+            "training": (120, [training, *one_run, "--seconds", "25"]),
+        }
+    seconds, count, each = ("0.1", "300", "18") if quick else ("0.2", "1000", "22")
     return {
-        "tests": (110, ["-m", "pytest", *tests]),
-        "circuits": (110, [str(HERE / "gpu_circuits.py"), *few, "--seconds", "0.1" if quick else "0.3"]),
-        "updates": (120, [str(HERE / "gpu_updates.py"), "--updates", "300" if quick else "1000"]),
-        "training": (190, [str(HERE / "gpu_training.py"), "--seconds", "20" if quick else "25"]),
+        "tests": (100, tests),
+        "circuits": (90, [circuits, "--seconds", seconds]),
+        "updates": (120, [updates, "--updates", count]),
+        "training": (220, [training, "--seconds", each]),
     }
 
 
@@ -48,20 +59,23 @@ def environment(wheels: Path, out: Path) -> dict[str, str]:
     }
 
 
-def run(name: str, command: list[str], limit: float, out: Path, env: dict[str, str]) -> None:
-    """Run a part, show what it prints, and keep it."""
+def run(name: str, command: list[str], limit: float, out: Path, env: dict[str, str]) -> bool:
+    """Run a part with all its processes, show and keep what it prints, and tell whether it came to its end."""
     print(f"== {name}, {limit:.0f} s at most", flush=True)
-    start = time.perf_counter()
-    with (out / f"{name}.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
+    start, file = time.perf_counter(), out / f"{name}.log"
+    with file.open("w") as log:
+        streams: dict[str, Any] = {"stdout": log, "stderr": subprocess.STDOUT, "start_new_session": True}
+        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, **streams)
         try:
-            status = str(process.wait(limit))
+            status = f"exit status {process.wait(limit)}"
         except subprocess.TimeoutExpired:
-            process.kill()
             status = "time is up"
-    said = (out / f"{name}.log").read_text()
-    print("\n".join(said.splitlines()[-60:]))
+        with suppress(ProcessLookupError):  # compilers and environments that it left behind, or that ignore SIGTERM
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    print("\n".join(file.read_text().splitlines()[-60:]))
     print(f"== {name}: {status}, {time.perf_counter() - start:.0f} s", flush=True)
+    return status == "exit status 0"
 
 
 def main() -> None:
@@ -76,10 +90,12 @@ def main() -> None:
     out = options.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     env = environment(options.wheels, out)
+    ended = []
     for name, (limit, command) in parts(options.device, options.quick).items():
         if options.parts is None or name in options.parts:
             common = [] if name == "tests" else ["--out", str(out), "--device", options.device]
-            run(name, [*command, *common], limit, out, env)
+            ended.append(run(name, [*command, *common], limit, out, env))
+    sys.exit(0 if all(ended) else 1)
 
 
 if __name__ == "__main__":

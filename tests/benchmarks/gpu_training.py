@@ -80,6 +80,8 @@ def main() -> None:
             folder = options.out / "runs" / f"{way.replace(' ', '_').replace(',', '')}_{envs}"
             overrides = [f"trainer={trainer}", f"num_envs={envs}", *lengths, *WAYS[way]]
             store.add(f"{way} {envs}", lambda o=overrides, f=folder: train(o, f, options.seconds))
+    if not options.longest:
+        return
     rates = {name: rate_of(result) for name, result in store.record["results"].items()}
     fastest = max(rates, key=lambda name: rates[name])
     way, _, envs_of = fastest.rpartition(" ")

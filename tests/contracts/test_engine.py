@@ -358,6 +358,7 @@ def test_shots_give_a_gradient_on_every_engine(engine):
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_results_follow_the_device_of_the_angles(exact_engine):
     executable = exact_engine.prepare(random_circuit(6, n_gates=40, seed=6))
     angles = random_angles(3, executable.circuit, seed=0, dtype=torch.float32)
