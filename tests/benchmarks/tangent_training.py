@@ -1,8 +1,9 @@
-"""How good the gradient was in the runs of `study/tangent`, as a table of the page on it.
+"""How good the gradient was in the runs of `study/tangent`, as a table of the page on it and a picture.
 
 python tests/benchmarks/tangent_training.py [runs/study/tangent]
 
-Each row is a run: means over its probes from 10,000 env steps on. The table stands between its markers on the page.
+Each row is a run: means over its probes from 10,000 env steps on. The table stands between its markers on the page; the
+picture has all probes.
 """
 
 import csv
@@ -14,6 +15,10 @@ FIRST = 10_000
 """Env steps from which on probes count: before, the qtDNN has hardly been fitted."""
 PAGE = Path(__file__).parents[2] / "docs" / "tangent.md"
 BEGIN, END = "<!-- training -->", "<!-- end of training -->"
+AFTER_WARMUP = 7_500
+CURVES = ("angle_gradient_cosine", "jacobian_cosine", "explained_share", "signal_to_shot_noise")
+UNBOUNDED = ("signal_to_shot_noise",)
+COLORS = ("#e76f51", "#1d3557", "#2a9d8f")
 COLUMNS = {
     "angle_gradient_cosine": "cosine, loss",
     "jacobian_cosine": "cosine, Jacobian",
@@ -23,13 +28,13 @@ COLUMNS = {
 }
 
 
-def probes(run: Path) -> list[dict[str, float]]:
-    """Return the probes of a run that count, by metric, with the env steps of each."""
+def probes(run: Path, first: int = FIRST) -> list[dict[str, float]]:
+    """Return the probes of a run from so many env steps on, by metric, with the env steps of each."""
     with (run / "metrics.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["probe/angle_gradient_cosine"]]
     names = {name: f"probe/{name}" for name in COLUMNS} | {"env_steps": "env_steps"}
     numbers = [{name: float(row[column]) for name, column in names.items()} for row in rows]
-    return [row for row in numbers if row["env_steps"] >= FIRST]
+    return [row for row in numbers if row["env_steps"] >= first]
 
 
 def table(study: Path) -> str:
@@ -44,6 +49,28 @@ def table(study: Path) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
+def draw(study: Path, picture: Path) -> None:
+    """Draw some of the metrics over env steps, a line for each run, a color for each kind of pairs."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 3.4), dpi=130, layout="constrained")
+    panels = dict(zip(CURVES, figure.subplots(1, len(CURVES), sharex=True), strict=True))
+    kinds = sorted({path.parents[1].name for path in study.glob("*/seed*/metrics.csv")})
+    for path in sorted(study.glob("*/seed*/metrics.csv")):
+        rows, kind = probes(path.parent, AFTER_WARMUP), path.parents[1].name
+        for name, axes in panels.items():
+            steps, values = [row["env_steps"] for row in rows], [row[name] for row in rows]
+            label = kind if path.parent.name == "seed0" else None
+            axes.plot(steps, values, color=COLORS[kinds.index(kind) % len(COLORS)], alpha=0.8, label=label)
+    for name, axes in panels.items():
+        axes.set(title=COLUMNS[name], xlabel="env steps", ylim=(0, None if name in UNBOUNDED else 1))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.3)
+    panels["angle_gradient_cosine"].legend(loc="lower left", frameon=False)
+    figure.savefig(picture)
+
+
 def filled_in(page: str, text: str) -> str:
     """Replace what stands between the markers of a page."""
     before, _, rest = page.partition(BEGIN)
@@ -54,3 +81,4 @@ def filled_in(page: str, text: str) -> str:
 if __name__ == "__main__":
     study = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/study/tangent")
     PAGE.write_text(filled_in(PAGE.read_text(), table(study)))
+    draw(study, PAGE.with_name("tangent_training.png"))
