@@ -35,6 +35,7 @@ from qtrl.nn import (
     quantum_layers,
     running_norms,
     target_copy,
+    update_norms,
 )
 from qtrl.quantum.gradients import parameter_shift_circuits
 from qtrl.specs import Batch
@@ -168,8 +169,7 @@ class TD3(LightningModule):
 
     def observe(self, observation: Tensor) -> None:
         """Take observations (N, O) of every rank into the statistics that normalize them; a collective call."""
-        for norm in self._norms:
-            norm.update(observation)
+        update_norms(self._norms, observation)
 
     def _fit_surrogates(self, batch: Batch) -> None:
         """Fit the qtDNN of each quantum layer to what the layer's block received and returned."""

@@ -1,5 +1,7 @@
 """Normalization of observations by their running mean and variance. Shapes: `N` rows, `O` observation."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -40,13 +42,12 @@ class RunningNorm(nn.Module):
         scale = (self.variance + self.epsilon).rsqrt().to(observation.dtype)
         return ((observation - self.mean.to(observation.dtype)) * scale).clamp(-self.clip, self.clip)
 
-    @torch.no_grad()
     def update(self, observation: Tensor) -> None:
         """Take in observations (N, O) of every rank; a collective call."""
-        rows = observation.to(self.mean)
-        count, total, squares = sum_over_ranks(rows.new_tensor(len(rows)), rows.sum(0), rows.square().sum(0))
-        if count == 0:
-            return
+        update_norms([self], observation)
+
+    def _merge(self, count: Tensor, total: Tensor, squares: Tensor) -> None:
+        """Take in so many observations by their sums, each (O,), of values and of squares."""
         mean, merged = total / count, self.count + count
         spread = (squares - count * mean.square()).clamp(min=0)
         shift = mean - self.mean
@@ -54,6 +55,18 @@ class RunningNorm(nn.Module):
         self.mean += shift * count / merged
         self.variance.copy_(spread / merged)
         self.count.copy_(merged)
+
+
+@torch.no_grad()
+def update_norms(norms: Sequence[RunningNorm], observation: Tensor) -> None:
+    """Let norms of one size and device take in the same observations (N, O) of every rank; a collective call."""
+    if not norms:
+        return
+    rows = observation.to(norms[0].mean)
+    count, total, squares = sum_over_ranks(rows.new_tensor(len(rows)), rows.sum(0), rows.square().sum(0))
+    if count > 0:
+        for norm in norms:
+            norm._merge(count, total, squares)
 
 
 def make_norm(normalize: str | None, size: int) -> nn.Module:
