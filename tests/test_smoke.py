@@ -10,7 +10,6 @@ from qtrl.config.location import config_dir
 from qtrl.keys import ACTION, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
 from qtrl.specs import Batch
 
-pytestmark = pytest.mark.xdist_group("smoke")
 EXPERIMENTS, GRADIENTS, CONTROLS = (
     sorted(path.stem for path in Path(config_dir(), group).glob("*.yaml"))
     for group in ("experiment", "gradient", "control")

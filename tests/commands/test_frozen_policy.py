@@ -13,7 +13,6 @@ from qtrl.commands.frozen_policy import Trained
 from qtrl.errors import ConfigError
 from qtrl.nn import RBG, Direct, Zeros
 
-pytestmark = pytest.mark.xdist_group("smoke")
 SMOKE = ("debug=smoke", "logger=csv", "env.max_episode_steps=15")
 CIRCUIT = ["shots_1", "shots_10", "shots_100", "shots_1000", "exact"]
 FLIPS = ["flips_1_percent", "flips_5_percent", "flips_10_percent"]

@@ -3,7 +3,6 @@ import csv
 import pytest
 import yaml
 
-pytestmark = pytest.mark.xdist_group("report")  # the report of the fixture `written` is made once
 FIGURES = {f"{name}.png" for name in ("learning_curves", "figure4", "quantum_layer", "returns", "gap", "improvement")}
 
 

@@ -12,7 +12,6 @@ from comparing import differences, digests
 
 from qtrl.data import Replay
 
-pytestmark = pytest.mark.xdist_group("resume")
 ROOT = Path(__file__).parents[2]
 HALF, WHOLE = 40, 80
 """Env steps: in the 3rd episode, with the ring not yet full; in the 6th, with the first rows overwritten."""

@@ -13,7 +13,6 @@ from faults import Faults, injected
 
 from qtrl.files.checkpoint import read_checkpoint
 
-pytestmark = pytest.mark.xdist_group("resume")
 ZEROS, PQC = ("experiment=pendulum_zeros",), ("experiment=pendulum_pqc",)
 
 

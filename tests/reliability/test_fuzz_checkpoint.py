@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from qtrl.errors import CheckpointError
 from qtrl.files.checkpoint import read_checkpoint, write_checkpoint
 
-pytestmark = pytest.mark.xdist_group("fuzz")
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None, "derandomize": True}
 MANY = pytest.param(20, marks=pytest.mark.slow)
 

@@ -12,7 +12,7 @@ from overrides import TINY, sound, unsound
 
 from qtrl.files.checkpoint import read_checkpoint
 
-pytestmark = [pytest.mark.xdist_group("fuzz"), pytest.mark.filterwarnings("default")]
+pytestmark = pytest.mark.filterwarnings("default")
 
 
 def fuzzed(examples, **options):

@@ -16,7 +16,6 @@ from forked_runs import ForkedRuns
 
 from qtrl.files.checkpoint import read_checkpoint
 
-pytestmark = pytest.mark.xdist_group("kills")
 EVERY = 2
 SAVING = (
     "experiment=pendulum_pqc",

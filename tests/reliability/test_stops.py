@@ -10,7 +10,6 @@ from forked_runs import ForkedRuns
 from qtrl.files.checkpoint import read_checkpoint
 from qtrl.loggers import MetricsCSV
 
-pytestmark = pytest.mark.xdist_group("kills")
 RUN = ("experiment=pendulum_zeros", "num_threads=1", "callbacks.log_every_env_steps=1")
 LONG = ("total_env_steps=4000000", "warmup_env_steps=3999999", "env.max_episode_steps=null")
 LONG_TEST = ("env.max_episode_steps=10000000", "callbacks.test_max_episode_steps=10000000")

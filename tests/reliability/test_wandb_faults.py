@@ -13,7 +13,7 @@ from forked_runs import ForkedRuns
 from qtrl.loggers import MetricsCSV
 from qtrl.loggers import wandb as wandb_run
 
-pytestmark = [pytest.mark.xdist_group("smoke"), pytest.mark.filterwarnings("default")]
+pytestmark = pytest.mark.filterwarnings("default")
 RUN = ("experiment=pendulum_zeros",)
 SAID = r"W&B failed \(.*\); all goes on without it, .* has everything"
 

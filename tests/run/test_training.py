@@ -9,7 +9,7 @@ import yaml
 
 from qtrl.keys import METRICS, PURPOSES, probe_metrics
 
-pytestmark = [pytest.mark.xdist_group("smoke"), pytest.mark.filterwarnings("default")]
+pytestmark = pytest.mark.filterwarnings("default")
 CANARIES = {"WANDB_API_KEY": "f00dcafe" * 5, "MY_SECRET_TOKEN": "canary-that-must-not-sing"}
 SMOKE = ("experiment=pendulum_pqc", "debug=smoke", "callbacks.test_max_episode_steps=20")
 ZEROS = ("experiment=pendulum_zeros", "debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=5")

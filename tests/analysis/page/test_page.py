@@ -10,7 +10,6 @@ from qtrl.analysis.runs.study import Skipped
 from qtrl.analysis.statistics.table import table
 from qtrl.errors import RunFolderError
 
-pytestmark = pytest.mark.xdist_group("report")  # the report of the fixture `written` is made once
 HOSTILE = "</script></svg><script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
 
 

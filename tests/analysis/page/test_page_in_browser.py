@@ -118,7 +118,6 @@ def open_tab(profile):
 
 pytestmark = [
     pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium; `make chromium` installs one"),
-    pytest.mark.xdist_group("report"),
 ]
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 TEXT_OF_A_FIGURE = "getComputedStyle(document.querySelector('.plot text')).fill"
