@@ -1,17 +1,16 @@
 import contextlib
+import importlib
 import os
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 pytest_plugins = ["synthetic_study"]
 TESTS = Path(__file__).parent
 NETWORK_FREE = {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
-
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton, whose interpreter stands for a GPU
+LIBRARIES = ("torch", "lightning.pytorch", "torchrl.data", "torchquantum", "gymnasium", "matplotlib.pyplot")
+"""What most folders import. A worker does so before it measures coverage, under which it takes twice as long."""
 
 
 NOT_MEASURED = (
@@ -41,6 +40,18 @@ TOGETHER = {
 """Files that share what takes long to make."""
 
 
+def pytest_configure(config):
+    if config.getoption("numprocesses", None):  # the process that only hands tests out
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton, whose interpreter stands for a GPU
+    if hasattr(config, "workerinput"):
+        for library in LIBRARIES:
+            importlib.import_module(library)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Give each file to one process, the slow ones first; with pytest 9.2, xdist 3.8 does not see its own groups."""
@@ -66,6 +77,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
+    import torch
+
     torch.set_num_threads(1)
 
 
