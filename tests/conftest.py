@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["synthetic_study"]
+pytest_plugins = ["quick_libraries", "synthetic_study"]
 TESTS = Path(__file__).parent
 NETWORK_FREE = {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
 LIBRARIES = ("torch", "lightning.pytorch", "torchrl.data", "torchquantum", "gymnasium", "matplotlib.pyplot")
@@ -119,7 +119,7 @@ def clean_hydra():
 
 
 @pytest.fixture(scope="session")
-def compose():
+def compose(compose_once):
     """Compose a config from overrides, with what a run needs of Hydra's own."""
     from hydra import compose, initialize_config_dir
     from hydra.core.hydra_config import HydraConfig
@@ -153,7 +153,7 @@ def call(main, arguments):
 
 
 @pytest.fixture(scope="session")
-def train():
+def train(compose_once):
     """Run `python -m qtrl.train ARGUMENTS` in this process, on one thread, and return its exit status."""
     from qtrl.train import main
 
@@ -161,7 +161,7 @@ def train():
 
 
 @pytest.fixture(scope="session")
-def evaluate():
+def evaluate(compose_once):
     """Run `python -m qtrl.eval ARGUMENTS` in this process and return its exit status."""
     from qtrl.eval import main
 
@@ -169,7 +169,7 @@ def evaluate():
 
 
 @pytest.fixture(scope="session")
-def dashboard():
+def dashboard(compose_once):
     """Run `python -m qtrl.dashboard ARGUMENTS` in this process and return its exit status."""
     from qtrl.dashboard import main
 
@@ -177,7 +177,7 @@ def dashboard():
 
 
 @pytest.fixture(scope="session")
-def report():
+def report(compose_once):
     """Run `python -m qtrl.report ARGUMENTS` in this process and return its exit status."""
     from qtrl.report import main
 
@@ -185,7 +185,7 @@ def report():
 
 
 @pytest.fixture(scope="session")
-def search():
+def search(compose_once):
     """Run `python -m qtrl.tune ARGUMENTS` in this process and return its exit status."""
     from qtrl.tune import main
 
