@@ -154,10 +154,16 @@ def call(main, arguments):
 
 @pytest.fixture(scope="session")
 def train(compose_once):
-    """Run `python -m qtrl.train ARGUMENTS` in this process, on one thread, and return its exit status."""
+    """Run `python -m qtrl.train ARGUMENTS` in this process, on one thread, and return its exit status.
+
+    Its picture, a third of a short run's time, has a test of its own and is drawn in `run/test_training.py`.
+    """
+    from qtrl.files.atomic import write_bytes
     from qtrl.train import main
 
-    return lambda *arguments: call(main, [*arguments, "num_threads=1"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qtrl.tasks.rl.draw_learning_curve", lambda table, picture, title: write_bytes(picture, b"PNG"))
+        yield lambda *arguments: call(main, [*arguments, "num_threads=1"])
 
 
 @pytest.fixture(scope="session")

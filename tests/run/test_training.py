@@ -7,6 +7,7 @@ import pytest
 import torch
 import yaml
 
+from qtrl.analysis.drawing.learning_curve import draw_learning_curve
 from qtrl.keys import METRICS, PURPOSES, probe_metrics
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -25,6 +26,7 @@ def run(train, tmp_path_factory):
         warnings.simplefilter("default")
         for name, value in CANARIES.items():
             patch.setenv(name, value)
+        patch.setattr("qtrl.tasks.rl.draw_learning_curve", draw_learning_curve)
         assert train(*SMOKE, f"run_dir={folder}") == 0
     return folder
 
