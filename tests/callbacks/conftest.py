@@ -30,10 +30,7 @@ class Rows(MetricsCSV):
         self.summary = summary
 
 
-@pytest.fixture
-def small_run(compose, tmp_path):
-    """A run of 30 env steps, 10 of them warm-up, with callbacks by `make(testing)`; runs of one name are one run."""
-
+def runs_in(folder, compose):
     def run(make, *, name="run", seed=0, total=30, every=10, before=None, stop=None, overrides=(), **options):
         quiet_libraries()
         cfg = compose(
@@ -50,7 +47,7 @@ def small_run(compose, tmp_path):
             f"seed={seed}",
             *overrides,
         )
-        task, context = construct_task(cfg), RunContext(tmp_path / name, seed=cfg.seed, stop=stop or Stop())
+        task, context = construct_task(cfg), RunContext(folder / name, seed=cfg.seed, stop=stop or Stop())
         module = task.make_module(context)
         stream = task.make_data(module, context)
         testing = callbacks.Testing(
@@ -73,3 +70,15 @@ def small_run(compose, tmp_path):
 
     run.rows = {}
     return run
+
+
+@pytest.fixture
+def small_run(compose, tmp_path):
+    """A run of 30 env steps, 10 of them warm-up, with callbacks by `make(testing)`; runs of one name are one run."""
+    return runs_in(tmp_path, compose)
+
+
+@pytest.fixture(scope="module")
+def shared_run(compose, tmp_path_factory):
+    """The same for what tests only read."""
+    return runs_in(tmp_path_factory.mktemp("runs"), compose)

@@ -51,10 +51,17 @@ def same(a, b):
     return a == b
 
 
+@pytest.fixture(scope="module")
+def whole(shared_run, tmp_path_factory):
+    """A run that nothing stopped, and its last checkpoint."""
+    folder = tmp_path_factory.mktemp("whole")
+    return shared_run(all_of(folder)), read_checkpoint(folder / "last.ckpt")
+
+
 # 30 env steps: looks before each, after each of 20 updates, and 7 in each of the tests at 11, 20, 30.
 @pytest.mark.parametrize("looks", [5, 12, 15, 20, 33, 44, 47, 66, 70])
-def test_a_run_stopped_anywhere_goes_on_as_if_it_had_not_been(small_run, tmp_path, looks):
-    whole = small_run(all_of(tmp_path / "whole"))
+def test_a_run_stopped_anywhere_goes_on_as_if_it_had_not_been(small_run, whole, tmp_path, looks):
+    whole, theirs = whole
     with pytest.raises(Interruption):
         small_run(all_of(tmp_path / "split"), stop=StopsAt(looks), name="split")
     path = tmp_path / "split" / "last.ckpt"
@@ -66,7 +73,7 @@ def test_a_run_stopped_anywhere_goes_on_as_if_it_had_not_been(small_run, tmp_pat
         row for row in timeless(whole.rows) if "probe/bce" not in row
     ]
     assert rows == timeless(whole.rows)
-    ours, theirs = (read_checkpoint(tmp_path / name / "last.ckpt") for name in ("split", "whole"))
+    ours = read_checkpoint(tmp_path / "split" / "last.ckpt")
     for key in ("optimizer_states", "generators", "random_states", "metrics", "callbacks", "env_steps", "updates"):
         assert same(ours[key], theirs[key]), key
     assert (tmp_path / "split" / "best.ckpt").exists()
