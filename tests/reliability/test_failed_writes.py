@@ -52,7 +52,7 @@ def fails(saves):
     return False
 
 
-@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 32])
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 64])
 def test_a_process_that_ends_at_any_call_leaves_the_old_state_or_the_new_one(every):
     environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[2]), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
