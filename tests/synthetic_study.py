@@ -130,8 +130,10 @@ def written(report, study_dir, tmp_path_factory):
 
 @pytest.fixture
 def coarse(monkeypatch):
-    """Pictures with few pixels, for tests that do not look at them."""
+    """Pictures with few pixels and parts anywhere, for tests that do not look at them."""
     monkeypatch.setattr("qtrl.analysis.drawing.export.RESOLUTION", 20)
+    monkeypatch.setattr("matplotlib.figure.Figure.draw_without_rendering", lambda figure: None)
+    monkeypatch.setattr("matplotlib.layout_engine.ConstrainedLayoutEngine.execute", lambda engine, figure: None)
 
 
 @pytest.fixture

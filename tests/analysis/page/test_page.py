@@ -80,7 +80,7 @@ def test_broken_runs_are_named_with_the_reason(page, study_dir):
     assert "<script>alert(1)" not in page
 
 
-def test_texts_of_strangers_stay_texts(study):
+def test_texts_of_strangers_stay_texts(study, coarse):
     """Whatever gets past the checks of a label."""
     runs = {("pqc" if label == "pqc" else HOSTILE + label): found for label, found in study.runs.items()}
     changed = dataclasses.replace(
