@@ -126,7 +126,8 @@ def test_a_whole_run_with_two_layers_records_probes_resumes_and_is_tested(train,
     folder, trust = tmp_path / "run", "trust=[two_layer_actors.SeriesActor]"
     actor = ("actor=mlp", "actor._target_=two_layer_actors.SeriesActor", "circuit.n_qubits=2", "circuit.reps=1")
     smoke = ("experiment=pendulum_pqc", "debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=10", trust)
-    assert train(*smoke, *actor, f"run_dir={folder}") == 0
+    short = ("total_env_steps=60", "env.max_episode_steps=20", "actor.hidden=16", "critic.hidden=16")
+    assert train(*smoke, *short, *actor, f"run_dir={folder}") == 0
     recorded = {path.stem for path in (folder / "checkpoints/replay/rank0").glob("q_*.bin")}
     assert recorded == {f"{key}.{layer}" for key in ("q_in", "q_out") for layer in ("first", "rest_1")}
     with (folder / "metrics.csv").open(newline="") as file:
@@ -136,13 +137,13 @@ def test_a_whole_run_with_two_layers_records_probes_resumes_and_is_tested(train,
     said = capsys.readouterr().out.splitlines()
     assert [line.split()[3] for line in said if line.startswith("qtrl: quantum layer ")] == ["first", "rest.1"]
     assert set(json.loads((folder / "summary.json").read_text())["quantum_layers"]) == {"first", "rest.1"}
-    assert train("resume=true", f"run_dir={folder}", "total_env_steps=110", trust) == 0
+    assert train("resume=true", f"run_dir={folder}", "total_env_steps=70", trust) == 0
     circuits = json.loads((folder / "summary.json").read_text())["circuits_by_purpose"]
-    assert (circuits["collect"], circuits["test"] % 20) == (2 * 110, 0)
+    assert (circuits["collect"], circuits["test"] % 20) == (2 * 70, 0)
     assert evaluate(f"run={folder}", "ablation=frozen_policy", "episodes=5", trust, *without_most_conditions()) == 0
     (path,) = (folder / "eval").glob("*.json")
     found = {condition["name"]: condition for condition in json.loads(path.read_text())["conditions"]}
-    assert found["own"]["cost"]["circuits"] == 2 * 5 * 200 and found["zeros"]["cost"]["circuits"] == 0
+    assert found["own"]["cost"]["circuits"] == 2 * 5 * 20 and found["zeros"]["cost"]["circuits"] == 0
 
 
 def without_most_conditions():
