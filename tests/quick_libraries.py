@@ -7,6 +7,8 @@ paths in it.
 
 import contextlib
 import copy
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 
@@ -25,6 +27,18 @@ def controllers():
 
 def pytest_configure(config):
     configs.append(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Measure the import of every module first, and not that of the tests and of what they need besides."""
+    import qtrl
+
+    if any(controller.started for controller in controllers()):
+        for module in pkgutil.walk_packages(qtrl.__path__, "qtrl."):
+            importlib.import_module(module.name)
+    with unmeasured():
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
