@@ -16,16 +16,23 @@ LIBRARIES = ("torch", "lightning.pytorch", "torchrl.data", "torchquantum", "gymn
 NOT_MEASURED = (
     *("contracts/", "learning/", "reliability/", "security/", "traces/"),
     *("test_ddp.py", "test_extend.py", "test_package.py", "test_smoke.py"),
-    *("callbacks/test_going_on.py", "commands/test_multirun.py"),
+    *("callbacks/test_going_on.py", "commands/test_multirun.py", "config/test_configs.py", "run/test_training.py"),
     *("data/test_collector.py", "data/test_process_collector.py", "data/test_replay_damage.py"),
-    "data/test_replay_faults.py",
+    *("data/test_replay_faults.py", "data/test_replay_files.py::test_the_last_two"),
+    *("analysis/drawing/test_figures.py", "analysis/page/test_page.py::test_one_run"),
+    *("analysis/page/test_page.py::test_texts", "commands/test_report.py::test_the_same_runs"),
+    *("commands/test_command_line.py::test_a_mistake", "commands/tuning/test_tune.py::test_every_space"),
+    *("commands/tuning/test_tune.py::test_what_is_wrong", "commands/tuning/test_tune.py::test_another_search"),
+    *(
+        "run/test_resume.py::test_what",
+        "run/test_resume.py::test_another_logger",
+        "run/test_resume.py::test_a_run_that",
+    ),
 )
 """Tests that coverage does not look at, since it doubles their time: whole runs, and families of equal tests.
 
 The others reach over 90 % of the lines by themselves.
 """
-
-
 SLOW = (
     *("test_smoke.py", "commands/", "contracts/", "reliability/", "security/", "callbacks/", "run/", "quantum/"),
     *("test_extend.py", "algos/", "data/", "analysis/"),
@@ -71,7 +78,7 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: not item.path.relative_to(TESTS).as_posix().startswith(SLOW))
     for item in items:
-        if item.path.relative_to(TESTS).as_posix().startswith(NOT_MEASURED):
+        if f"{item.path.relative_to(TESTS).as_posix()}::{item.name}".startswith(NOT_MEASURED):
             item.add_marker("no_cover")
 
 
