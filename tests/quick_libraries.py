@@ -25,8 +25,13 @@ def controllers():
     return [plugin.cov_controller for plugin in plugins if plugin and plugin.cov_controller]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
+    """Stop what pytest-cov 7.1 starts in each worker as if that handed tests out: nothing would ever pause it."""
     configs.append(config)
+    if hasattr(config, "workerinput"):
+        for controller in controllers():
+            controller.cov.stop()
 
 
 @pytest.hookimpl(wrapper=True)
