@@ -1,6 +1,7 @@
 """Collecting transitions, keeping them, and yielding minibatches: TorchRL's collector and buffer, with checkpoints."""
 
 from qtrl.data.collector import Collector, InProcessCollector
+from qtrl.data.discounted_returns import DiscountedReturns
 from qtrl.data.exploration import Exploration, GaussianNoise
 from qtrl.data.n_step import NStep
 from qtrl.data.policy import CollectingPolicy
@@ -17,6 +18,7 @@ __all__ = [
     "CollectingPolicy",
     "Collector",
     "Column",
+    "DiscountedReturns",
     "Exploration",
     "GaussianNoise",
     "InProcessCollector",

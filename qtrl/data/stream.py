@@ -11,6 +11,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from qtrl.data.collector import Collector
+from qtrl.data.discounted_returns import DiscountedReturns
 from qtrl.data.episode_returns import EpisodeReturns
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.replay import Replay
@@ -50,6 +51,8 @@ class Stream:
         overlap: Whether environments step while updates are made.
         recent_rows: Newest rows of the replay of which each minibatch brings some, see `Batch.recent`; 0 for none.
         observe: Called with the observations (N, O) that transitions began with, when they are collected.
+        returns: Given the rewards that are collected, of one env step each, whatever a row of the replay spans; None
+            where nothing is scaled by them.
         stop: Looked at wherever a run can end and go on later.
     """
 
@@ -67,10 +70,11 @@ class Stream:
         overlap: bool = False,
         recent_rows: int = 0,
         observe: Callable[[Tensor], None] | None = None,
+        returns: DiscountedReturns | None = None,
         stop: Stop | None = None,
     ) -> None:
         self._make_collector, self._overlap, self._recent_rows = make_collector, overlap, recent_rows
-        self._observe = observe or (lambda _: None)
+        self._observe, self._returns = observe or (lambda _: None), returns
         self._policy, self.replay = policy, replay
         self._schedule, self._meters = schedule, meters
         self._rank, self._world_size, self._save_replay = rank, world_size, save_replay
@@ -159,6 +163,8 @@ class Stream:
             self.episodes.forget(lost)
         self.largest_reward = max(self.largest_reward, reward.abs().max().item())
         self._observe(rows[OBSERVATION][kept])
+        if self._returns is not None:
+            self._returns.add(reward, done, kept)
         with self._meters.stopwatch.section("replay"):
             self.replay.extend(rows)
 
@@ -196,6 +202,8 @@ class Stream:
             "lost_steps": self.lost_steps,
             "largest_reward": self.largest_reward,
         }
+        if self._returns is not None:
+            own["returns"] = self._returns.state_dict()
         return {**run, "ranks": from_all_ranks(own)}
 
     def _state_of_collector(self) -> dict[str, Any] | None:
@@ -218,6 +226,8 @@ class Stream:
         self._collector_state = own["collector"]
         self.episodes.load_state_dict(own["episodes"])
         self.lost_steps, self.largest_reward = own["lost_steps"], own["largest_reward"]
+        if self._returns is not None and "returns" in own:  # else the run begins to scale rewards
+            self._returns.load_state_dict(own["returns"])
 
     def _refill(self) -> None:
         """Begin with an empty replay: collect as many env steps as in warm-up before learning goes on."""
@@ -240,6 +250,8 @@ class Stream:
         if discontinued.any():
             if not collector.begun:  # else the step under way ends the old episode
                 self.episodes.forget(discontinued)
+                if self._returns is not None:
+                    self._returns.forget(torch.from_numpy(discontinued))
                 self.replay.interrupt(discontinued)
             numbers = ", ".join(str(number) for number in np.flatnonzero(discontinued))
             line = f"qtrl: rank {self._rank} cannot bring environments {numbers} back into their episodes:"

@@ -15,7 +15,7 @@ from qtrl.nn.gradients import (
 )
 from qtrl.nn.mlp import mlp
 from qtrl.nn.mlp_actor import MLPActor
-from qtrl.nn.normalization import RunningNorm, running_norms, update_norms
+from qtrl.nn.normalization import RewardScale, RunningNorm, reward_scales, running_norms, update_norms
 from qtrl.nn.quantum_layer import (
     QuantumLayer,
     QuantumLayers,
@@ -31,6 +31,7 @@ from qtrl.nn.targets import acting_copy, copy_weights_, polyak_, target_copy
 __all__ = ["FC", "PQC", "RBG", "Bernoulli", "Block", "FCMatched", "Shuffled", "Zeros"]
 __all__ += ["Direct", "ExactEstimator", "GradientEstimator", "ParameterShiftEstimator", "QtDNNEstimator"]
 __all__ += ["SPSAEstimator", "StraightThroughEstimator", "ZeroEstimator"]
-__all__ += ["Critic", "HybridActor", "MLPActor", "RunningNorm", "TwinCritic", "mlp", "running_norms", "update_norms"]
+__all__ += ["Critic", "HybridActor", "MLPActor", "TwinCritic", "mlp"]
+__all__ += ["RewardScale", "RunningNorm", "reward_scales", "running_norms", "update_norms"]
 __all__ += ["QuantumLayer", "QuantumLayers", "approximated", "perturbed", "quantum_layers", "replaced"]
 __all__ += ["acting_copy", "classical_parameters", "copy_weights_", "estimator_parameters", "polyak_", "target_copy"]

@@ -1,4 +1,4 @@
-"""Normalization of observations by their running mean and variance. Shapes: `N` rows, `O` observation."""
+"""Running mean and variance: what observations are normalized by, and rewards. Shapes: `N` rows, `O` observation."""
 
 from collections.abc import Sequence
 
@@ -6,22 +6,17 @@ import torch
 from torch import Tensor, nn
 
 from qtrl.errors import ConfigError
-from qtrl.process.ranks import sum_over_ranks
+from qtrl.process.ranks import max_over_ranks, sum_over_ranks
 
 NORMALIZATIONS = (None, "running")
 """What `normalize` may be."""
 
 
-class RunningNorm(nn.Module):
-    """Center and scale each entry of an observation by the statistics of all observations so far, clipped.
-
-    `update` alone changes the statistics, so tests and evaluation leave them as they are. Before the first row nothing
-    is changed.
+class RunningStatistics(nn.Module):
+    """Mean and variance of all rows so far, over all ranks; `update` alone changes them.
 
     Args:
-        size: O.
-        clip: Largest magnitude of a normalized entry, in standard deviations.
-        epsilon: Added to the variance.
+        size: Entries of a row.
 
     Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances, 1979.
     """
@@ -30,24 +25,18 @@ class RunningNorm(nn.Module):
     mean: Tensor
     variance: Tensor
 
-    def __init__(self, size: int, *, clip: float = 10.0, epsilon: float = 1e-8) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self.clip, self.epsilon = clip, epsilon
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
         self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
         self.register_buffer("variance", torch.ones(size, dtype=torch.float64))
 
-    def forward(self, observation: Tensor) -> Tensor:
-        """Return normalized observations for observations, both (..., O)."""
-        scale = (self.variance + self.epsilon).rsqrt().to(observation.dtype)
-        return ((observation - self.mean.to(observation.dtype)) * scale).clamp(-self.clip, self.clip)
-
-    def update(self, observation: Tensor) -> None:
-        """Take in observations (N, O) of every rank; a collective call."""
-        update_norms([self], observation)
+    def update(self, rows: Tensor) -> None:
+        """Take in rows (N, size) of every rank; a collective call."""
+        update_norms([self], rows)
 
     def _merge(self, count: Tensor, total: Tensor, squares: Tensor) -> None:
-        """Take in so many observations by their sums, each (O,), of values and of squares."""
+        """Take in so many rows by their sums, each (size,), of values and of squares."""
         mean, merged = total / count, self.count + count
         spread = (squares - count * mean.square()).clamp(min=0)
         shift = mean - self.mean
@@ -57,12 +46,69 @@ class RunningNorm(nn.Module):
         self.count.copy_(merged)
 
 
+class RunningNorm(RunningStatistics):
+    """Center and scale each entry of an observation by the statistics of all observations so far, clipped.
+
+    Tests and evaluation leave the statistics as they are. Before the first row nothing is changed.
+
+    Args:
+        size: O.
+        clip: Largest magnitude of a normalized entry, in standard deviations.
+        epsilon: Added to the variance.
+    """
+
+    def __init__(self, size: int, *, clip: float = 10.0, epsilon: float = 1e-8) -> None:
+        super().__init__(size)
+        self.clip, self.epsilon = clip, epsilon
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Return normalized observations for observations, both (..., O)."""
+        scale = (self.variance + self.epsilon).rsqrt().to(observation.dtype)
+        return ((observation - self.mean.to(observation.dtype)) * scale).clamp(-self.clip, self.clip)
+
+
+class RewardScale(RunningStatistics):
+    """What rewards are divided by, so that returns fit into [-bound, bound]: 1 before the first return.
+
+    That is the standard deviation of the discounted return so far of the running episodes, after each env step, or
+    its largest magnitude divided by the bound, where that is more.
+
+    Args:
+        bound: Largest magnitude of a value.
+
+    Source: FlashSAC, arXiv:2604.04539; XQC, arXiv:2509.25174, has the standard deviation alone.
+    """
+
+    largest: Tensor
+
+    def __init__(self, bound: float) -> None:
+        super().__init__(1)
+        self.bound = bound
+        self.register_buffer("largest", torch.zeros((), dtype=torch.float64))
+
+    def forward(self) -> Tensor:
+        """Return the scale, a scalar above 0."""
+        deviation = self.variance[0].sqrt()
+        return torch.maximum(deviation, self.largest / self.bound).clamp(min=_SMALLEST_SCALE)
+
+    @torch.no_grad()
+    def update(self, rows: Tensor) -> None:
+        """Take in discounted returns (N,) of every rank; a collective call."""
+        super().update(rows[:, None])
+        newest = torch.cat([rows.abs().to(self.largest), self.largest[None]]).amax()
+        self.largest.copy_(max_over_ranks(newest))
+
+
+_SMALLEST_SCALE = 1e-8
+"""Where no reward was anything but 0."""
+
+
 @torch.no_grad()
-def update_norms(norms: Sequence[RunningNorm], observation: Tensor) -> None:
-    """Let norms of one size and device take in the same observations (N, O) of every rank; a collective call."""
+def update_norms(norms: Sequence[RunningStatistics], rows: Tensor) -> None:
+    """Let statistics of one size and device take in the same rows (N, size) of every rank; a collective call."""
     if not norms:
         return
-    rows = observation.to(norms[0].mean)
+    rows = rows.to(norms[0].mean)
     count, total, squares = sum_over_ranks(rows.new_tensor(len(rows)), rows.sum(0), rows.square().sum(0))
     if count > 0:
         for norm in norms:
@@ -83,3 +129,13 @@ def make_norm(normalize: str | None, size: int) -> nn.Module:
 def running_norms(model: nn.Module) -> list[RunningNorm]:
     """List the modules of a model that normalize by running statistics, each once."""
     return [module for module in model.modules() if isinstance(module, RunningNorm)]
+
+
+def running_statistics(model: nn.Module) -> list[RunningStatistics]:
+    """List the modules of a model that hold running statistics, each once."""
+    return [module for module in model.modules() if isinstance(module, RunningStatistics)]
+
+
+def reward_scales(model: nn.Module) -> list[RewardScale]:
+    """List the modules of a model that scale rewards, each once."""
+    return [module for module in model.modules() if isinstance(module, RewardScale)]

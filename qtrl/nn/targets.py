@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from qtrl.nn.gradients import Direct
-from qtrl.nn.normalization import running_norms
+from qtrl.nn.normalization import running_statistics
 from qtrl.nn.quantum_layer import classical_parameters, quantum_layers
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -17,9 +17,9 @@ def target_copy(model: Net) -> Net:
     """Copy a model for use as its target; no parameter of the copy requires a gradient.
 
     Quantum layers of the copy use the estimators of the model's: these are fitted, and do not follow. Statistics of
-    observations are shared as well.
+    observations and rewards are shared as well.
     """
-    shared = [*(layer.estimator for layer in quantum_layers(model).values()), *running_norms(model)]
+    shared = [*(layer.estimator for layer in quantum_layers(model).values()), *running_statistics(model)]
     copy = deepcopy(model, {id(module): module for module in shared})
     for layer in quantum_layers(copy).values():
         layer.borrow_estimator()
@@ -65,5 +65,5 @@ def _buffers(model: nn.Module) -> list[Tensor]:
 
 def _copy(old: list[Tensor], new: list[Tensor]) -> None:
     for one, other in zip(old, new, strict=True):
-        if one is not other:  # statistics of observations are shared
+        if one is not other:  # running statistics are shared
             one.copy_(other)

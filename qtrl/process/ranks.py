@@ -27,3 +27,23 @@ def sum_over_ranks(*values: "Tensor") -> "tuple[Tensor, ...]":
     torch.distributed.all_reduce(flat)
     parts = flat.split([value.numel() for value in values])
     return tuple(part.reshape(value.shape) for part, value in zip(parts, values, strict=True))
+
+
+def mean_over_ranks_(*values: "Tensor") -> None:
+    """Replace tensors in place by their means over all ranks; as `sum_over_ranks` otherwise."""
+    import torch.distributed
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        for value, total in zip(values, sum_over_ranks(*values), strict=True):
+            value.copy_(total / torch.distributed.get_world_size())
+
+
+def max_over_ranks(value: "Tensor") -> "Tensor":
+    """Return the largest of each entry over all ranks; a collective call, made by all ranks."""
+    import torch.distributed
+
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return value
+    largest = value.clone()
+    torch.distributed.all_reduce(largest, torch.distributed.ReduceOp.MAX)
+    return largest

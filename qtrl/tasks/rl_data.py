@@ -15,6 +15,7 @@ from qtrl.data import (
     CollectingPolicy,
     Collector,
     Column,
+    DiscountedReturns,
     Exploration,
     InProcessCollector,
     ProcessCollector,
@@ -135,6 +136,7 @@ class RLData:
             overlap=self.data["overlap"],
             recent_rows=max((layer.estimator.window for layer in quantum_layers(module.actor).values()), default=0),
             observe=module.observe,
+            returns=_returns(module),
             stop=context.stop,
         )
 
@@ -195,6 +197,13 @@ class RLData:
         options["workers"] = self._workers(context)
         seed = seed_for(context.seed, purpose, context.rank)
         return partial(make_vector_env, self.env["id"], num_envs, seed, **options)
+
+
+def _returns(module: Any) -> DiscountedReturns | None:
+    """Return what gives an algorithm the discounted returns that it scales rewards by, if it does."""
+    if not getattr(module, "scales_rewards", False):
+        return None
+    return DiscountedReturns(module.settings.gamma, module.observe_returns)
 
 
 def _folder(context: RunContext) -> Path:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from qtrl.errors import ConfigError
-from qtrl.nn import FC, HybridActor, RunningNorm, TwinCritic, running_norms, target_copy
+from qtrl.nn import FC, HybridActor, RewardScale, RunningNorm, TwinCritic, running_norms, target_copy
 
 SIZE = 3
 
@@ -72,3 +72,23 @@ def test_a_target_shares_the_statistics() -> None:
 def test_an_unknown_word_is_refused() -> None:
     with pytest.raises(ConfigError, match="normalize is 'batch', expected running or null"):
         HybridActor(SIZE, 1, FC(2, 2), normalize="batch")
+
+
+def test_rewards_are_divided_by_the_deviation_of_returns_or_by_their_largest_share_of_the_bound() -> None:
+    scale, everything = RewardScale(5.0), torch.tensor([1.0, -2.0, 4.0, 0.5, 3.0])
+    assert scale() == 1  # before the first
+    for part in everything.split([1, 0, 3, 1]):
+        scale.update(part)
+    assert scale().item() == pytest.approx(everything.double().std(correction=0).item())
+    assert scale.largest == 4 and scale.count == 5
+    scale.update(torch.tensor([-1000.0]).repeat(2000))
+    assert scale().item() == pytest.approx(200)
+    before = scale.state_dict()
+    scale()
+    assert all(torch.equal(value, before[name]) for name, value in scale.state_dict().items())
+
+
+def test_rewards_that_are_all_0_leave_a_scale_above_0() -> None:
+    scale = RewardScale(5.0)
+    scale.update(torch.zeros(3))
+    assert 0 < scale() < 1e-6 and torch.zeros(2).div(scale()).eq(0).all()
