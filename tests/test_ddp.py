@@ -148,3 +148,13 @@ def test_two_ranks_stopped_by_a_signal_to_one_of_them_go_on_bit_for_bit(run, tmp
     assert split["updates"] == whole["updates"]
     assert torch.equal(split["rows"], whole["rows"])
     assert all(torch.equal(value, whole["weights"][name]) for name, value in split["weights"].items())
+
+
+def test_statistics_of_categorical_critics_are_those_of_both_ranks(tmp_path):
+    done = end(train(tmp_path, TOTAL, "experiment=pendulum_zeros", "critic=categorical"))
+    assert done.returncode == 0, done.stderr
+    first, second = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)["weights"] for rank in range(WORLD))
+    assert first["critic.reward_scale.count"] == TOTAL
+    assert first["critic.reward_scale.largest"] > 1 and first["critic.norms.0.mean"].any()
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, atol=1e-6, rtol=1e-6)

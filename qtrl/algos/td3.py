@@ -7,6 +7,7 @@ TD3's (arXiv:1802.09477, algorithm 1).
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,13 +27,15 @@ from qtrl.nn import (
     GradientEstimator,
     QuantumLayer,
     QuantumLayers,
-    TwinCritic,
+    TDLoss,
+    TDRows,
     approximated,
     classical_parameters,
     estimator_parameters,
     perturbed,
     polyak_,
     quantum_layers,
+    reward_scales,
     running_norms,
     target_copy,
     update_norms,
@@ -47,7 +50,8 @@ class TD3(LightningModule):
     Args:
         actor: The actor that also collects: maps observations (B, O) and a generator to actions (B, A). It may hold any
             number of quantum layers.
-        critic: The twin critics.
+        critic: The twin critics. `td_loss`, where they have it, takes the place of the mean squared error; `project_`
+            is called after each of their steps.
         actor_optimizer: Makes the optimizer of the actor, trainable blocks included.
         critic_optimizer: Makes the optimizer of both critics.
         surrogate_optimizer: Makes the optimizer of the estimators, where they have parameters.
@@ -66,7 +70,7 @@ class TD3(LightningModule):
     def __init__(
         self,
         actor: nn.Module,
-        critic: TwinCritic,
+        critic: Any,
         *,
         actor_optimizer: MakeOptimizer,
         critic_optimizer: MakeOptimizer,
@@ -90,6 +94,7 @@ class TD3(LightningModule):
         self.meters, self.metrics = self.mechanics.meters, self.mechanics.metrics
         self._layers, self._target_layers = quantum_layers(actor), quantum_layers(self.actor_target)
         self._pair_keys, self._norms = pair_keys(self._layers), [*running_norms(actor), *running_norms(critic)]
+        self._reward_scales = reward_scales(critic)
         self._parameter_shift = _parameter_shift_circuits(self._layers)
         self.q_out: dict[str, Tensor] = {}
         """What the block of each quantum layer returned in the newest minibatch, shape (B, Q); not saved."""
@@ -106,6 +111,9 @@ class TD3(LightningModule):
         self._act = _act if runs_circuits else compiled(_act)
         self._values, self._target_values = compiled(self.critic.forward), compiled(self.critic_target.forward)
         self._first_value = compiled(self.critic.first)
+        own_loss = getattr(self.critic, "td_loss", None)
+        self._td_loss = compiled(partial(own_loss, self.critic_target)) if own_loss else self._mean_squared_error
+        self._project = getattr(self.critic, "project_", lambda: None)
         self.compile_mode = mode
         if mode:
             for layer in self._layers.values():
@@ -171,6 +179,16 @@ class TD3(LightningModule):
         """Take observations (N, O) of every rank into the statistics that normalize them; a collective call."""
         update_norms(self._norms, observation)
 
+    @property
+    def scales_rewards(self) -> bool:
+        """Whether `observe_returns` is to be called."""
+        return bool(self._reward_scales)
+
+    def observe_returns(self, returns: Tensor) -> None:
+        """Take discounted returns (N,) of every rank into the statistics that scale rewards; a collective call."""
+        for scale in self._reward_scales:
+            scale.update(returns)
+
     def _fit_surrogates(self, batch: Batch) -> None:
         """Fit the qtDNN of each quantum layer to what the layer's block received and returned."""
         due = {name: layer for name, layer in self._layers.items() if self._is_fitted_now(layer)}
@@ -233,16 +251,32 @@ class TD3(LightningModule):
             generator = self.mechanics.generators.get("target_noise", next_action.device)
             noise = torch.randn(next_action.shape, generator=generator, device=next_action.device)
             next_action = smoothed_action(next_action, settings.target_noise * noise, settings.target_noise_clip)
-            next_q1, next_q2 = self._target_values(rows[NEXT_OBSERVATION], next_action)
-            reward, terminated = rows[REWARD].squeeze(-1), rows[TERMINATED].squeeze(-1)
-            gamma = rows.get(DISCOUNT, settings.gamma)  # of rows that span several steps one each
-            target = td_target(reward, terminated, next_q1, next_q2, gamma)
-        q1, q2 = self._values(rows[OBSERVATION], rows[ACTION])
-        loss = critic_loss(q1, q2, target, rows.get(PRIORITY_WEIGHT, None))
-        self.mechanics.step("critic", loss)
-        self.metrics["loss/critic"] = loss.detach()
-        self.metrics.update({"train/q1": q1.detach(), "train/q2": q2.detach(), "train/target_q": target})
-        return (q1.detach() - target).abs()
+        td = self._td_loss(self._td_rows(rows, next_action))
+        self.mechanics.step("critic", td.loss)
+        self._project()
+        self.metrics["loss/critic"] = td.loss.detach()
+        self.metrics.update({"train/q1": td.q1, "train/q2": td.q2, "train/target_q": td.target})
+        return (td.q1 - td.target).abs()
+
+    def _td_rows(self, rows: TensorDict, next_action: Tensor) -> TDRows:
+        return TDRows(
+            observation=rows[OBSERVATION],
+            action=rows[ACTION],
+            reward=rows[REWARD].squeeze(-1),
+            terminated=rows[TERMINATED].squeeze(-1),
+            next_observation=rows[NEXT_OBSERVATION],
+            next_action=next_action,
+            gamma=rows.get(DISCOUNT, self.settings.gamma),  # of rows that span several steps one each
+            weight=rows.get(PRIORITY_WEIGHT, None),
+        )
+
+    def _mean_squared_error(self, rows: TDRows) -> TDLoss:
+        """Compare both values with the smaller target value."""
+        with torch.no_grad():
+            next_q1, next_q2 = self._target_values(rows.next_observation, rows.next_action)
+            target = td_target(rows.reward, rows.terminated, next_q1, next_q2, rows.gamma)
+        q1, q2 = self._values(rows.observation, rows.action)
+        return TDLoss(critic_loss(q1, q2, target, rows.weight), q1.detach(), q2.detach(), target)
 
     def _update_actor(self, rows: TensorDict) -> None:
         """Raise the first critic's value of the approximate actor's actions; critics and qtDNNs stay put."""

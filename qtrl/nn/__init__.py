@@ -1,8 +1,9 @@
 """Models: the exchangeable block, the quantum layer around it, actors, critics, and gradients through the block."""
 
 from qtrl.nn.actor import HybridActor
+from qtrl.nn.batch_norm import BatchNorm, Statistics
 from qtrl.nn.blocks import FC, PQC, RBG, Bernoulli, Block, FCMatched, Shuffled, Zeros
-from qtrl.nn.critic import Critic, TwinCritic
+from qtrl.nn.critics import CategoricalCritic, Critic, TDLoss, TDRows, TwinCritic
 from qtrl.nn.gradients import (
     Direct,
     ExactEstimator,
@@ -31,7 +32,8 @@ from qtrl.nn.targets import acting_copy, copy_weights_, polyak_, target_copy
 __all__ = ["FC", "PQC", "RBG", "Bernoulli", "Block", "FCMatched", "Shuffled", "Zeros"]
 __all__ += ["Direct", "ExactEstimator", "GradientEstimator", "ParameterShiftEstimator", "QtDNNEstimator"]
 __all__ += ["SPSAEstimator", "StraightThroughEstimator", "ZeroEstimator"]
-__all__ += ["Critic", "HybridActor", "MLPActor", "TwinCritic", "mlp"]
-__all__ += ["RewardScale", "RunningNorm", "reward_scales", "running_norms", "update_norms"]
+__all__ += ["CategoricalCritic", "Critic", "HybridActor", "MLPActor", "TDLoss", "TDRows", "TwinCritic", "mlp"]
+__all__ += ["BatchNorm", "RewardScale", "RunningNorm", "Statistics", "reward_scales", "running_norms"]
+__all__ += ["update_norms"]
 __all__ += ["QuantumLayer", "QuantumLayers", "approximated", "perturbed", "quantum_layers", "replaced"]
 __all__ += ["acting_copy", "classical_parameters", "copy_weights_", "estimator_parameters", "polyak_", "target_copy"]

@@ -29,13 +29,13 @@ def sum_over_ranks(*values: "Tensor") -> "tuple[Tensor, ...]":
     return tuple(part.reshape(value.shape) for part, value in zip(parts, values, strict=True))
 
 
-def mean_over_ranks_(*values: "Tensor") -> None:
-    """Replace tensors in place by their means over all ranks; as `sum_over_ranks` otherwise."""
+def mean_over_ranks(*values: "Tensor") -> "tuple[Tensor, ...]":
+    """Return the means of tensors over all ranks; otherwise as `sum_over_ranks`."""
     import torch.distributed
 
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        for value, total in zip(values, sum_over_ranks(*values), strict=True):
-            value.copy_(total / torch.distributed.get_world_size())
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return values
+    return tuple(total / torch.distributed.get_world_size() for total in sum_over_ranks(*values))
 
 
 def max_over_ranks(value: "Tensor") -> "Tensor":

@@ -41,6 +41,7 @@ ANY_BLOCK = {
     "width": one_of("actor.hidden", 1, 8),
     "width of critics": one_of("critic.hidden", 1, 8),
     "links": one_of("actor.links", 0, 3),
+    "critics": one_of("critic", "twin", "layer_norm", "categorical"),
     "gamma": one_of("algo.gamma", 0, 0.9, 1),
     "tau": one_of("algo.tau", 1e-6, 1),
     "delay": one_of("algo.policy_delay", 1, 3),

@@ -36,6 +36,7 @@ CHOICES = {
         "gradient.value=block",
         "block.readout=sample",
     ),
+    "categorical": ("experiment=pendulum_fc", "critic=categorical", "num_envs=2", "data/transform=n_step"),
     "random estimator": ("experiment=pendulum_pqc", "gradient=spsa"),
 }
 QUICK = ("pqc", "fc", "td3", "humanoid", "overlap", "workers")
