@@ -4,8 +4,7 @@ Sources: the order of the update is that of the paper (arXiv:2503.09119, section
 TD3's (arXiv:1802.09477, algorithm 1).
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,20 +18,17 @@ from torch.optim import Optimizer
 from qtrl.algos.graphed_update import GraphedUpdate
 from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics, held_fixed
 from qtrl.algos.settings import TD3Settings
+from qtrl.algos.surrogate_fits import SurrogateFits
 from qtrl.algos.td3_loss import actor_loss, angle_penalty, critic_loss, smoothed_action, td_target
-from qtrl.errors import ConfigError
 from qtrl.keys import ACTION, DISCOUNT, NEXT_OBSERVATION, OBSERVATION, PRIORITY_WEIGHT, REWARD, TERMINATED, pair_keys
 from qtrl.meters import RunMeters
 from qtrl.nn import (
-    GradientEstimator,
-    QuantumLayer,
     QuantumLayers,
     TDLoss,
     TDRows,
     approximated,
     classical_parameters,
     estimator_parameters,
-    perturbed,
     polyak_,
     quantum_layers,
     reward_scales,
@@ -94,7 +90,7 @@ class TD3(LightningModule):
         self.meters, self.metrics = self.mechanics.meters, self.mechanics.metrics
         self._layers, self._target_layers = quantum_layers(actor), quantum_layers(self.actor_target)
         self._pair_keys, self._norms = pair_keys(self._layers), [*running_norms(actor), *running_norms(critic)]
-        self._reward_scales = reward_scales(critic)
+        self._fits, self._reward_scales = SurrogateFits(actor, self.mechanics), reward_scales(critic)
         self._parameter_shift = _parameter_shift_circuits(self._layers)
         self.q_out: dict[str, Tensor] = {}
         """What the block of each quantum layer returned in the newest minibatch, shape (B, Q); not saved."""
@@ -154,8 +150,7 @@ class TD3(LightningModule):
 
     def _due(self) -> tuple[bool, ...]:
         """Tell what this update does: whether each layer is fitted, and whether the actor moves."""
-        fitted = (self._is_fitted_now(layer) for layer in self._layers.values())
-        return (*fitted, self._actor_is_due)
+        return (*self._fits.due(), self._actor_is_due)
 
     @property
     def _actor_is_due(self) -> bool:
@@ -191,56 +186,7 @@ class TD3(LightningModule):
 
     def _fit_surrogates(self, batch: Batch) -> None:
         """Fit the qtDNN of each quantum layer to what the layer's block received and returned."""
-        due = {name: layer for name, layer in self._layers.items() if self._is_fitted_now(layer)}
-        measured: dict[str, list[Tensor]] = {}
-        if fresh := [layer for layer in due.values() if layer.estimator.pairs in ("fresh", "mixed")]:
-            self._run_blocks(batch.transitions[OBSERVATION], fresh[0].estimator)
-        for name, layer in due.items():
-            q_in, q_out = self._pairs(name, layer, batch)
-            for metric, value in self._fit(layer, q_in, q_out).items():
-                measured.setdefault(metric, []).append(value)
-        self.metrics.update({metric: torch.stack(values) for metric, values in measured.items()})
-
-    def _pairs(self, name: str, layer: QuantumLayer, batch: Batch) -> Sequence[Tensor]:
-        """Return q_in and q_out of the pairs that a layer wants."""
-        pairs = layer.estimator.pairs
-        rows = batch.recent if pairs == "recent" else batch.transitions
-        if rows is None:
-            raise ConfigError("gradient.pairs=recent: the minibatches bring no newest rows; see Stream's recent_rows")
-        recorded = tuple(rows[key] for key in self._pair_keys[name])
-        if layer.pair is None or pairs not in ("fresh", "mixed"):
-            return recorded
-        fresh = layer.pair
-        return fresh if pairs == "fresh" else [torch.cat(parts) for parts in zip(recorded, fresh, strict=True)]
-
-    def _is_fitted_now(self, layer: QuantumLayer) -> bool:
-        return layer.estimator.trainable and self.updates % layer.fit_every_updates == 0
-
-    def _fit(self, layer: QuantumLayer, q_in: Tensor, q_out: Tensor) -> dict[str, Tensor]:
-        parameters, norms = list(layer.estimator.parameters()), []
-        result = layer.fit(
-            q_in,
-            q_out,
-            optimizer=self.mechanics.optimizer("surrogate"),
-            generator=self.mechanics.generators.get("surrogate", q_in.device),
-            backward=lambda loss: norms.append(self.mechanics.backward("surrogate BCE", loss, parameters)),
-        )
-        if result is None:
-            return {}
-        measured = {"surrogate/bce_before": result.loss_before, "surrogate/bce_after": result.loss_after}
-        return measured | ({} if norms[-1] is None else {"gradient/surrogate": norms[-1]})
-
-    def _run_blocks(self, observation: Tensor, wanted: GradientEstimator) -> None:
-        """Record fresh pairs: run the blocks on what they receive from the current actor, with noise."""
-        observation, generators = observation[: wanted.fresh_rows], self.mechanics.generators
-        with ExitStack() as stack:
-            if wanted.fresh_noise:
-                source = generators.get("fit_noise", observation.device)
-                stack.enter_context(perturbed(self._layers.values(), wanted.fresh_noise, source))
-            stack.enter_context(self.meters.ledger.timed("fit", self._layers))
-            stack.enter_context(torch.no_grad())
-            self.actor(observation, generators.get("fit", observation.device))
-        self.meters.ledger.add("fit", self._layers.block_cost(len(observation)))
+        self._fits.fit(batch)
 
     def _update_critic(self, rows: TensorDict) -> Tensor:
         """Move both critics towards the smaller target value of the smoothed target action; return TD errors (B,)."""
