@@ -17,6 +17,7 @@ class TD3Settings:
         target_noise_clip: Largest magnitude of that noise.
         angle_penalty: What a squared distance of 1 rad² of a row's angles from the base point costs in the actor's
             loss, in units of the mean magnitude of the first critic's values.
+        preactivation_penalty: What a mean square of 1 of what the actor's tanh receives costs there, in the same units.
     """
 
     gamma: float = 0.99
@@ -25,6 +26,7 @@ class TD3Settings:
     target_noise: float = 0.2
     target_noise_clip: float = 0.5
     angle_penalty: float = 0.0
+    preactivation_penalty: float = 0.0
 
     def __post_init__(self) -> None:
         limits = {
@@ -34,6 +36,7 @@ class TD3Settings:
             "target_noise": self.target_noise >= 0,
             "target_noise_clip": self.target_noise_clip >= 0,
             "angle_penalty": self.angle_penalty >= 0,
+            "preactivation_penalty": self.preactivation_penalty >= 0,
         }
         for name, holds in limits.items():
             if not holds:

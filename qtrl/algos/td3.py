@@ -19,8 +19,17 @@ from qtrl.algos.graphed_update import GraphedUpdate
 from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics, held_fixed
 from qtrl.algos.settings import TD3Settings
 from qtrl.algos.surrogate_fits import SurrogateFits
-from qtrl.algos.td3_loss import actor_loss, angle_penalty, critic_loss, smoothed_action, td_target
-from qtrl.keys import ACTION, DISCOUNT, NEXT_OBSERVATION, OBSERVATION, PRIORITY_WEIGHT, REWARD, TERMINATED, pair_keys
+from qtrl.algos.td3_loss import (
+    actor_loss,
+    angle_penalty,
+    critic_loss,
+    preactivation_penalty,
+    smoothed_action,
+    td_target,
+)
+from qtrl.algos.td_rows import td_rows
+from qtrl.errors import ConfigError
+from qtrl.keys import NEXT_OBSERVATION, OBSERVATION, pair_keys
 from qtrl.meters import RunMeters
 from qtrl.nn import (
     QuantumLayers,
@@ -38,6 +47,9 @@ from qtrl.nn import (
 )
 from qtrl.quantum.gradients import parameter_shift_circuits
 from qtrl.specs import Batch
+
+Act = Callable[[nn.Module, Tensor, torch.Generator], Tensor]
+"""What an actor, observations (B, O) and a generator give, (B, A)."""
 
 
 class TD3(LightningModule):
@@ -82,6 +94,8 @@ class TD3(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.settings = TD3Settings(**settings)
+        if self.settings.preactivation_penalty and not hasattr(actor, "unbounded"):
+            raise ConfigError(f"algo.preactivation_penalty needs `unbounded` of {type(actor).__name__}: set it to 0")
         self.actor, self.critic = actor, critic
         self.actor_target, self.critic_target = target_copy(actor), target_copy(critic)
         optimizers = {"critic": critic_optimizer, "actor": actor_optimizer, "surrogate": surrogate_optimizer}
@@ -104,7 +118,7 @@ class TD3(LightningModule):
             return torch.compile(function, mode=mode) if mode else function
 
         runs_circuits = self._layers.cost(1, gradient=True).circuits > 0
-        self._act = _act if runs_circuits else compiled(_act)
+        self._act, self._act_unbounded = (act if runs_circuits else compiled(act) for act in (_act, _act_unbounded))
         self._values, self._target_values = compiled(self.critic.forward), compiled(self.critic_target.forward)
         self._first_value = compiled(self.critic.first)
         own_loss = getattr(self.critic, "td_loss", None)
@@ -197,24 +211,12 @@ class TD3(LightningModule):
             generator = self.mechanics.generators.get("target_noise", next_action.device)
             noise = torch.randn(next_action.shape, generator=generator, device=next_action.device)
             next_action = smoothed_action(next_action, settings.target_noise * noise, settings.target_noise_clip)
-        td = self._td_loss(self._td_rows(rows, next_action))
+        td = self._td_loss(td_rows(rows, next_action, settings.gamma))
         self.mechanics.step("critic", td.loss)
         self._project()
         self.metrics["loss/critic"] = td.loss.detach()
         self.metrics.update({"train/q1": td.q1, "train/q2": td.q2, "train/target_q": td.target})
         return (td.q1 - td.target).abs()
-
-    def _td_rows(self, rows: TensorDict, next_action: Tensor) -> TDRows:
-        return TDRows(
-            observation=rows[OBSERVATION],
-            action=rows[ACTION],
-            reward=rows[REWARD].squeeze(-1),
-            terminated=rows[TERMINATED].squeeze(-1),
-            next_observation=rows[NEXT_OBSERVATION],
-            next_action=next_action,
-            gamma=rows.get(DISCOUNT, self.settings.gamma),  # of rows that span several steps one each
-            weight=rows.get(PRIORITY_WEIGHT, None),
-        )
 
     def _mean_squared_error(self, rows: TDRows) -> TDLoss:
         """Compare both values with the smaller target value."""
@@ -228,28 +230,39 @@ class TD3(LightningModule):
         """Raise the first critic's value of the approximate actor's actions; critics and qtDNNs stay put."""
         fixed = [*self.critic.parameters(), *estimator_parameters(self.actor)]
         with held_fixed(fixed), self.meters.ledger.timed("actor", self._layers):
-            action = self._approximate_action(self.actor, rows[OBSERVATION], "actor")
+            action, unbounded = self._moved_action(rows[OBSERVATION])
             q1 = self._first_value(rows[OBSERVATION], action)
             loss = actor_loss(q1)
             if self.settings.angle_penalty:
                 loss = loss + angle_penalty(self._layers.squared_displacement(), q1, self.settings.angle_penalty)
+            if unbounded is not None:
+                loss = loss + preactivation_penalty(unbounded, q1, self.settings.preactivation_penalty)
             self.mechanics.step("actor", loss)
         self._layers.forget()
         self.metrics["loss/actor"] = loss.detach()
+
+    def _moved_action(self, observation: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the approximate actor's actions (B, A), and what its tanh makes them of where that has a price."""
+        if not self.settings.preactivation_penalty:
+            return self._approximate_action(self.actor, observation, "actor"), None
+        unbounded = self._approximate_action(self.actor, observation, "actor", self._act_unbounded)
+        return torch.tanh(unbounded), unbounded
 
     def _update_targets(self) -> None:
         """Let the targets follow whatever the critic and actor steps move."""
         polyak_(self.critic_target, self.critic, self.settings.tau)
         polyak_(self.actor_target, self.actor, self.settings.tau)
 
-    def _approximate_action(self, actor: nn.Module, observation: Tensor, purpose: str) -> Tensor:
+    def _approximate_action(
+        self, actor: nn.Module, observation: Tensor, purpose: str, act: Act | None = None
+    ) -> Tensor:
         """Return an actor's actions (B, A) with estimators in the place of blocks, and book what they cost."""
         cost = self._layers.cost(len(observation), gradient=torch.is_grad_enabled())
         self.meters.ledger.add(purpose, cost)
         self.meters.ledger.parameter_shift_circuits += len(observation) * self._parameter_shift[purpose]
         generator = self.mechanics.generators.get(purpose, observation.device)
         with approximated(actor):
-            return self._act(actor, observation, generator)
+            return (act or self._act)(actor, observation, generator)
 
     def check_losses(self) -> None:
         """Check losses that were not waited for; see `DivergenceDetector.check`."""
@@ -273,6 +286,10 @@ class TD3(LightningModule):
 
 def _act(actor: nn.Module, observation: Tensor, generator: torch.Generator) -> Tensor:
     return actor(observation, generator)
+
+
+def _act_unbounded(actor: Any, observation: Tensor, generator: torch.Generator) -> Tensor:
+    return actor.unbounded(observation, generator)
 
 
 def _parameter_shift_circuits(layers: QuantumLayers) -> dict[str, int]:

@@ -62,3 +62,16 @@ def angle_penalty(squared_displacement: Tensor, q1: Tensor, weight: float) -> Te
         weight: Cost of 1 rad², as a fraction of that magnitude.
     """
     return weight * q1.detach().abs().mean() * squared_displacement
+
+
+def preactivation_penalty(unbounded: Tensor, q1: Tensor, weight: float) -> Tensor:
+    """Return what it costs to drive the actor's tanh into saturation, where it passes no gradient: a scalar.
+
+    Args:
+        unbounded: What tanh makes the actions of, shape (B, A).
+        q1: First critic's values, shape (B,), whose mean magnitude sets the scale; no gradient passes through them.
+        weight: Cost of a mean square of 1, as a fraction of that magnitude.
+
+    Source: MR.Q, arXiv:2501.16142, which scales rewards instead.
+    """
+    return weight * q1.detach().abs().mean() * unbounded.square().mean()

@@ -81,6 +81,7 @@ NUMBERS = {
     "algo.target_noise": FACTOR,
     "algo.target_noise_clip": FACTOR,
     "algo.angle_penalty": FACTOR,
+    "algo.preactivation_penalty": FACTOR,
     "algo.actor_optimizer.lr": FACTOR,
     "algo.critic_optimizer.lr": FACTOR,
     "algo.surrogate_optimizer.lr": FACTOR,

@@ -111,10 +111,17 @@ class HybridActor(nn.Module):
 
     def decode(self, q_out: Tensor, links: Tensor) -> Tensor:
         """Return actions (B, A) in [-1, 1] for q_out (B, Q) and links (B, L)."""
+        return torch.tanh(self._read(q_out, links))
+
+    def _read(self, q_out: Tensor, links: Tensor) -> Tensor:
         heard = (q_out - self.q_out_center) * self.q_out_scale
-        return torch.tanh(self.post(torch.cat([heard, links], dim=-1)))
+        return self.post(torch.cat([heard, links], dim=-1))
+
+    def unbounded(self, observation: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return what tanh makes the actions of, (B, A); arguments as of `forward`."""
+        q_in, links = self.encode(observation)
+        return self._read(self.layer(q_in, generator), links)
 
     def forward(self, observation: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return actions (B, A) in [-1, 1] for observations (B, O); `generator` feeds the layer's random draws."""
-        q_in, links = self.encode(observation)
-        return self.decode(self.layer(q_in, generator), links)
+        return torch.tanh(self.unbounded(observation, generator))

@@ -54,6 +54,10 @@ class MLPActor(nn.Module):
         self.norm = make_norm(normalize, observation_size)
         self.net = mlp([observation_size, hidden, hidden, action_size], layer_norm=layer_norm)
 
+    def unbounded(self, observation: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return what tanh makes the actions of, (B, A); arguments as of `forward`."""
+        return self.net(self.norm(observation))
+
     def forward(self, observation: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return actions (B, A) in [-1, 1] for observations (B, O); nothing is drawn from the generator."""
-        return torch.tanh(self.net(self.norm(observation)))
+        return torch.tanh(self.unbounded(observation, generator))

@@ -20,6 +20,7 @@ from qtrl.nn import (
     ParameterShiftEstimator,
     QtDNNEstimator,
     TwinCritic,
+    approximated,
     classical_parameters,
     estimator_parameters,
 )
@@ -431,6 +432,7 @@ def test_time_of_each_part_is_booked():
         {"target_noise": -1.0},
         {"target_noise_clip": -1.0},
         {"gamma": float("nan")},
+        {"preactivation_penalty": -1.0},
     ],
 )
 def test_numbers_out_of_range_are_refused(bad):
@@ -567,3 +569,36 @@ def test_a_penalty_draws_the_angles_to_the_base_point():
     for module in (free, drawn):
         fit(module, make_stream(20, make_rows()))
     assert squared_distance(drawn) < 0.9 * before and squared_distance(drawn) < squared_distance(free)
+
+
+def test_a_penalty_keeps_the_actors_tanh_out_of_saturation():
+    def mean_square(module):
+        with approximated(module.actor), torch.no_grad():
+            return module.actor.unbounded(make_rows()[OBSERVATION]).square().mean().item()
+
+    free, held = (make_module(settings={"policy_delay": 1, "preactivation_penalty": w}) for w in (0.0, 5.0))
+    before = mean_square(free)
+    for module in (free, held):
+        fit(module, make_stream(20, make_rows()))
+    assert mean_square(held) < 0.9 * before and mean_square(held) < mean_square(free)
+
+
+def test_a_penalty_of_no_weight_changes_nothing():
+    free, held = (make_module(settings={"preactivation_penalty": weight}) for weight in (0.0, 1e-30))
+    for module in (free, held):
+        fit(module, make_stream(4))
+    assert changed(free.state_dict(), held.state_dict()) == set()
+    assert free.meters.ledger == held.meters.ledger
+
+
+def test_an_actor_that_does_not_tell_what_its_tanh_receives_takes_no_penalty():
+    class Own(torch.nn.Module):
+        pass
+
+    with pytest.raises(ConfigError, match="preactivation_penalty needs `unbounded` of Own"):
+        TD3(
+            Own(),
+            TwinCritic(OBSERVATIONS, ACTIONS),
+            preactivation_penalty=1.0,
+            **{f"{name}_optimizer": torch.optim.SGD for name in ("actor", "critic", "surrogate")},
+        )

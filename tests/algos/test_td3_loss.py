@@ -3,7 +3,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from qtrl.algos.td3_loss import actor_loss, angle_penalty, critic_loss, smoothed_action, td_target
+from qtrl.algos.td3_loss import (
+    actor_loss,
+    angle_penalty,
+    critic_loss,
+    preactivation_penalty,
+    smoothed_action,
+    td_target,
+)
 from qtrl.envs import make_env
 
 
@@ -77,3 +84,15 @@ def test_the_angle_penalty_is_in_units_of_the_mean_magnitude_of_values():
     penalty.backward()
     assert penalty.item() == pytest.approx(0.1 * 4 * 2)
     assert q1.grad is None and squared.grad.item() == pytest.approx(0.1 * 4)
+
+
+def test_the_preactivation_penalty_is_in_units_of_the_mean_magnitude_of_values():
+    unbounded, q1 = (
+        torch.tensor([[3.0, 0.0], [0.0, 1.0]], requires_grad=True),
+        torch.tensor([4.0, -2.0]).requires_grad_(),
+    )
+    penalty = preactivation_penalty(unbounded, q1, 0.1)
+    assert penalty.item() == pytest.approx(0.1 * 3.0 * 2.5)
+    penalty.backward()
+    assert q1.grad is None
+    assert_close(unbounded.grad, 0.3 * unbounded.detach() / 2)
