@@ -2,7 +2,7 @@
 
 from qtrl.data.collector import Collector, InProcessCollector
 from qtrl.data.discounted_returns import DiscountedReturns
-from qtrl.data.exploration import Exploration, GaussianNoise
+from qtrl.data.exploration import Exploration, GaussianNoise, HeldNoise, SpreadNoise
 from qtrl.data.n_step import NStep
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.process_collector import ProcessCollector
@@ -21,11 +21,13 @@ __all__ = [
     "DiscountedReturns",
     "Exploration",
     "GaussianNoise",
+    "HeldNoise",
     "InProcessCollector",
     "NStep",
     "ProcessCollector",
     "Replay",
     "Schedule",
+    "SpreadNoise",
     "Stream",
     "all_columns",
     "check_capacity",

@@ -1,6 +1,7 @@
 """How the actor behaves while transitions are collected."""
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from tensordict import TensorDictBase
@@ -56,6 +57,17 @@ class CollectingPolicy(TensorDictModuleBase):
         self.layers = quantum_layers(self.actor)
         self._weights = tuple(self.actor.parameters())  # `parameters()` takes longer to walk to than to act on
         self.generators = Generators(seed, rank)
+
+    def state_of_exploration(self) -> Any:
+        """Return what exploration keeps between env steps, None where it keeps nothing."""
+        keeps = getattr(self._exploration, "state_dict", None)
+        return None if keeps is None else keeps()
+
+    def load_state_of_exploration(self, state: Any) -> None:
+        """Take back what `state_of_exploration` returned; None where it is of a run whose exploration kept nothing."""
+        takes: Any = getattr(self._exploration, "load_state_dict", None)
+        if takes is not None and state is not None:
+            takes(state)
 
     def refresh(self) -> None:
         """Bring a copy on another device up to date with the weights that learn."""

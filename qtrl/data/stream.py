@@ -204,6 +204,8 @@ class Stream:
         }
         if self._returns is not None:
             own["returns"] = self._returns.state_dict()
+        if (exploration := self._policy.state_of_exploration()) is not None:
+            own["exploration"] = exploration
         return {**run, "ranks": from_all_ranks(own)}
 
     def _state_of_collector(self) -> dict[str, Any] | None:
@@ -223,6 +225,7 @@ class Stream:
         if not saved:
             self._refill()
         self._policy.generators.load_state_dict(own["policy"])
+        self._policy.load_state_of_exploration(own.get("exploration"))
         self._collector_state = own["collector"]
         self.episodes.load_state_dict(own["episodes"])
         self.lost_steps, self.largest_reward = own["lost_steps"], own["largest_reward"]

@@ -125,7 +125,7 @@ def test_the_width_of_the_qtdnn_follows_the_qubits(experiment, width, compose):
 def test_every_key_with_limits_is_a_key(compose):
     composed = [compose("experiment=pendulum_pqc", f"gradient={name}") for name in GRADIENTS]
     others = ("block=fc_matched", "critic=categorical", "data/sampler=prioritized", "data/sampler=slices")
-    others += ("data/transform=n_step",)
+    others += ("data/transform=n_step", "exploration=spread", "exploration=held")
     composed += [compose("experiment=pendulum_pqc", other) for other in others]
     absent = [
         key for key in NUMBERS if all(OmegaConf.select(cfg, key, default="absent") == "absent" for cfg in composed)

@@ -37,6 +37,7 @@ CHOICES = {
         "block.readout=sample",
     ),
     "categorical": ("experiment=pendulum_fc", "critic=categorical", "num_envs=2", "data/transform=n_step"),
+    "held noise": ("experiment=pendulum_fc", "exploration=held", "num_envs=3"),
     "random estimator": ("experiment=pendulum_pqc", "gradient=spsa"),
 }
 QUICK = ("pqc", "fc", "td3", "humanoid", "overlap", "workers")
