@@ -44,6 +44,7 @@ class Batch:
         transitions: A minibatch of replay rows, shape (B,).
         env_steps: Env steps made so far, over all ranks.
         recent: As many of the newest rows, for layers that are fitted to them; None where no layer is.
+        progress: What fraction of the run's env steps were made so far; may exceed 1 by those of one turn.
         update_priority: Takes the magnitude of each row's TD error, shape (B,), where the sampler is prioritized.
     """
 
@@ -51,3 +52,4 @@ class Batch:
     env_steps: int
     update_priority: Callable[[Tensor], None] | None = None
     recent: TensorDict | None = None
+    progress: float = 0.0

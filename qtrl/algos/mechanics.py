@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
+from qtrl.algos.decay import Decay
 from qtrl.algos.divergence import DivergenceDetector
 from qtrl.errors import ConfigError
 from qtrl.meters import RunMeters
@@ -29,6 +30,7 @@ class UpdateMechanics:
         module: The algorithm; it optimizes manually.
         optimizers: What makes each optimizer, by name.
         max_gradient_norm: The gradients of each step are scaled down to it; None leaves them as they are.
+        decay: How learning rates fall over the run; None leaves them as they are.
         meters: Where time and circuits are booked.
         seed: The run's seed.
         rank: The process's rank; random draws differ between ranks.
@@ -51,11 +53,13 @@ class UpdateMechanics:
         optimizers: Mapping[str, MakeOptimizer],
         *,
         max_gradient_norm: float | None = None,
+        decay: Decay | None = None,
         meters: RunMeters | None = None,
         seed: int = 0,
         rank: int = 0,
     ) -> None:
         self._module, self._makers, self._max_gradient_norm = module, dict(optimizers), max_gradient_norm
+        self._decay = decay
         for name, make in optimizers.items():
             try:  # so that a wrong argument is reported before the run begins
                 make([nn.Parameter(torch.zeros(1, device="cpu"))])
@@ -69,10 +73,21 @@ class UpdateMechanics:
         self.generators, self._rank = Generators(seed, rank), rank
         self.divergence = DivergenceDetector(lambda: f"at env step {self.env_steps}, update {self.updates}")
 
-    def begin(self, env_steps: int) -> None:
-        """Count an update that begins after so many env steps."""
+    def begin(self, env_steps: int, progress: float = 0.0) -> None:
+        """Count an update that begins after so many env steps, and set its learning rates.
+
+        Args:
+            env_steps: Over all ranks.
+            progress: What fraction of the run they are.
+        """
         self.env_steps = env_steps
         self.updates += 1
+        if self._decay is None:
+            return
+        factor = self._decay.factor(progress)
+        for name in self._decay.optimizers:
+            for group in self.optimizer(name).param_groups:
+                group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
 
     def make_optimizers(self, parameters: Mapping[str, Iterable[nn.Parameter]]) -> list[Optimizer]:
         """Make the optimizers of these names, for `configure_optimizers`; checkpoints have their states in this order.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from qtrl.algos.decay import Decay
 from qtrl.errors import ConfigError
 
 
@@ -18,6 +19,9 @@ class TD3Settings:
         angle_penalty: What a squared distance of 1 rad² of a row's angles from the base point costs in the actor's
             loss, in units of the mean magnitude of the first critic's values.
         preactivation_penalty: What a mean square of 1 of what the actor's tanh receives costs there, in the same units.
+        lr_decay: How the learning rates of critics and actor fall over the run, one of `qtrl.algos.decay.SHAPES`; None
+            leaves them. The qtDNN has to follow its circuit to the end, and keeps its rate.
+        lr_final: The fraction of them that is left at its end.
     """
 
     gamma: float = 0.99
@@ -27,6 +31,8 @@ class TD3Settings:
     target_noise_clip: float = 0.5
     angle_penalty: float = 0.0
     preactivation_penalty: float = 0.0
+    lr_decay: str | None = None
+    lr_final: float = 0.1
 
     def __post_init__(self) -> None:
         limits = {
@@ -41,3 +47,9 @@ class TD3Settings:
         for name, holds in limits.items():
             if not holds:
                 raise ConfigError(f"{name}={getattr(self, name)!r} is out of range; see docs/algorithm.md")
+        _ = self.decay
+
+    @property
+    def decay(self) -> Decay | None:
+        """How learning rates fall; None where they do not."""
+        return Decay(self.lr_decay, self.lr_final, ("critic", "actor")) if self.lr_decay else None

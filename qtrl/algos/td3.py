@@ -48,9 +48,6 @@ from qtrl.nn import (
 from qtrl.quantum.gradients import parameter_shift_circuits
 from qtrl.specs import Batch
 
-Act = Callable[[nn.Module, Tensor, torch.Generator], Tensor]
-"""What an actor, observations (B, O) and a generator give, (B, A)."""
-
 
 class TD3(LightningModule):
     """One update: fit the qtDNNs, TD learning of both critics, every so often the actor and the targets.
@@ -99,8 +96,8 @@ class TD3(LightningModule):
         self.actor, self.critic = actor, critic
         self.actor_target, self.critic_target = target_copy(actor), target_copy(critic)
         optimizers = {"critic": critic_optimizer, "actor": actor_optimizer, "surrogate": surrogate_optimizer}
-        limit = {"max_gradient_norm": max_gradient_norm}
-        self.mechanics = UpdateMechanics(self, optimizers, **limit, meters=meters, seed=seed, rank=rank)
+        how: dict[str, Any] = {"max_gradient_norm": max_gradient_norm, "decay": self.settings.decay, "meters": meters}
+        self.mechanics = UpdateMechanics(self, optimizers, **how, seed=seed, rank=rank)
         self.meters, self.metrics = self.mechanics.meters, self.mechanics.metrics
         self._layers, self._target_layers = quantum_layers(actor), quantum_layers(self.actor_target)
         self._pair_keys, self._norms = pair_keys(self._layers), [*running_norms(actor), *running_norms(critic)]
@@ -109,6 +106,8 @@ class TD3(LightningModule):
         self.q_out: dict[str, Tensor] = {}
         """What the block of each quantum layer returned in the newest minibatch, shape (B, Q); not saved."""
         self._compile(compile_mode)
+        if cuda_graphs and self.settings.decay:
+            raise ConfigError("algo.cuda_graphs=true records learning rates as they are: set algo.lr_decay to null")
         self._graphs = GraphedUpdate(self._update, self, self.mechanics) if cuda_graphs else None
 
     def _compile(self, mode: str | None) -> None:
@@ -157,7 +156,7 @@ class TD3(LightningModule):
         """Make one update from one minibatch."""
         if self.compile_mode:
             torch.compiler.cudagraph_mark_step_begin()  # a replayed graph may write over the last update's tensors
-        self.mechanics.begin(batch.env_steps)
+        self.mechanics.begin(batch.env_steps, batch.progress)
         error = self._update(batch) if self._graphs is None else self._graphs(self._due(), batch)
         if batch.update_priority is not None:
             batch.update_priority(error)
@@ -254,7 +253,7 @@ class TD3(LightningModule):
         polyak_(self.actor_target, self.actor, self.settings.tau)
 
     def _approximate_action(
-        self, actor: nn.Module, observation: Tensor, purpose: str, act: Act | None = None
+        self, actor: nn.Module, observation: Tensor, purpose: str, act: Callable[..., Tensor] | None = None
     ) -> Tensor:
         """Return an actor's actions (B, A) with estimators in the place of blocks, and book what they cost."""
         cost = self._layers.cost(len(observation), gradient=torch.is_grad_enabled())

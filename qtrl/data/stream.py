@@ -125,7 +125,8 @@ class Stream:
                     with stopwatch.section("replay"):
                         rows = self.replay.sample()
                         recent = self.replay.sample_recent(self._recent_rows) if self._recent_rows else None
-                        batch = Batch(rows, self.env_steps, self.replay.priorities_of(rows), recent)
+                        progress = self.env_steps / self._schedule.total_env_steps
+                        batch = Batch(rows, self.env_steps, self.replay.priorities_of(rows), recent, progress)
                     yield batch
                     self._stop.check()
 

@@ -48,6 +48,7 @@ ANY_BLOCK = {
     "noise": one_of("exploration.noise", 0, 5),
     "target noise": one_of("algo.target_noise", 0, 2),
     "clip": one_of("algo.target_noise_clip", 0, 0.1),
+    "falling rates": one_of("algo.lr_decay", "null", "linear", "cosine"),
     "optimizer": one_of("optim@algo.critic_optimizer", "adam", "adamw"),
     "rate": one_of("algo.actor_optimizer.lr", 0, 1e-5),
     "observations": one_of("normalize", "null", "running"),

@@ -40,6 +40,8 @@ CHOICES = {
     "held noise": ("experiment=pendulum_fc", "exploration=held", "num_envs=3"),
     "random estimator": ("experiment=pendulum_pqc", "gradient=spsa"),
 }
+STOPPED = CHOICES | {"falling rates": ("experiment=pendulum_fc", "algo.lr_decay=cosine")}
+"""With what a run of another length would not have."""
 QUICK = ("pqc", "fc", "td3", "humanoid", "overlap", "workers")
 
 
@@ -81,17 +83,20 @@ def stopped_at(monkeypatch, rows):
 
 @pytest.mark.parametrize(
     ("choice", "stops"),
-    [("pqc", 2), *(pytest.param(c, 5, marks=pytest.mark.slow) for c in ("pqc", "mapped files", "overlap"))],
+    [
+        ("pqc", 2),
+        *(pytest.param(c, 5, marks=pytest.mark.slow) for c in ("pqc", "mapped files", "overlap", "falling rates")),
+    ],
 )
 def test_many_stops_at_random_steps(whole, train, small, tmp_path, monkeypatch, choice, stops):
     parts, at = tmp_path / "parts", 0
     for stop in sorted(random.Random(choice).sample(range(2, WHOLE - 1, 2), stops)):
         with monkeypatch.context() as patch:
             stopped_at(patch, stop - at)
-            assert train(*small, *CHOICES[choice], f"run_dir={parts}", "resume=auto") == 143
+            assert train(*small, *STOPPED[choice], f"run_dir={parts}", "resume=auto") == 143
         at = stop
     assert train("resume=true", f"run_dir={parts}") == 0
-    assert differences(digests(parts), whole(*CHOICES[choice])) == []
+    assert differences(digests(parts), whole(*STOPPED[choice])) == []
 
 
 @pytest.mark.slow
