@@ -162,3 +162,13 @@ def test_one_update_agrees_between_torchquantum_and_statevector(compose):
     moved = {name for name in ours if not torch.equal(ours[name], start[name])}
     assert {name.partition(".")[0] for name in moved} == {"actor", "critic", "actor_target", "critic_target"}
     assert any(name.startswith("actor.layer.estimator.") for name in moved)
+
+
+def test_what_fast_learners_do_works_together(smoke):
+    choices = ("critic=categorical", "exploration=spread", "data/transform=n_step", "num_envs=2", "circuit.n_qubits=3")
+    numbers = ("algo.preactivation_penalty=1e-5", "algo.lr_decay=cosine", "algo.max_gradient_norm=10")
+    folder = smoke("run", "experiment=humanoid_pqc", *choices, *numbers, "callbacks.test_max_episode_steps=10")
+    weights = checkpoint_of(folder)["state_dict"]
+    assert weights["critic.reward_scale.count"] == 100
+    assert all(value.isfinite().all() for value in weights.values())
+    assert any(row["loss/critic"] for row in metrics_of(folder))
