@@ -69,4 +69,6 @@ def _engine(node: Any) -> Any:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    """Read a member of a group, but for what it takes from keys that old configs lack: there the default serves."""
+    read: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {key: value for key, value in read.items() if not (isinstance(value, str) and "${" in value)}

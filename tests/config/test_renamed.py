@@ -1,9 +1,15 @@
+from pathlib import Path
+
 import pytest
+import torch
 from omegaconf import OmegaConf
 
+from qtrl.config.instantiate import build
 from qtrl.config.renamed import RENAMED, refuse_renamed
+from qtrl.config.saved import load_config
 from qtrl.errors import ConfigError
 
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
 OLD = {
     "surrogate=qtdnn": "unknown key 'surrogate': it is gradient now",
     "+surrogate.hidden=8": "unknown key 'surrogate.hidden': it is gradient.hidden now",
@@ -36,3 +42,10 @@ def test_the_new_names_are_keys(compose):
     for old, new in RENAMED.items():
         assert OmegaConf.select(cfg, old) is None
         assert all(OmegaConf.select(cfg, name) is not None for name in new)
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*/data/*/seed0/config.yaml")), ids=lambda path: path.parts[-3])
+def test_kept_runs_of_older_versions_still_load(path):
+    cfg = load_config(path.parent)
+    assert cfg.env.id == "Pendulum-v1" and cfg.gradient._target_.startswith("qtrl.nn.")
+    assert build(cfg.critic)(3, 1).norm(torch.ones(3)).tolist() == [1, 1, 1]  # observations are not normalized
