@@ -1,9 +1,9 @@
 """How good the gradient was in the runs of `study/tangent`, as a table of the page on it and a picture.
 
-python tests/benchmarks/tangent_training.py [runs/study/tangent]
+python tests/benchmarks/tangent_training.py [docs/results/tangent]
 
-Each row is a run: means over its probes from 10,000 env steps on. The table stands between its markers on the page; the
-picture has all probes.
+Each row is a run of `data/`: means over its probes from 10,000 env steps on. A second table has what the frozen-policy
+ablations in `frozen_policy/` found. Tables stand between their markers on the page; the picture has all probes.
 """
 
 import csv
@@ -14,11 +14,20 @@ from pathlib import Path
 FIRST = 10_000
 """Env steps from which on probes count: before, the qtDNN has hardly been fitted."""
 PAGE = Path(__file__).parents[2] / "docs" / "tangent.md"
-BEGIN, END = "<!-- training -->", "<!-- end of training -->"
 AFTER_WARMUP = 7_500
 CURVES = ("angle_gradient_cosine", "jacobian_cosine", "explained_share", "signal_to_shot_noise")
 UNBOUNDED = ("signal_to_shot_noise",)
 COLORS = ("#e76f51", "#1d3557", "#2a9d8f")
+CONDITIONS = {
+    "shots_10": "10 shots",
+    "shots_1000": "1,000 shots",
+    "exact": "exact",
+    "surrogate": "qtDNN",
+    "held_at_mean": "mean",
+    "other_states": "other states",
+    "random_bits": "random bits",
+    "zeros": "zeros",
+}
 COLUMNS = {
     "angle_gradient_cosine": "cosine, loss",
     "jacobian_cosine": "cosine, Jacobian",
@@ -71,14 +80,33 @@ def draw(study: Path, picture: Path) -> None:
     figure.savefig(picture)
 
 
-def filled_in(page: str, text: str) -> str:
-    """Replace what stands between the markers of a page."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+def ablations(folder: Path) -> str:
+    """Return the table of frozen-policy ablations: the run's own return, and differences to it."""
+    lines = []
+    for path in sorted(folder.glob("*_seed*.csv")):
+        with path.open(newline="") as file:
+            rows = {row["condition"]: row for row in csv.DictReader(file)}
+        uninformed = [row for row in rows.values() if row["uninformed"] == "true"]
+        used = all(float(row["high"]) < 0 for row in uninformed)
+        own = f"{float(rows['own']['return_mean']):.0f} ± {float(rows['own']['return_std']):.0f}"
+        cells = (f"{float(rows[name]['difference']):+.0f}" for name in CONDITIONS)
+        pairs, _, seed = path.stem.rpartition("_seed")
+        lines.append([f"`{pairs}`", seed, own, *cells, "used" if used else "not shown"])
+    head = ["pairs", "seed", "own return", *CONDITIONS.values(), "the layer is"]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---", *["---:"] * (len(head) - 1)], *lines])
+
+
+def filled_in(page: str, name: str, text: str) -> str:
+    """Replace what stands between the markers of a table."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
 
 
 if __name__ == "__main__":
-    study = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/study/tangent")
-    PAGE.write_text(filled_in(PAGE.read_text(), table(study)))
-    draw(study, PAGE.with_name("tangent_training.png"))
+    results = Path(sys.argv[1] if len(sys.argv) > 1 else PAGE.parent / "results" / "tangent")
+    tables = {"training": table(results / "data"), "ablations": ablations(results / "frozen_policy")}
+    for name, text in tables.items():
+        PAGE.write_text(filled_in(PAGE.read_text(), name, text))
+    draw(results / "data", PAGE.with_name("tangent_training.png"))

@@ -79,5 +79,17 @@ def test_the_table_of_training_has_the_means_of_the_probes_that_count(tmp_path):
     assert tangent_training.table(tmp_path).splitlines()[2:] == [
         "| `qtdnn_local` | 3 | 12,500 | 0.60 | 0.80 | 0.20 | 2.50 | 1.50 |"
     ]
-    page = f"a {tangent_training.BEGIN} old {tangent_training.END} b"
-    assert tangent_training.filled_in(page, "new") == page.replace(" old ", "\n\nnew\n\n")
+    page = "a <!-- training --> old <!-- end of training --> b"
+    assert tangent_training.filled_in(page, "training", "new") == page.replace(" old ", "\n\nnew\n\n")
+
+
+def test_the_table_of_ablations_says_used_where_each_uninformed_condition_costs(tmp_path):
+    others = [name for name in tangent_training.CONDITIONS]
+    for seed, high in enumerate((-0.5, 0.5)):
+        rows = [["own", 100, 10, 0, 0, "false"], *([name, 90, 10, -10, high, "true"] for name in others)]
+        head = ["condition", "return_mean", "return_std", "difference", "high", "uninformed"]
+        text = "\n".join(",".join(map(str, row)) for row in (head, *rows))
+        (tmp_path / f"qtdnn_local_seed{seed}.csv").write_text(text + "\n")
+    used, unused = tangent_training.ablations(tmp_path).splitlines()[2:]
+    assert used == f"| `qtdnn_local` | 0 | 100 ± 10 | {'-10 | ' * len(others)}used |"
+    assert unused.endswith("| not shown |")
