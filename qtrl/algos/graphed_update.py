@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
+from torch.optim import Adam
 
+from qtrl.algos.fused_adam import FusedAdam
 from qtrl.algos.mechanics import UpdateMechanics
 from qtrl.errors import ConfigError
 from qtrl.meters import Ledger
@@ -42,9 +44,9 @@ class Captured:
 class GraphedUpdate:
     """Make the first updates of each kind as they are, capture the next, and replay it from then on.
 
-    A replay gives bit for bit what the update would: it launches the same kernels on the same tensors, and its draws
-    come from the same generators. What Python does in an update beside launching is done again by hand: counting
-    optimizer steps, circuits and shots. Times of sections are not taken any more.
+    A replay launches the same kernels on the same tensors, and its draws come from the same generators. What Python
+    does in an update beside launching is done again by hand: counting optimizer steps, circuits and shots. Times of
+    sections are not taken any more.
 
     Args:
         update: Makes an update from a minibatch on the device and returns a tensor; launches the same kernels for each
@@ -88,13 +90,16 @@ class GraphedUpdate:
         """Refuse a Trainer under which updates cannot be captured.
 
         Raises:
-            ConfigError: It does not train on one GPU, or scales gradients.
+            ConfigError: It does not train on one GPU, scales gradients, or has an optimizer that cannot be captured.
         """
         trainer = self._module.trainer
         if trainer.strategy.root_device.type != "cuda":
             raise ConfigError("algo.cuda_graphs=true needs a GPU: set trainer=gpu, or leave it at false")
         if trainer.world_size > 1:
             raise ConfigError(f"algo.cuda_graphs=true needs one process, but trainer.devices={trainer.world_size}")
+        adams = [each for each in trainer.optimizers if isinstance(each, Adam) and not isinstance(each, FusedAdam)]
+        if any(not group["capturable"] for optimizer in adams for group in optimizer.param_groups):
+            raise ConfigError("algo.cuda_graphs=true needs optimizers that can be captured: adam, or capturable=true")
         if getattr(trainer.precision_plugin, "scaler", None) is not None:
             raise ConfigError(f"algo.cuda_graphs=true needs gradients that are not scaled, not {trainer.precision}")
 
@@ -106,6 +111,9 @@ class GraphedUpdate:
             self._keys = list(batch.transitions.keys(include_nested=True, leaves_only=True))
             self._static = self._tensors(self._batch)
             return
+        if batch.transitions.batch_size != self._batch.transitions.batch_size:
+            sizes = f"{len(self._batch.transitions)} rows and now {len(batch.transitions)}"
+            raise ConfigError(f"algo.cuda_graphs=true needs minibatches of one size, not {sizes}: set it to false")
         for old, new in zip(self._static, self._tensors(batch), strict=True):
             torch._foreach_copy_(old, new)
 

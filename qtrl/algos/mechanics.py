@@ -163,6 +163,10 @@ class UpdateMechanics:
         self.meters.ledger.load_state_dict(checkpoint["ledger"])
         self.metrics.clear()
         self.metrics.update(checkpoint["metrics"])
+        if self._decay is None:  # it may have been turned off
+            for saved in checkpoint["optimizer_states"]:
+                for group in saved["param_groups"]:
+                    group["lr"] = group.get("initial_lr", group["lr"])
         for part in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
             part["processed"] = part["completed"] = 0  # Lightning would take an ended epoch for an ended run
 

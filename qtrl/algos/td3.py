@@ -108,6 +108,8 @@ class TD3(LightningModule):
         self._compile(compile_mode)
         if cuda_graphs and self.settings.decay:
             raise ConfigError("algo.cuda_graphs=true records learning rates as they are: set algo.lr_decay to null")
+        if cuda_graphs and compile_mode not in (None, "default"):
+            raise ConfigError(f"algo.cuda_graphs=true and algo.compile_mode={compile_mode} both capture: choose one")
         self._graphs = GraphedUpdate(self._update, self, self.mechanics) if cuda_graphs else None
 
     def _compile(self, mode: str | None) -> None:
@@ -157,6 +159,7 @@ class TD3(LightningModule):
         if self.compile_mode:
             torch.compiler.cudagraph_mark_step_begin()  # a replayed graph may write over the last update's tensors
         self.mechanics.begin(batch.env_steps, batch.progress)
+        self.q_out = {name: batch.transitions[q_out] for name, (_, q_out) in self._pair_keys.items()}
         error = self._update(batch) if self._graphs is None else self._graphs(self._due(), batch)
         if batch.update_priority is not None:
             batch.update_priority(error)
@@ -172,7 +175,6 @@ class TD3(LightningModule):
     def _update(self, batch: Batch) -> Tensor:
         """Fit, learn, and move actor and targets where they are due; return TD errors (B,)."""
         stopwatch, rows = self.meters.stopwatch, batch.transitions
-        self.q_out = {name: rows[q_out] for name, (_, q_out) in self._pair_keys.items()}
         with stopwatch.section("surrogate"):
             self._fit_surrogates(batch)
         with stopwatch.section("critic"):

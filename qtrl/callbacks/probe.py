@@ -216,6 +216,7 @@ class Probe(Periodic):
             prefix, values = f"{labels[name]}/" if labels[name] else "", _numbers(measured)
             self._history.add(module.env_steps, name, values)
             metrics |= {f"{prefix}{metric}": value for metric, value in values.items()}
+        layers.forget()
         return metrics
 
     def _layer(

@@ -141,6 +141,7 @@ CHOICES = {
     "critic.reward_scale": (False, True),
     "matmul_precision": ("highest", "high", "medium"),
     "data.storage": tuple(STORAGES),
+    "algo.cuda_graphs": (False, True),
     "algo.lr_decay": (None, "linear", "cosine"),
     "algo.compile_mode": (None, "default", "reduce-overhead", "max-autotune"),
     "env.vector": tuple(VECTORS),

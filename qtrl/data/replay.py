@@ -60,12 +60,11 @@ class Replay:
     ) -> None:
         if capacity < 1 or batch_size < 1:
             raise ConfigError(f"replay of {capacity} rows with minibatches of {batch_size}: both must be at least 1")
-        place: dict[str, Any] = {"in_memory": in_memory(storage), "capacity": capacity}
+        place: dict[str, Any] = {"in_memory": in_memory(storage), "capacity": capacity, "device": torch.device(device)}
         sampler = RandomSampler() if sampler is None else sampler
         check_sampler(sampler, **place)
         self.columns = all_columns(columns, sampler, transform)
-        where: dict[str, Any] = {"folder": folder, "device": torch.device(device)}
-        self._storage = RowStorage(self.columns, **place, **where, slack=slack, keep=keep)
+        self._storage = RowStorage(self.columns, **place, slack=slack, folder=folder, keep=keep)
         self._generator = torch.Generator().manual_seed(seed)
         self._transform = transform
         self.buffer = TensorDictReplayBuffer(

@@ -14,13 +14,14 @@ SLICE_COLUMNS = (Column(DONE, (1,), torch.bool), Column(EPISODE, (1,), torch.int
 """What tells to which episode a row belongs; 17 bytes a row."""
 
 
-def check_sampler(sampler: Sampler, *, capacity: int, in_memory: bool) -> None:
+def check_sampler(sampler: Sampler, *, capacity: int, in_memory: bool, device: torch.device) -> None:
     """Refuse a sampler that would draw rows that do not belong together, or none at all.
 
     Args:
         sampler: Any of TorchRL's.
         capacity: Rows that may be sampled.
         in_memory: Whether the rows lie in memory.
+        device: Whose memory that is.
 
     Raises:
         ConfigError: With what to set.
@@ -31,7 +32,7 @@ def check_sampler(sampler: Sampler, *, capacity: int, in_memory: bool) -> None:
                 "data.sampler: rows of several environments alternate and lost ones are missing, so slices need "
                 f"fragmented=true, traj_key={EPISODE} and step_key={STEP}"
             )
-        if not in_memory:
+        if not in_memory or device.type != "cpu":
             raise ConfigError("data.sampler: slices read whole columns for each minibatch: set data.storage=memory")
     if isinstance(sampler, PrioritizedSampler) and sampler.max_size != capacity:
         raise ConfigError(

@@ -178,10 +178,12 @@ class Executable:
 class Engine(ABC):
     """A way to run circuits: subclasses set `name` and `capabilities` and implement `_build`.
 
-    Arguments of a subclass's constructor are the options of the engine, keys of its config.
+    `package` names what has to be importable, for engines that need more than qtrl itself does. Arguments of a
+    subclass's constructor are the options of the engine, keys of its config.
     """
 
     name: ClassVar[str]
+    package: ClassVar[str | None] = None
     capabilities: Capabilities
 
     def prepare(self, circuit: Circuit) -> Executable:

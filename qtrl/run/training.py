@@ -83,6 +83,7 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
             rank=trainer.global_rank,
             world_size=trainer.world_size,
             num_nodes=trainer.num_nodes,
+            device=trainer.strategy.root_device,
             stop=Stop(trainer.world_size),
         )
         set_threads(settings.num_threads, context.world_size)

@@ -23,6 +23,7 @@ class RunContext:
         rank: The number of this process.
         world_size: Processes of the run.
         num_nodes: Machines that they run on.
+        device: Where this process learns.
         stop: Where a request for a graceful shutdown is seen.
         meters: Time, circuits and shots of the whole run.
     """
@@ -32,6 +33,7 @@ class RunContext:
     rank: int = 0
     world_size: int = 1
     num_nodes: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     stop: Stop = field(default_factory=Stop)
     meters: RunMeters = field(default_factory=RunMeters)
 

@@ -145,7 +145,7 @@ class RLData:
         return self.checkpoint_replay == "last"
 
     def _device(self, context: RunContext) -> torch.device:
-        return storage_device(self.data["storage"], context.rank % (context.world_size // context.num_nodes))
+        return storage_device(self.data["storage"], context.device)
 
     def _columns(self, actor: nn.Module) -> tuple[Column, ...]:
         blocks = {name: layer.block for name, layer in quantum_layers(actor).items()}

@@ -62,6 +62,13 @@ def test_a_run_goes_on_with_the_rates_that_it_had(tmp_path):
     assert changed(one.state_dict(), other.state_dict()) == set()
 
 
+def test_a_run_that_goes_on_without_decay_has_the_rates_of_its_beginning(tmp_path):
+    rates = Rates()
+    fit(make_decaying(), make_stream(upto=3)).save_checkpoint(tmp_path / "a.ckpt")
+    fit(make_module(), make_stream(), rates, ckpt_path=tmp_path / "a.ckpt", weights_only=True)
+    assert rates.rows and all(row == pytest.approx([0.05] * 3) for row in rates.rows)
+
+
 def test_graphs_are_refused_since_they_keep_their_rates():
     with pytest.raises(ConfigError, match=r"algo\.cuda_graphs=true records learning rates as they are"):
         make_module(more={"lr_decay": "cosine", "cuda_graphs": True})

@@ -1,12 +1,14 @@
 """What Python does beside launching kernels in a replayed update; tests on a GPU show that the kernels are the same."""
 
 from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from algos.test_td3 import fit, make_module, make_stream
 
-from qtrl.algos import graphed_update
+from qtrl.algos import FusedAdam, graphed_update
 from qtrl.algos.graphed_update import WARMUP, GraphedUpdate
 from qtrl.errors import ConfigError, DivergenceError
 
@@ -89,3 +91,30 @@ def test_without_a_gpu_graphs_are_refused_before_anything_runs():
     with pytest.raises(ConfigError, match=r"algo\.cuda_graphs=true needs a GPU: set trainer=gpu"):
         fit(module, make_stream(1))
     assert module.updates == 0 and graphed_update.WARMUP == 3
+
+
+@pytest.mark.parametrize("mode", ["reduce-overhead", "max-autotune"])
+def test_graphs_within_graphs_are_refused(mode):
+    with pytest.raises(ConfigError, match=f"compile_mode={mode} both capture: choose one"):
+        make_module(more={"cuda_graphs": True, "compile_mode": mode})
+
+
+def test_optimizers_that_cannot_be_captured_are_refused():
+    root = SimpleNamespace(root_device=torch.device("cuda"))
+    trainer = SimpleNamespace(strategy=root, world_size=1, precision_plugin=None)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    for make, captured in ((torch.optim.AdamW, False), (FusedAdam, True), (torch.optim.SGD, True)):
+        trainer.optimizers = [make([weight], lr=0.1)]
+        graphs = GraphedUpdate(None, SimpleNamespace(trainer=trainer), None)
+        with nullcontext() if captured else pytest.raises(ConfigError, match="optimizers that can be captured"):
+            graphs.check()
+
+
+def test_minibatches_of_another_size_are_refused(monkeypatch):
+    monkeypatch.setattr(GraphedUpdate, "check", lambda self: None)
+    module = make_module(more={"cuda_graphs": True})
+    module._graphs._recorder = Recorder(module)
+    stream = make_stream(12)
+    stream.batches[-1] = replace(stream.batches[-1], transitions=stream.batches[-1].transitions[:2])
+    with pytest.raises(ConfigError, match="one size, not 6 rows and now 2"):
+        fit(module, stream)

@@ -9,7 +9,7 @@ from qtrl.config.renamed import RENAMED, refuse_renamed
 from qtrl.config.saved import load_config
 from qtrl.errors import ConfigError
 
-RESULTS = Path(__file__).parents[2] / "docs" / "results"
+RESULTS = Path(__file__).parents[2] / "docs" / "results" / "pendulum"
 OLD = {
     "surrogate=qtdnn": "unknown key 'surrogate': it is gradient now",
     "+surrogate.hidden=8": "unknown key 'surrogate.hidden': it is gradient.hidden now",
@@ -44,7 +44,7 @@ def test_the_new_names_are_keys(compose):
         assert all(OmegaConf.select(cfg, name) is not None for name in new)
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("*/data/*/seed0/config.yaml")), ids=lambda path: path.parts[-3])
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("data/*/seed0/config.yaml")), ids=lambda path: path.parts[-3])
 def test_kept_runs_of_older_versions_still_load(path):
     cfg = load_config(path.parent)
     assert cfg.env.id == "Pendulum-v1" and cfg.gradient._target_.startswith("qtrl.nn.")

@@ -1,10 +1,12 @@
 import pytest
 import torch
 from numbered_rows import KEYS, assert_together, make_replay, make_rows, numbers
+from torchrl.data import SliceSampler
 
-from qtrl.data import Replay, transition_columns
+from qtrl.data import Replay, storage_device, transition_columns
+from qtrl.data.samplers import check_sampler
 from qtrl.errors import ConfigError
-from qtrl.keys import ACTION, LOST, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
+from qtrl.keys import ACTION, EPISODE, LOST, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, STEP, TERMINATED
 from qtrl.specs import EnvSpec
 
 
@@ -179,3 +181,13 @@ def test_recent_rows_are_drawn_evenly_from_the_newest(tmp_path, storage, extende
     newest = range(max(0, extended - 5), extended)
     assert set(drawn) == set(newest) and len(drawn) == 40 * 64
     assert min(map(drawn.count, newest)) > 0.7 * len(drawn) / len(newest)
+
+
+def test_rows_lie_on_the_gpu_that_learns_or_nowhere():
+    gpu = torch.device("cuda", 3)
+    assert [storage_device(name, gpu).type for name in ("memory", "memmap", "device")] == ["cpu", "cpu", "cuda"]
+    with pytest.raises(ConfigError, match="needs a GPU that learns: set trainer=gpu"):
+        storage_device("device", torch.device("cpu"))
+    with pytest.raises(ConfigError, match=r"set data\.storage=memory"):
+        sampler = SliceSampler(slice_len=4, traj_key=EPISODE, step_key=STEP, fragmented=True)
+        check_sampler(sampler, capacity=10, in_memory=True, device=gpu)

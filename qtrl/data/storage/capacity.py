@@ -44,10 +44,11 @@ def check_capacity(
     """
     each = math.ceil(HEADROOM * row_bytes * processes)
     demands: list[tuple[str, int, Callable[[int], int]]] = []  # of what, bytes to be had, bytes that a capacity needs
-    on_gpu = device.type == "cuda"
-    memory = None if not in_memory else torch.cuda.mem_get_info(device)[0] if on_gpu else available_memory()
-    if memory is not None:
-        demands.append((f"of memory{' on the GPU' * on_gpu}", memory, lambda size: each * min(size, rows_of_run)))
+    if in_memory and device.type == "cuda":  # where all rows are taken at once, and each rank has its own memory
+        of_rank = math.ceil(HEADROOM * row_bytes)
+        demands.append(("of memory on the GPU", available_on_gpu(device), lambda size: of_rank * size))
+    elif in_memory and (memory := available_memory()) is not None:
+        demands.append(("of memory", memory, lambda size: each * min(size, rows_of_run)))
     if folder is not None:
         disk = available_disk(folder) + processes * present(folder)
         rows = file_rows(rows_of_run, 0)
@@ -69,6 +70,11 @@ def available_disk(folder: Path) -> int:
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     usage = shutil.disk_usage(existing)
     return usage.free if usage.total else 2**62
+
+
+def available_on_gpu(device: torch.device) -> int:
+    """Return the free bytes of a GPU."""
+    return torch.cuda.mem_get_info(device)[0]
 
 
 def present(folder: Path) -> int:

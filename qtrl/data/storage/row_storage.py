@@ -189,19 +189,17 @@ STORAGES = {"memory": True, "memmap": False, "device": True}
 """What `data.storage` may be, and whether the rows then take memory that is no file's."""
 
 
-def storage_device(storage: str, local_rank: int) -> torch.device:
-    """Return where the rows of a storage of `STORAGES` lie: for `device` on the GPU of the rank, else on the CPU.
+def storage_device(storage: str, learning: torch.device) -> torch.device:
+    """Return where the rows of a storage of `STORAGES` lie: for `device` on the GPU that learns, else on the CPU.
 
     Raises:
-        ConfigError: There is no such GPU.
+        ConfigError: No GPU learns.
     """
     if storage != "device":
         return torch.device("cpu")
-    if local_rank >= torch.cuda.device_count():
-        raise ConfigError(
-            f"data.storage=device needs a GPU, {torch.cuda.device_count()} found: choose memory or memmap"
-        )
-    return torch.device("cuda", local_rank)
+    if learning.type == "cpu":
+        raise ConfigError("data.storage=device needs a GPU that learns: set trainer=gpu, or choose memory or memmap")
+    return learning
 
 
 def in_memory(storage: str) -> bool:

@@ -1,6 +1,7 @@
 """The engine `auto`: each call goes to the first of some engines that can do it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from types import MappingProxyType
 
 import torch
@@ -125,7 +126,8 @@ class AutoEngine(Engine):
 
     def _build(self, circuit: Circuit) -> Executable:
         able = [engine for engine in self._candidates if engine.capabilities.shortfall(circuit) is None]
-        return AutoExecutable(circuit, self, able)
+        installed = [engine for engine in able if engine.package is None or find_spec(engine.package)]
+        return AutoExecutable(circuit, self, installed or able)
 
     @staticmethod
     def _candidate(candidate: str | Engine) -> Engine:

@@ -125,7 +125,7 @@ class TritonEngine(Engine):
     With `TRITON_INTERPRET=1` in the environment Triton's interpreter runs the kernels on a CPU, slowly, for tests.
     """
 
-    name = "triton"
+    name, package = "triton", "triton"
     capabilities = Capabilities(
         frozenset(GATES), max_qubits=12, differentiable=False, double_precision=False, devices=frozenset({"cuda"})
     )

@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from qtrl.data.storage import capacity
 from qtrl.data.storage.capacity import available_disk, available_memory, check_capacity, present
@@ -136,3 +137,11 @@ def test_this_machine_has_some_memory_and_some_disk(tmp_path):
     memory = available_memory()
     assert memory is None or memory > 10**7
     assert available_disk(tmp_path) > 0
+
+
+def test_a_gpu_takes_all_rows_at_once_and_is_one_ranks_own(monkeypatch):
+    monkeypatch.setattr(capacity, "available_on_gpu", lambda device: 4 * GB)
+    place = {"in_memory": True, "folder": None, "device": torch.device("cuda", 1), "rows_of_run": 10, "processes": 3}
+    assert refused(900_000, **place) is None
+    message = refused(1_000_000, **place)
+    assert "4.2 GB of memory on the GPU, there are 4 GB: set data.capacity to at most 952" in message
