@@ -8,7 +8,7 @@ import pytest
 import torch
 from algos.test_td3 import fit, make_module, make_stream
 
-from qtrl.algos import FusedAdam, graphed_update
+from qtrl.algos import FusedAdam
 from qtrl.algos.graphed_update import WARMUP, GraphedUpdate
 from qtrl.errors import ConfigError, DivergenceError
 
@@ -90,7 +90,7 @@ def test_without_a_gpu_graphs_are_refused_before_anything_runs():
     module = make_module(more={"cuda_graphs": True})
     with pytest.raises(ConfigError, match=r"algo\.cuda_graphs=true needs a GPU: set trainer=gpu"):
         fit(module, make_stream(1))
-    assert module.updates == 0 and graphed_update.WARMUP == 3
+    assert module.updates == 0
 
 
 @pytest.mark.parametrize("mode", ["reduce-overhead", "max-autotune"])

@@ -11,7 +11,7 @@ from records import filled, number, table
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
-ENGINES = ("triton", "statevector", "torchquantum", "TensorCircuit-NG")
+ENGINES = ("triton", "statevector", "torchquantum")
 KINDS = {
     "expectations": "Expectations of all qubits",
     "shots": "Mean of 100 shots",

@@ -90,7 +90,8 @@ def gpu_text(operations: dict[str, float], collecting: dict[int, float]) -> str:
         for gpu in GPUS
     )
     assumptions = f"""
-    No run was measured on a GPU. Figures of the data sheets ({sheets}) are taken at {REACHED:.0%}, which large products
+    Nothing of this section was measured; [On a GPU](gpu.md) has what was.
+    Figures of the data sheets ({sheets}) are taken at {REACHED:.0%}, which large products
     reach. A kernel that is launched from Python is taken to cost {1e6 * EAGER:g} µs, one that is replayed in a CUDA
     graph {1e6 * GRAPH:g} µs; one update has as many kernels as the table above has operations. Batch 256, in µs:
     """
