@@ -91,6 +91,7 @@ NUMBERS = {
     "algo.surrogate_optimizer.lr": FACTOR,
     "algo.lr_final": Number(0, 1, whole=False),
     "algo.max_gradient_norm": Number(TINY, whole=False, optional=True),
+    "shots": Number(1, 10**7),
     "block.shots": Number(1, 10**7),
     "block.hidden": Number(1, 2 * WIDTH, optional=True),
     "block.readout_error": Number(0, 0.5, whole=False),

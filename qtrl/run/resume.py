@@ -56,7 +56,7 @@ def _check_changes(before: Any, wanted: Any, *, force: bool) -> None:
 
 def _overridden(before: Any, composed: DictConfig) -> DictConfig:
     wanted = OmegaConf.create(before)
-    for name in ("circuit", "engine"):  # the block's own refer to these when a run is composed
+    for name in ("circuit", "engine", "shots"):  # the block's own refer to these when a run is composed
         if at(before, f"block.{name}") == before.get(name):
             wanted.block[name] = f"${{{name}}}"
     for override in OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task)):

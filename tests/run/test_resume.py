@@ -90,6 +90,7 @@ CHANGES = {
     "block=fc": "block._target_ cannot change from 'qtrl.nn.PQC' to 'qtrl.nn.FC'",
     "circuit.reps=2": "circuit.reps cannot change from",
     "block.shots=${seed}": "block.shots cannot change from 100 to 0",
+    "shots=3": "shots cannot change from 100 to 3",
 }
 
 
