@@ -10,6 +10,7 @@ from test_engine import (  # noqa: F401
     test_a_circuit_without_gates_stays_in_the_zero_state,
     test_a_result_larger_than_the_memory_is_refused_before_it_is_allocated,
     test_an_empty_batch_gives_empty_results,
+    test_an_empty_batch_has_an_empty_gradient,
     test_angles_of_another_dtype_are_refused,
     test_angles_of_another_shape_are_refused_with_both_shapes,
     test_angles_that_are_not_finite_are_refused,

@@ -31,20 +31,27 @@ class AbsentGpu:
         return 0
 
 
+def launch_one(executable, name, angles):
+    if name == "gradient":
+        executable._gradient(True, angles, torch.zeros(1, executable.circuit.n_qubits))
+    elif name in {"outcomes", "ones"}:
+        draw = executable._sample if name == "outcomes" else executable._ones
+        draw(angles, 3, torch.Generator())
+    else:
+        getattr(executable, f"_{name}")(angles)
+
+
 def main(capability, name, *sizes):
     triton.runtime.driver.set_active(AbsentGpu(int(capability)))
-    compiled, run = {}, JITFunction.run
+    compiled, launch = {}, JITFunction.run
 
     def compile_only(kernel, *arguments, **options):
-        compiled[options["QUBITS"]] = run(kernel, *arguments, **{**options, "warmup": True}).metadata.shared
+        compiled[options["QUBITS"]] = launch(kernel, *arguments, **{**options, "warmup": True}).metadata.shared
 
     JITFunction.run = compile_only
     for n_qubits in map(int, sizes):
         executable = make_engine("triton").prepare(efficient_su2(n_qubits, 1))
-        angles = torch.zeros(1, executable.circuit.n_angles)
-        drawn = () if name in {"probabilities", "expectations"} else (3, torch.Generator())
-        hook = {"outcomes": "_sample"}.get(name, f"_{name}")
-        getattr(executable, hook)(angles, *drawn)
+        launch_one(executable, name, torch.zeros(1, executable.circuit.n_angles))
     print(json.dumps(compiled))
 
 

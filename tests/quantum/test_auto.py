@@ -74,5 +74,6 @@ def test_impossible_candidates_are_refused(candidates, message):
 def test_engines_whose_package_is_missing_are_passed_over_where_others_can(monkeypatch):
     circuit, gpu = efficient_su2(2, 1), torch.device("cuda")
     assert make_engine("auto").prepare(circuit)._pick(gpu, torch.float64).engine == "statevector"
+    assert make_engine("auto").prepare(circuit)._pick(gpu, torch.float32, gradient=True).engine == "statevector"
     monkeypatch.setattr("qtrl.quantum.engines.auto.find_spec", lambda name: None)
     assert make_engine("auto").prepare(circuit)._pick(gpu, torch.float32).engine == "statevector"

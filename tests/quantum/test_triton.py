@@ -29,6 +29,20 @@ def random_angles(rows, circuit, dtype=torch.float32):
     return 6 * torch.rand(rows, circuit.n_angles, generator=torch.Generator().manual_seed(2), dtype=dtype) - 3
 
 
+def gradient_of(engine, circuit, angles, method):
+    leaf = angles.clone().requires_grad_()
+    values = getattr(make_engine(engine).prepare(circuit), method)(leaf)
+    weights = torch.randn(values.shape, generator=torch.Generator().manual_seed(3)).to(values)
+    (values * weights).sum().backward()
+    return leaf.grad
+
+
+def assert_gradients_agree(circuit, angles):
+    for method in ("expectations", "probabilities"):
+        ours, expected = (gradient_of(name, circuit, angles, method) for name in ("triton", "statevector"))
+        assert ours.dtype == angles.dtype and torch.allclose(ours, expected, rtol=0, atol=1e-5)
+
+
 def every_gate(n_qubits):
     """Every gate of the table on several choices of qubits, with what lets each change the probabilities."""
     gates = [("ry", qubit) for qubit in range(n_qubits)]
@@ -47,6 +61,31 @@ def test_circuits_of_every_gate_agree_with_the_reference(n_qubits, data):
     ours, exact, _ = prepared(circuit)
     assert torch.allclose(ours.probabilities(angles), exact.probabilities(angles), rtol=0, atol=1e-5)
     assert torch.allclose(ours.expectations(angles), exact.expectations(angles), rtol=0, atol=1e-5)
+
+
+@interpreted
+@settings(max_examples=2, derandomize=True, deadline=None)
+@given(data=st.data())
+def test_gradients_of_circuits_of_every_gate_agree_with_the_engine_statevector(data):
+    circuit = data.draw(circuits(3))
+    assert_gradients_agree(circuit, data.draw(angles_of(circuit, rows=2)))
+
+
+@interpreted
+def test_gradients_where_angles_are_shared_fixed_and_unused():
+    gates = (Gate("ry", (0,), (0,)), Gate("crx", (0, 1), (2,)), Gate("ry", (1,), (0,)), Gate("rzz", (0, 1), (3,)))
+    circuit = Circuit(2, (*gates, Gate("rx", (0,), (3,))), constants=(0.4,), unused=(1,))
+    assert_gradients_agree(circuit, random_angles(2, circuit))
+
+
+@interpreted
+def test_a_row_of_nan_spoils_no_other_gradient():
+    executable, ones = make_engine("triton").prepare(efficient_su2(2, 1)), torch.ones(2, 2)
+    angles = random_angles(2, executable.circuit)
+    expected = executable._gradient(True, angles, ones)
+    angles[0, 1] = torch.nan
+    broken = executable._gradient(True, angles, ones)
+    assert broken[0].isnan().any() and expected.isfinite().all() and torch.equal(broken[1], expected[1])
 
 
 @interpreted
@@ -161,13 +200,14 @@ def shared_memory(tmp_path, *arguments):
     return json.loads(done.stdout)
 
 
-def test_the_kernel_compiles_for_a_gpu_that_is_not_there(tmp_path):
-    assert shared_memory(tmp_path, 90, "ones", 10) == {"10": 8192}
+@pytest.mark.parametrize("kernel", ["ones", "gradient"])
+def test_the_kernel_compiles_for_a_gpu_that_is_not_there(tmp_path, kernel):
+    assert shared_memory(tmp_path, 90, kernel, 10) == {"10": 8192}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", [75, 80, 90])
-@pytest.mark.parametrize("kernel", ["probabilities", "expectations", "outcomes", "ones"])
+@pytest.mark.parametrize("kernel", ["probabilities", "expectations", "outcomes", "ones", "gradient"])
 def test_every_kernel_compiles_for_every_size_and_fits_into_any_block(tmp_path, capability, kernel):
     sizes = range(1, 13)
     taken = shared_memory(tmp_path, capability, kernel, *sizes)
@@ -187,6 +227,14 @@ def test_every_gate_on_a_gpu_agrees_with_the_reference(n_qubits):
     assert torch.allclose(ours.probabilities(there).cpu(), other.probabilities(angles), rtol=0, atol=1e-5)
     assert torch.allclose(ours.probabilities(there)[:8].cpu(), exact.probabilities(checked), rtol=0, atol=1e-5)
     assert torch.allclose(ours.expectations(there)[:8].cpu(), exact.expectations(checked), rtol=0, atol=1e-5)
+
+
+@pytest.mark.gpu
+@on_a_gpu
+@pytest.mark.parametrize("n_qubits", range(2, 13))
+def test_gradients_of_every_gate_on_a_gpu_agree_with_the_engine_statevector(n_qubits):
+    circuit = every_gate(n_qubits)
+    assert_gradients_agree(circuit, random_angles(256 if n_qubits == 10 else 5, circuit).cuda())
 
 
 @pytest.mark.gpu

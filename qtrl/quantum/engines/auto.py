@@ -23,6 +23,8 @@ CANDIDATES: Mapping[str, type[Engine]] = MappingProxyType({engine.name: engine f
 
 FASTEST_FIRST = ("numba", "triton", "statevector", "torchquantum", "reference")
 """What `auto` uses by default, as measured: docs/benchmarks/peers.md for CPUs, docs/benchmarks/gpu.md for GPUs."""
+UNTIMED_GRADIENTS = frozenset({"triton"})
+"""Engines that come after others where a gradient is needed: theirs was not timed on a device yet."""
 
 
 def _joined(engines: Iterable[Engine | type[Engine]]) -> Capabilities:
@@ -84,10 +86,11 @@ class AutoExecutable(Executable):
         """Return the executable for such angles; exact, differentiable and precise engines go first where needed."""
         able = [engine for engine in self._able if device.type in engine.capabilities.devices]
 
-        def rank(engine: Engine) -> tuple[bool, bool, bool]:
+        def rank(engine: Engine) -> tuple[bool, bool, bool, bool]:
             can = engine.capabilities
             single = dtype == torch.float64 and not can.double_precision
-            return exact and not can.exact, gradient and not can.differentiable, single
+            untimed = gradient and engine.name in UNTIMED_GRADIENTS
+            return exact and not can.exact, gradient and not can.differentiable, untimed, single
 
         best = min(able, key=rank)
         if best not in self._prepared:

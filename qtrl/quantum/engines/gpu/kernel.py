@@ -1,5 +1,7 @@
 """Triton kernels: each program takes one row of angles and keeps its state on the chip from first gate to outcome.
 
+That of gradients is in `adjoint`, and undoes what the steps here do.
+
 The state is one float32 vector, its upper half the imaginary parts, spread over the threads of a block. Amplitudes of a
 pair are brought together by reshaping, which the compiler turns into moves between registers, shuffles within a warp
 and few exchanges through shared memory. No branch stands around that: Triton 3.8 cannot compile a reshape within one.
@@ -11,7 +13,7 @@ import triton
 import triton.language as tl
 
 # One compilation serves all circuits of a size.
-_kernel = triton.jit(do_not_specialize=["shots", "n_places", "n_slots", "n_terms", "n_layers"])
+jit_kernel = triton.jit(do_not_specialize=["shots", "n_places", "n_slots", "n_terms", "n_layers"])
 
 
 @triton.jit
@@ -34,23 +36,23 @@ def _prepare_slots(angles, program, sines, n_slots, n_terms):
 
 
 @triton.jit
-def _map(state, layer, program, QUBITS: tl.constexpr):
-    """Relabel the basis states."""
+def permute(state, layer, program, sources, QUBITS: tl.constexpr):
+    """Relabel the basis states; `sources` are the program's, or its images, which undo that."""
     chosen = tl.load(program.maps + layer)
     if chosen >= 0:
         place = tl.arange(0, 2 ** (QUBITS + 1))
         basis = place % 2**QUBITS
-        source = tl.load(program.sources + chosen * 2**QUBITS + basis)
+        source = tl.load(sources + chosen * 2**QUBITS + basis)
         state = tl.gather(state, place - basis + source, 0)
     return state
 
 
 @triton.jit
-def _turn(state, layer, program, sines, n_slots, QUBITS: tl.constexpr):
-    """Rotate, bit by bit, the pairs of entries that differ in it."""
+def turn(state, layer, program, sines, n_slots, SIGN: tl.constexpr, QUBITS: tl.constexpr):
+    """Rotate, bit by bit, the pairs of entries that differ in it; with the sign -1 by the opposite angles."""
     for bit in tl.static_range(QUBITS):
         slot = tl.load(program.turns + layer * QUBITS + bit)
-        sine, cosine = tl.load(sines + slot), tl.load(sines + n_slots + slot)
+        sine, cosine = SIGN * tl.load(sines + slot), tl.load(sines + n_slots + slot)
         pairs = tl.reshape(state, (2 ** (QUBITS - bit), 2, 2**bit))
         low, high = tl.split(tl.permute(pairs, (0, 2, 1)))
         turned = tl.join(cosine * low - sine * high, sine * low + cosine * high)
@@ -59,48 +61,63 @@ def _turn(state, layer, program, sines, n_slots, QUBITS: tl.constexpr):
 
 
 @triton.jit
-def _planes(state, QUBITS: tl.constexpr):
+def planes(state, QUBITS: tl.constexpr):
     """Return the real and the imaginary parts."""
     return tl.split(tl.permute(tl.reshape(state, (2, 2**QUBITS)), (1, 0)))
 
 
 @triton.jit
-def _shift(state, layer, program, sines, n_slots, QUBITS: tl.constexpr):
-    """Multiply with exp(i angle/2) where a parity is odd and with its conjugate elsewhere, parity by parity."""
+def is_odd(index, mask):
+    """Return whether an odd number of the bits in a mask are 1."""
+    ones = index & mask
+    for step in tl.static_range(4):
+        ones ^= ones >> (8 >> step)
+    return ones & 1 == 1
+
+
+@triton.jit
+def shift(state, layer, program, sines, n_slots, SIGN: tl.constexpr, QUBITS: tl.constexpr):
+    """Multiply with exp(i angle/2) where a parity is odd and with its conjugate elsewhere, parity by parity.
+
+    With the sign -1 the conjugates change places.
+    """
     index = tl.arange(0, 2**QUBITS)
-    re, im = _planes(state, QUBITS)
+    re, im = planes(state, QUBITS)
     for bit in tl.static_range(QUBITS):
         slot = tl.load(program.phases + layer * QUBITS + bit)
         sine, cosine = tl.load(sines + slot), tl.load(sines + n_slots + slot)
-        sine = tl.where((index >> bit) & 1 == 1, sine, -sine)
+        sine = tl.where((index >> bit) & 1 == 1, SIGN * sine, -SIGN * sine)
         re, im = cosine * re - sine * im, cosine * im + sine * re
     for parity in range(tl.load(program.parity_starts + layer), tl.load(program.parity_starts + layer + 1)):
         slot = tl.load(program.parity_slots + parity)
         sine, cosine = tl.load(sines + slot), tl.load(sines + n_slots + slot)
-        ones = index & tl.load(program.parity_masks + parity)
-        for step in tl.static_range(4):
-            ones ^= ones >> (8 >> step)
-        sine = tl.where(ones & 1 == 1, sine, -sine)
+        sine = tl.where(is_odd(index, tl.load(program.parity_masks + parity)), SIGN * sine, -SIGN * sine)
         re, im = cosine * re - sine * im, cosine * im + sine * re
     return tl.reshape(tl.permute(tl.join(re, im), (1, 0)), (2 ** (QUBITS + 1),))
+
+
+@triton.jit
+def run(angles, program, sines, n_slots, n_terms, n_layers, QUBITS: tl.constexpr):
+    """Run the circuit on one row of angles; `sines` (2, K) float32 is scratch memory."""
+    _prepare_slots(angles, program, sines, n_slots, n_terms)
+    state = tl.where(tl.arange(0, 2 ** (QUBITS + 1)) == 0, 1.0, 0.0)
+    for layer in range(n_layers):
+        state = permute(state, layer, program, program.sources, QUBITS)
+        state = turn(state, layer, program, sines, n_slots, 1.0, QUBITS)
+        state = shift(state, layer, program, sines, n_slots, 1.0, QUBITS)
+    return state
 
 
 @triton.jit
 def _probabilities(angles, program, sines, n_places, n_slots, n_terms, n_layers, QUBITS: tl.constexpr):
     """Run the circuit on this program's row; `sines` (B, 2, K) float32 is scratch memory."""
     row = tl.program_id(0).to(tl.int64)
-    sines += row * 2 * n_slots
-    _prepare_slots(angles + row * n_places, program, sines, n_slots, n_terms)
-    state = tl.where(tl.arange(0, 2 ** (QUBITS + 1)) == 0, 1.0, 0.0)
-    for layer in range(n_layers):
-        state = _map(state, layer, program, QUBITS)
-        state = _turn(state, layer, program, sines, n_slots, QUBITS)
-        state = _shift(state, layer, program, sines, n_slots, QUBITS)
-    re, im = _planes(state, QUBITS)
+    angles, sines = angles + row * n_places, sines + row * 2 * n_slots
+    re, im = planes(run(angles, program, sines, n_slots, n_terms, n_layers, QUBITS), QUBITS)
     return re * re + im * im
 
 
-@_kernel
+@jit_kernel
 def probabilities(out, angles, program, sines, n_places, n_slots, n_terms, n_layers, QUBITS: tl.constexpr):
     """Write the probability of each basis state: `out` (B, 2**n) float32."""
     found = _probabilities(angles, program, sines, n_places, n_slots, n_terms, n_layers, QUBITS)
@@ -108,7 +125,7 @@ def probabilities(out, angles, program, sines, n_places, n_slots, n_terms, n_lay
     tl.store(out + row * 2**QUBITS + tl.arange(0, 2**QUBITS), found)
 
 
-@_kernel
+@jit_kernel
 def expectations(out, angles, program, sines, n_places, n_slots, n_terms, n_layers, QUBITS: tl.constexpr):
     """Write the probability of reading 1 on each qubit: `out` (B, n) float32."""
     found = _probabilities(angles, program, sines, n_places, n_slots, n_terms, n_layers, QUBITS)
@@ -138,7 +155,7 @@ def _fall(cumulative, total, draw, QUBITS: tl.constexpr):
     return tl.where(total == total, outcome, -1)
 
 
-@_kernel
+@jit_kernel
 def outcomes(out, draws, shots, angles, program, sines, n_places, n_slots, n_terms, n_layers, QUBITS: tl.constexpr):
     """Write the basis index of each shot: `out` (B, S) int64, from `draws` (B, S) float64."""
     found = _probabilities(angles, program, sines, n_places, n_slots, n_terms, n_layers, QUBITS)
@@ -150,7 +167,7 @@ def outcomes(out, draws, shots, angles, program, sines, n_places, n_slots, n_ter
         tl.store(out + row * shots + shot, _fall(cumulative, total, draw, QUBITS), mask=shot < shots)
 
 
-@_kernel
+@jit_kernel
 def ones(out, draws, shots, angles, program, sines, n_places, n_slots, n_terms, n_layers, QUBITS: tl.constexpr):
     """Write how many shots read 1 on each qubit: `out` (B, n) float64, from `draws` (B, S) float64."""
     found = _probabilities(angles, program, sines, n_places, n_slots, n_terms, n_layers, QUBITS)
