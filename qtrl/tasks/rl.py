@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, seed_everything
+from torch import nn
 
 from qtrl.analysis.drawing.learning_curve import draw_learning_curve
 from qtrl.callbacks import MetricRows, Probe, QGuard, Testing, UpdateFlops, play, test_seeds
@@ -114,10 +115,10 @@ class RL(RLData):
             callbacks.append(Probe(every_env_steps=probe_every, seed=context.seed, **sizes))
         return callbacks
 
-    def play(self, module: Any, *, episodes: int, seed: int, render_first: bool = False) -> Episodes:
+    def play(self, actor: nn.Module, *, episodes: int, seed: int, render_first: bool = False) -> Episodes:
         """Play test episodes, with start seeds from `seed` on, as the command `qtrl.eval` asks for."""
         return play(
-            module.actor,
+            actor,
             self.env["id"],
             test_seeds(episodes, first=seed),
             shots_seed=seed,

@@ -70,7 +70,7 @@ def format_table(rows: Sequence[Row], *, reference: str) -> str:
 
 
 def format_levels(rows: Sequence[LevelRow]) -> str:
-    """Return the times to each level as a Markdown table; cells are empty where fewer than half of the seeds got there."""
+    """Return the times to each level as a Markdown table; cells are empty where under half of the seeds got there."""
     columns: dict[str, Callable[[LevelRow], str]] = {
         "block": lambda row: row.block,
         "level": lambda row: f"{row.level:,g}",
