@@ -8,8 +8,9 @@ from torch import nn
 
 CARD = """# {name}
 
-A policy for Gymnasium's `{env_id}` with the block `{label}`, trained by [qtrl](https://arxiv.org/abs/2503.09119): a
-hybrid deep quantum neural network, of which this is the actor with its qtDNN; critics are left out.
+A policy for Gymnasium's `{env_id}`, label `{label}`, trained by qtrl with the method of
+[arXiv:2503.09119](https://arxiv.org/abs/2503.09119). This is its actor, with the qtDNN if it has one; critics and
+optimizers are left out.
 
 | | |
 |---|---|
@@ -19,7 +20,7 @@ hybrid deep quantum neural network, of which this is the actor with its qtDNN; c
 | trained as | `{train}` |
 | block | {block} |
 | size | {parameters:,} numbers |
-| made with | qtrl {qtrl}{commit}, torch {torch}, Gymnasium {gymnasium}, MuJoCo {mujoco} |
+| tested and exported with | qtrl {qtrl}{commit}, torch {torch}, Gymnasium {gymnasium}, MuJoCo {mujoco} |
 
 ```bash
 {play}
