@@ -3,11 +3,13 @@
 #
 #   PYTHON   interpreter that .venv is made with; otherwise the first that works of python3.11, python3.12, python3
 #   ARGS     what is passed on by `train` and the tests, for example ARGS="total_env_steps=5000 seed=2"
+#   STUDY    study whose runs `results` keeps
 #   EXTRAS   extras that are installed; empty for the core dependencies alone
 
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev
+STUDY ?= humanoid
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
@@ -19,7 +21,7 @@ find_python = for python in $(or $(PYTHON),python3.11 python3.12 python3); do \
 		"install one (Debian: python3 python3-venv) or name it: make PYTHON=/path/to/python3.11" >&2; exit 1
 
 .DELETE_ON_ERROR:
-.PHONY: help install train demo study-pendulum test chromium lint types floors format test-slow test-gpu gpu gpu-pages test-peers docs import-all constraints clean
+.PHONY: help install train demo study-pendulum study-humanoid results test chromium lint types floors format test-slow test-gpu gpu gpu-pages test-peers docs import-all constraints clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +58,15 @@ study-pendulum: install ## Train blocks and controls on Pendulum-v1 (hours; the 
 	-$(BIN)/python -m qtrl.train -m experiment=study/pendulum $(ARGS)
 	-$(BIN)/python -m qtrl.train -m experiment=study/pendulum sweep=controls $(ARGS)
 	$(BIN)/python -m qtrl.report runs=runs/study/pendulum
+
+study-humanoid: install ## Train blocks and plain TD3 on Humanoid-v4 (days; the same again goes on), write the report
+	-$(BIN)/python -m qtrl.train -m experiment=study/humanoid $(ARGS)
+	-$(BIN)/python -m qtrl.train -m experiment=study/humanoid sweep=controls control=td3 $(ARGS)
+	$(BIN)/python -m qtrl.report runs=runs/study/humanoid
+
+results: install ## Keep the finished runs of a study in docs/results, report on all kept (STUDY=humanoid or pendulum)
+	$(BIN)/python tests/benchmarks/keep_results.py runs/study/$(STUDY) docs/results/$(STUDY)/data
+	$(BIN)/python -m qtrl.report runs=docs/results/$(STUDY)/data out=docs/results/$(STUDY)
 
 test: lint types floors chromium ## Lint, types, floors and the test suite with at least 90 % coverage
 	$(PYTEST) -n 2 --dist loadgroup --cov --cov-report=term

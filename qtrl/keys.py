@@ -1,7 +1,9 @@
-"""Names, each written once: the keys of a transition, the metrics of a run, and what a label may be."""
+"""Names, each written once: the keys of a transition, the metrics of a run; and what labels and levels may be."""
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any, TypeGuard
 
 OBSERVATION = "observation"
 ACTION = "action"
@@ -35,6 +37,20 @@ UPDATES = "updates"
 LABEL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._+-]{0,63}")
 """Labels that can stand in names of folders, tables and legends as they are; matched in full."""
 LABEL_RULE = "up to 64 letters, digits and ._+- with no dot or plus at the start"
+
+LEVELS_RULE = "up to 20 numbers in rising order, as in [1000,5000]"
+
+
+def are_levels(value: Any) -> TypeGuard[list[float]]:
+    """Tell whether a value is a list of returns that tests may reach: see `LEVELS_RULE`."""
+    return (
+        isinstance(value, list)
+        and len(value) <= 20
+        and all(isinstance(level, int | float) and not isinstance(level, bool) for level in value)
+        and all(abs(level) < 1e12 for level in value)
+        and all(lower < higher for lower, higher in pairwise(value))
+    )
+
 
 PURPOSES = ("collect", "fit", "target", "actor", "probe", "test")
 """What circuits are run for."""

@@ -1,4 +1,4 @@
-"""What is counted while a run goes on: seconds by section; circuits, shots and seconds in them by purpose."""
+"""What is counted while a run goes on: seconds by section, circuits by purpose, operations of an update."""
 
 import time
 from collections import Counter, defaultdict
@@ -122,11 +122,25 @@ class Stopwatch:
 
 
 @dataclass
+class FlopCount:
+    """Floating-point operations of this rank's first updates, two for each multiply-add of a matrix product."""
+
+    updates: int = 0
+    operations: int = 0
+
+    @property
+    def gflop_per_update(self) -> float | None:
+        """Their mean in units of 10⁹; None where no update was counted."""
+        return self.operations / self.updates / 1e9 if self.updates else None
+
+
+@dataclass
 class RunMeters:
-    """The stopwatch and the ledger that all parts of a run share."""
+    """The stopwatch, the ledger and the count of operations that all parts of a run share."""
 
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     ledger: Ledger = field(default_factory=Ledger)
+    flops: FlopCount = field(default_factory=FlopCount)
     longest_save: float = 0.0
     """Seconds of the longest save of a checkpoint with its replay, in this session."""
 

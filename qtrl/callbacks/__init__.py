@@ -11,6 +11,7 @@ from qtrl.callbacks.reproducibility import Reproducibility
 from qtrl.callbacks.results import TestHistory, TestResult
 from qtrl.callbacks.summary import RunSummary
 from qtrl.callbacks.testing import Testing, play, test_seeds
+from qtrl.callbacks.update_flops import UpdateFlops
 
 __all__ = [
     "AtomicCheckpointIO",
@@ -25,6 +26,7 @@ __all__ = [
     "TestHistory",
     "TestResult",
     "Testing",
+    "UpdateFlops",
     "play",
     "test_seeds",
 ]

@@ -49,11 +49,12 @@ class RunSummary(Callback):
 
     def _progress(self, trainer: Trainer, module: Learner) -> dict[str, Any]:
         seconds, ledger = module.meters.stopwatch.seconds, module.meters.ledger.over_ranks(trainer.world_size)
-        learning = seconds["learning"]
+        learning, per_update = seconds["learning"], module.meters.flops.gflop_per_update
         steps = max(0, module.env_steps - self._warmup)
         return {
             "env_steps": max(module.env_steps, getattr(trainer.train_dataloader, "env_steps", 0)),
             "updates": module.updates,
+            "gflop_per_update": None if per_update is None else per_update * trainer.world_size,
             "wall_seconds": module.meters.wall_seconds(),
             "learning_seconds": learning,
             "env_steps_per_second": steps / learning if learning > 0 else 0.0,

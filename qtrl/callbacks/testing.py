@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
+from qtrl.callbacks.levels import Levels, Spent
 from qtrl.callbacks.periodic import Periodic
 from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
 from qtrl.callbacks.results import TestHistory, TestResult
@@ -66,6 +67,7 @@ class Testing(TestHistory, Periodic):
         final_episodes: Episodes of the test at the end; None for as many as of the others.
         seed: Seeds the block's random draws.
         max_episode_steps: Env steps after which a test episode is cut; None for the environment's own limit.
+        levels: Mean returns of a test; what the run had spent when it first reached each goes into the summary.
         stop: Looked at during a test, which is made anew when the run goes on.
     """
 
@@ -78,6 +80,7 @@ class Testing(TestHistory, Periodic):
         seed: int,
         final_episodes: int | None = None,
         max_episode_steps: int | None = None,
+        levels: Sequence[float] = (),
         stop: Stop | None = None,
     ) -> None:
         TestHistory.__init__(self)
@@ -86,6 +89,7 @@ class Testing(TestHistory, Periodic):
         self._final_seeds = test_seeds(final_episodes or episodes)
         self._max_episode_steps, self._stop = max_episode_steps, stop or Stop()
         self._ended_before: tuple[int, float] = (0, 0.0)
+        self._levels = Levels(levels)
 
     def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Begin to count at the last test; make the one in which the run was stopped."""
@@ -106,6 +110,7 @@ class Testing(TestHistory, Periodic):
     def _test(self, trainer: Trainer, module: RLLearner, seeds: Sequence[int]) -> None:
         """Play on rank 0, tell all ranks."""
         result: TestResult | None = None
+        spent = _spent(trainer, module)
         if trainer.is_global_zero:
             layers, meters = quantum_layers(module.actor), module.meters
             with meters.stopwatch.section("test"), meters.ledger.timed("test", layers):
@@ -122,6 +127,8 @@ class Testing(TestHistory, Periodic):
         result = trainer.strategy.broadcast(result)
         assert result is not None
         self.add(result)
+        if len(seeds) == len(self._seeds):  # a longer test at the end has other starts
+            self._levels.add(result.return_mean, spent)
         if trainer.is_global_zero:
             self._log(trainer, module, result)
 
@@ -148,11 +155,22 @@ class Testing(TestHistory, Periodic):
         count, total = (now - then for now, then in zip(self._ended_before, before, strict=True))
         return total / count if count else None
 
+    def summary(self) -> dict[str, Any]:
+        """Return what `summary.json` says of the tests, and of the levels that they reached."""
+        return super().summary() | self._levels.summary()
+
     def state_dict(self) -> dict[str, Any]:
         """Return the results as plain data; from the last follows when the next test is due."""
-        return super().state_dict() | {"ended_before": list(self._ended_before)}
+        return super().state_dict() | {"ended_before": list(self._ended_before)} | self._levels.summary()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what `state_dict` returned."""
+        """Take back what `state_dict` returned; a run of an earlier version knew no levels."""
         super().load_state_dict(state_dict)
         self._ended_before = tuple(state_dict["ended_before"])
+        self._levels.load(state_dict.get("time_to_level", {}))
+
+
+def _spent(trainer: Trainer, module: RLLearner) -> Spent:
+    meters, per_update = module.meters, module.meters.flops.gflop_per_update
+    gflop = None if per_update is None else per_update * module.updates * trainer.world_size
+    return Spent(module.env_steps, module.updates, gflop, meters.wall_seconds())

@@ -1,11 +1,13 @@
-"""A trained agent, from its run folder alone."""
+"""A trained agent, from its run folder alone, or as it was exported."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
+from qtrl.commands.exported import is_exported, located, read_exported
 from qtrl.config.instantiate import blamed, construct_task
 from qtrl.config.limits import NUMBERS, Number, check_config
 from qtrl.config.saved import load_config, trusted
@@ -23,23 +25,33 @@ CHECKPOINTS = ("last", "best")
 
 @dataclass(frozen=True)
 class Agent:
-    """What a test needs of a finished run, its config changed by the command line's options."""
+    """What a test needs of a finished run, its config changed by the command line's options.
+
+    Attributes:
+        run_dir: Folder of the run, or of the exported agent, into which nothing is written.
+        cfg: Its config.
+        task: Made from it.
+        actor: With the checkpoint's weights.
+        checkpoint: Its counters and weights.
+        exported: Whether it was exported.
+    """
 
     run_dir: Path
     cfg: DictConfig
     task: RL
-    module: Any
+    actor: nn.Module
     checkpoint: dict[str, Any]
+    exported: bool = False
 
     def play(self, options: DictConfig, *, render_first: bool = False) -> Episodes:
         """Play the episodes that the command line asks for with the actor as it is."""
-        return self.task.play(self.module, episodes=options.episodes, seed=options.seed, render_first=render_first)
+        return self.task.play(self.actor, episodes=options.episodes, seed=options.seed, render_first=render_first)
 
     def facts(self, options: DictConfig) -> dict[str, Any]:
         """Return what is tested, and with which versions, as plain data."""
         return {
             **{name: options[name] for name in ("episodes", "seed", "checkpoint")},
-            "env_steps": self.checkpoint["env_steps"],
+            **{name: self.checkpoint[name] for name in ("env_steps", "updates")},
             "label": self.cfg.label,
             **self.task.facts(),
             **provenance(),
@@ -60,8 +72,14 @@ def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
 
 def load_agent(options: DictConfig) -> Agent:
     """Make the agent that the checked options of the command line name, or raise a QtrlError."""
-    run_dir = existing_run_dir(options.run, "run")
-    checkpoint, path = read_newest(run_dir / "checkpoints" / f"{options.checkpoint}.ckpt")
+    run_dir = existing_run_dir(located(options.run), "run")
+    exported = is_exported(run_dir)
+    if exported and options.checkpoint != CHECKPOINTS[0]:
+        raise ConfigError(f"checkpoint={options.checkpoint}: an exported agent has one set of weights: leave it out")
+    if exported:
+        checkpoint, path = read_exported(run_dir)
+    else:
+        checkpoint, path = read_newest(run_dir / "checkpoints" / f"{options.checkpoint}.ckpt")
     check_counters(checkpoint, path)
     with blamed(run_dir / "config.yaml"):
         cfg = load_config(run_dir, trusted(options))
@@ -75,5 +93,9 @@ def load_agent(options: DictConfig) -> Agent:
         if not isinstance(task, RL):
             raise ConfigError(f"{run_dir} is a run of {type(task).__name__}; qtrl.eval tests agents of task=rl")
         context = RunContext(run_dir, seed=cfg.seed)
-        module = StartingPoint(path, checkpoint, resumes=False).build(lambda: task.make_module(context))
-    return Agent(run_dir, cfg, task, module, checkpoint)
+        start = StartingPoint(path, checkpoint, resumes=False)
+        if exported:
+            actor = start.build(lambda: task.make_module(context).actor)
+        else:
+            actor = start.build(lambda: task.make_module(context)).actor
+    return Agent(run_dir, cfg, task, actor, checkpoint, exported)

@@ -7,7 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from qtrl.commands.agent import check_options, load_agent
+from qtrl.commands.agent import Agent, check_options, load_agent
+from qtrl.commands.exported import check_export, export_agent
 from qtrl.commands.uploads import own_wandb_run, print_address
 from qtrl.config.secrets import refuse_secrets
 from qtrl.envs import Episodes, write_video
@@ -18,22 +19,30 @@ from qtrl.nn import QuantumLayers, quantum_layers
 
 
 def run_evaluation(cfg: DictConfig) -> float:
-    """Test an agent, write `eval/<time>.json` and, if asked, a video of the first episode; return the mean return."""
+    """Test an agent, write the result and, if asked, a video of the first episode and the agent itself.
+
+    Returns:
+        The mean return.
+    """
     refuse_secrets(cfg)
     check_options(cfg)
-    agent = load_agent(cfg)
+    export, agent = check_export(cfg.export), load_agent(cfg)
     wandb_run = own_wandb_run(agent.cfg, agent.run_dir) if cfg.log else None
     episodes = agent.play(cfg, render_first=cfg.video)
-    result = outcome(episodes, quantum_layers(agent.module.actor)) | agent.facts(cfg)
-    path = new_result(agent.run_dir, ".json")
+    result = outcome(episodes, quantum_layers(agent.actor)) | agent.facts(cfg)
+    path = new_result(agent, ".json")
     write_json(path, result)
     returns = f"return {result['return_mean']:.1f} ± {result['return_std']:.1f}"
     print(f"qtrl: {returns} over {result['episodes']} episodes at {result['env_steps']:,} env steps: {path}")
     if cfg.video:
-        video = write_video(agent.run_dir / "videos" / f"{path.stem}.mp4", episodes.frames, episodes.fps)
+        beside = path.parent if agent.exported else agent.run_dir / "videos"
+        video = write_video(beside / f"{path.stem}.mp4", episodes.frames, episodes.fps)
         print(f"qtrl: {video}")
         if wandb_run is not None:
             print_address(log_video(wandb_run, video, env_steps=result["env_steps"]))
+    if export is not None:
+        export_agent(export, agent.cfg, agent.actor, result)
+        print(f"qtrl: {export}")
     return result["return_mean"]
 
 
@@ -52,9 +61,14 @@ def outcome(episodes: Episodes, layers: QuantumLayers) -> dict[str, Any]:
     }
 
 
-def new_result(run_dir: Path, ending: str) -> Path:
-    """Return `eval/<time><ending>` in a run's folder, the file of a test that ends now."""
-    folder = run_dir / "eval"
+def new_result(agent: Agent, ending: str) -> Path:
+    """Return the file of a test that ends now: `eval/<time><ending>` in a run's folder.
+
+    Of an exported agent, whose folder may be read-only, it is `<name>-<time><ending>` in the current folder.
+    """
+    if agent.exported:
+        return Path.cwd() / f"{agent.run_dir.name}-{time.strftime('%Y%m%d-%H%M%S')}{ending}"
+    folder = agent.run_dir / "eval"
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

@@ -33,6 +33,8 @@ def run_ablation(cfg: DictConfig) -> float:
     check_options(cfg, fewest_episodes=5)  # of fewer a bootstrap says nothing; of these it says little
     if cfg.video:
         raise ConfigError("video=true does not go with an ablation: leave it out to see the run as it is")
+    if cfg.export is not None:
+        raise ConfigError("export does not go with an ablation: leave one of them out")
     conditions = read_conditions(cfg.ablation)
     ablation = Ablation(load_agent(cfg), cfg, Path(HydraConfig.get().runtime.choices["ablation"]).name)
     return ablation.run(conditions).return_mean
@@ -44,11 +46,11 @@ class Ablation:
     def __init__(self, agent: Agent, options: DictConfig, name: str) -> None:
         self._tested: list[PairedComparison] = []
         self._agent, self._options, self._name = agent, options, name
-        self._layers = quantum_layers(agent.module.actor)
+        self._layers = quantum_layers(agent.actor)
         if not self._layers:
-            kind = type(agent.module.actor).__name__
+            kind = type(agent.actor).__name__
             raise ConfigError(f"{kind} has no quantum layer, so there is nothing to put in the place of its block")
-        self._path = new_result(agent.run_dir, f"-{name}.json")
+        self._path = new_result(agent, f"-{name}.json")
         self._facts = agent.facts(options)
         self._outcomes: list[dict[str, Any]] = []
         self._left_out: dict[str, str] = {}

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from qtrl.analysis.page.tables import format_table
+from qtrl.analysis.page.tables import format_levels, format_table
 from qtrl.analysis.page.write import write_report
 from qtrl.analysis.runs.study import Study, read_study
+from qtrl.analysis.statistics.levels import level_rows, levels_of
 from qtrl.analysis.statistics.table import table
 from qtrl.commands.command_line import printable
 from qtrl.commands.uploads import print_address, report_wandb_run
@@ -17,6 +18,7 @@ from qtrl.config.nested import leaves
 from qtrl.config.saved import read_config, trusted
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError, RunFolderError
+from qtrl.keys import LEVELS_RULE, are_levels
 from qtrl.loggers.artifacts import log_report
 
 LONGEST = 200
@@ -27,15 +29,19 @@ def run_report(cfg: DictConfig) -> list[Path]:
     refuse_secrets(cfg)
     folders = _folders(cfg.runs)
     _check_texts(cfg)
+    _check_levels(cfg.levels)
     out, trust = _out(cfg.out, folders[0]), trusted(cfg)
     study = read_study(folders, read_config=lambda folder: dict(leaves(read_config(folder / "config.yaml", trust))))
     _tell(study)
     wandb_run = report_wandb_run(out, next(iter(study.runs.values()))[0].path, trust) if cfg.log else None
     rows = table(study, reference=cfg.reference, primary=cfg.primary)
+    levels = level_rows(study, levels_of(study) if cfg.levels is None else cfg.levels)
     title = cfg.title or f"Comparison of blocks on {study.facts.get('env_id', 'one environment')}"
     command = shlex.join(["python", "-m", "qtrl.report", *HydraConfig.get().overrides.task])
-    files = write_report(study, rows, out, reference=cfg.reference, title=title, command=command)
+    files = write_report(study, rows, out, levels=levels, reference=cfg.reference, title=title, command=command)
     print(format_table(rows, reference=cfg.reference))
+    if levels:
+        print(format_levels(levels))
     for path in files:
         print(f"qtrl: {path}")
     if wandb_run is not None:
@@ -59,6 +65,11 @@ def _check_texts(cfg: DictConfig) -> None:
         raise ConfigError(f"primary={cfg.primary} is not allowed: expected labels, as in primary='[pqc,fc]'")
     if cfg.title is not None and not (isinstance(cfg.title, str) and 0 < len(cfg.title) <= LONGEST):
         raise ConfigError(f"title={str(cfg.title)[:LONGEST]!r} is not allowed: expected at most {LONGEST} characters")
+
+
+def _check_levels(levels: Any) -> None:
+    if levels is not None and not are_levels(list(levels) if OmegaConf.is_list(levels) else levels):
+        raise ConfigError(f"levels={str(levels)[:LONGEST]} is not allowed: expected {LEVELS_RULE}, or null")
 
 
 def _out(out: object, first: Path) -> Path:

@@ -10,7 +10,7 @@ from qtrl.config.nested import MISSING
 from qtrl.data import STORAGES
 from qtrl.envs import VECTORS
 from qtrl.errors import ConfigError
-from qtrl.keys import LABEL, LABEL_RULE
+from qtrl.keys import LABEL, LABEL_RULE, LEVELS_RULE, are_levels
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,17 @@ def check_config(cfg: DictConfig) -> None:
     label = cfg.get("label")  # a run folder of an earlier version has none
     if label is not None and not (isinstance(label, str) and LABEL.fullmatch(label)):
         raise ConfigError(f"label={_shown(label)} is not allowed: expected {LABEL_RULE}")
+    _check_levels(cfg)
     _check_sizes(cfg)
     _check_trainer(cfg)
+
+
+def _check_levels(cfg: DictConfig) -> None:
+    """Refuse levels that are no list of numbers in rising order."""
+    node = OmegaConf.select(cfg, "env.levels")
+    levels = OmegaConf.to_container(node) if OmegaConf.is_list(node) else node
+    if levels is not None and not are_levels(levels):
+        raise ConfigError(f"env.levels={_shown(levels)} is not allowed: expected {LEVELS_RULE}, or null")
 
 
 def _check_sizes(cfg: DictConfig) -> None:

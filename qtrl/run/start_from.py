@@ -4,15 +4,17 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from lightning.pytorch import LightningModule
+from torch import nn
 
 from qtrl.files.checkpoint import read_checkpoint
 from qtrl.run.checkpoint_checks import check_weights
 from qtrl.run.folder import LAST, handed_down, resumed_run_dir
 from qtrl.run.settings import RunSettings
+
+Made = TypeVar("Made", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class StartingPoint:
     checkpoint: dict[str, Any]
     resumes: bool
 
-    def build(self, make_module: Callable[[], LightningModule]) -> LightningModule:
+    def build(self, make_module: Callable[[], Made]) -> Made:
         """Make the module that the config describes, once the checkpoint is known to fit it.
 
         Shapes are compared on a module without memory first, as far as it can be built so, since a wrong size in a

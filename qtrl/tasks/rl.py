@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, seed_everything
+from torch import nn
 
 from qtrl.analysis.drawing.learning_curve import draw_learning_curve
-from qtrl.callbacks import MetricRows, Probe, QGuard, Testing, play, test_seeds
+from qtrl.callbacks import MetricRows, Probe, QGuard, Testing, UpdateFlops, play, test_seeds
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError, EnvError
 from qtrl.keys import METRICS, probe_metrics
@@ -97,22 +98,27 @@ class RL(RLData):
             every_env_steps=self.test_every_env_steps,
             seed=context.seed,
             max_episode_steps=settings["test_max_episode_steps"] or self.env["max_episode_steps"],
+            levels=self.env.get("levels") or (),  # runs of earlier versions have none
             stop=context.stop,
         )
 
     def make_callbacks(self, context: RunContext) -> list[Callback]:
-        """Make the callbacks that compare values with their bound, write rows of metrics, and probe the layers."""
+        """Make the callbacks that count operations, compare values with their bound, write rows, and probe layers."""
         every, probe_every = (self.callbacks[f"{name}_every_env_steps"] for name in ("log", "probe"))
-        callbacks: list[Callback] = [QGuard(every_env_steps=every), MetricRows(every_env_steps=every)]
+        callbacks: list[Callback] = [
+            UpdateFlops(context.meters.flops),
+            QGuard(every_env_steps=every),
+            MetricRows(every_env_steps=every),
+        ]
         if probe_every:
             sizes = {"rows": self.callbacks["probe_rows"], "total_env_steps": self.total_env_steps}
             callbacks.append(Probe(every_env_steps=probe_every, seed=context.seed, **sizes))
         return callbacks
 
-    def play(self, module: Any, *, episodes: int, seed: int, render_first: bool = False) -> Episodes:
+    def play(self, actor: nn.Module, *, episodes: int, seed: int, render_first: bool = False) -> Episodes:
         """Play test episodes, with start seeds from `seed` on, as the command `qtrl.eval` asks for."""
         return play(
-            module.actor,
+            actor,
             self.env["id"],
             test_seeds(episodes, first=seed),
             shots_seed=seed,

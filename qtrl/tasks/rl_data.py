@@ -41,7 +41,7 @@ class RLData:
     """What transitions come from, and where they go: the part of the task `RL` that makes its data.
 
     Attributes:
-        env: The environment: `id` and the options of `qtrl.envs.make_vector_env`.
+        env: The environment: `id`, the `levels` of its tests, and the options of `qtrl.envs.make_vector_env`.
         exploration: Makes the actor's actions exploratory while transitions are collected.
         data: Batch size, capacity, storage, sampler and transform of the replay buffer, the collector, and where the
             policy acts.
@@ -193,7 +193,7 @@ class RLData:
         return self.env["workers"] or max(1, len(os.sched_getaffinity(0)) // context.world_size)
 
     def _env_maker(self, context: RunContext, purpose: str, num_envs: int) -> Callable[[], VectorEnv]:
-        options = {name: value for name, value in self.env.items() if name != "id"}
+        options = {name: value for name, value in self.env.items() if name not in ("id", "levels")}
         options["workers"] = self._workers(context)
         seed = seed_for(context.seed, purpose, context.rank)
         return partial(make_vector_env, self.env["id"], num_envs, seed, **options)

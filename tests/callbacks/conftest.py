@@ -31,7 +31,9 @@ class Rows(MetricsCSV):
 
 
 def runs_in(folder, compose):
-    def run(make, *, name="run", seed=0, total=30, every=10, before=None, stop=None, overrides=(), **options):
+    def run(
+        make, *, name="run", seed=0, total=30, every=10, before=None, stop=None, test=None, overrides=(), **options
+    ):
         quiet_libraries()
         cfg = compose(
             "experiment=pendulum_pqc",
@@ -51,7 +53,7 @@ def runs_in(folder, compose):
         module = task.make_module(context)
         stream = task.make_data(module, context)
         testing = callbacks.Testing(
-            ENV, episodes=2, every_env_steps=every, seed=seed, max_episode_steps=LIMIT, stop=stop
+            ENV, episodes=2, every_env_steps=every, seed=seed, max_episode_steps=LIMIT, stop=stop, **(test or {})
         )
         if before:
             before(module, testing)

@@ -56,9 +56,9 @@ def opened(compose, trained_run):
     """The agent, what its block gave for some states, and the conditions by name."""
     cfg = compose(f"run={trained_run}", "ablation=frozen_policy", config_name="eval")
     agent = load_agent(cfg)
-    q_in = torch.randn(50, agent.module.actor.layer.block.n_in, generator=torch.Generator().manual_seed(0))
-    q_out = agent.module.actor.layer.block(q_in, torch.Generator().manual_seed(0))
-    trained = Trained(agent.module.actor.layer.block, agent.module.actor.layer.estimator, q_out)
+    q_in = torch.randn(50, agent.actor.layer.block.n_in, generator=torch.Generator().manual_seed(0))
+    q_out = agent.actor.layer.block(q_in, torch.Generator().manual_seed(0))
+    trained = Trained(agent.actor.layer.block, agent.actor.layer.estimator, q_out)
     return agent, trained, q_in, {condition.name: condition for condition in read_conditions(cfg.ablation)}
 
 
@@ -190,7 +190,7 @@ def test_the_surrogate_is_the_one_of_the_checkpoint(opened, trained_run):
     weights = torch.load(trained_run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     block = conditions["surrogate"].make(agent, trained)
     assert torch.equal(block.estimator.net.layers[0].weight, weights["actor.layer.estimator.net.layers.0.weight"])
-    assert torch.equal(block(q_in), agent.module.actor.layer.estimator.net(q_in).sigmoid())
+    assert torch.equal(block(q_in), agent.actor.layer.estimator.net(q_in).sigmoid())
 
 
 def test_changed_settings_leave_the_agent_as_it_was(opened):
@@ -199,7 +199,7 @@ def test_changed_settings_leave_the_agent_as_it_was(opened):
     for condition in conditions.values():
         assert condition.make(agent, trained) is not trained.block
     assert OmegaConf.to_yaml(agent.cfg) == before
-    assert agent.module.actor.layer.block is trained.block
+    assert agent.actor.layer.block is trained.block
 
 
 def test_a_stand_in_refuses_an_agent_that_it_does_not_fit(opened):

@@ -21,7 +21,7 @@ def line(report, capsys):
 
 def test_the_report_is_written_and_told(written):
     out, told = written
-    assert {path.name for path in out.iterdir()} == {"report.html", "table.csv"} | FIGURES
+    assert {path.name for path in out.iterdir()} == {"report.html", "table.csv", "levels.csv"} | FIGURES
     assert all(str(path) in told for path in out.iterdir())
     assert "not distinguishable" in told
     assert all(told.count(f"{name}: ") == 1 for name in ("stopped", "cut", "hostile"))
@@ -96,3 +96,16 @@ def test_a_config_that_names_what_it_may_not_is_left_out(
     assert report(f"runs=[{study_dir / 'pqc'},{path}]", f"out={tmp_path}") == 0
     assert f"left out {path}: " in capsys.readouterr().out
     assert "os.system" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("levels", ["5000", "[5000,1000]", "[many]", "[true]"])
+def test_levels_that_are_none_are_refused(line, study_dir, levels):
+    assert "levels=" in (told := line(f"runs={study_dir}", f"levels={levels}")) and "rising order" in told
+
+
+def test_levels_of_the_runs_are_told_and_can_be_others(written, report, study_dir, tmp_path, capsys, one_figure):
+    assert "| block    | level | reached |" in written[1]
+    assert "a mean return of \N{MINUS SIGN}500" in (written[0] / "report.html").read_text()
+    assert report(f"runs={study_dir}", f"out={tmp_path}", "levels=[0]") == 0
+    assert "reached" not in capsys.readouterr().out
+    assert not (tmp_path / "levels.csv").exists()

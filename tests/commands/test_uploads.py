@@ -82,7 +82,8 @@ def evaluated(run, compose, monkeypatch):
         agent = SimpleNamespace(
             cfg=cfg,
             run_dir=folder,
-            module=SimpleNamespace(actor=torch.nn.Identity()),
+            actor=torch.nn.Identity(),
+            exported=False,
             play=lambda cfg, render_first: Episodes((-1.0,), (5,), [np.zeros((32, 32, 3), np.uint8)] * 5, 30),
             facts=lambda cfg: {"episodes": 1, "env_steps": 400},
         )

@@ -56,6 +56,7 @@ def test_a_study_is_its_experiment_with_a_longer_last_test(study, plain):
     differs = different(cfg, experiment)
     assert {key for key in differs if not key.startswith("tags")} <= {
         *("resume", "deterministic", "num_threads", "callbacks.final_test_episodes", "study", "logger.group"),
+        "total_env_steps",
     }
     assert cfg["callbacks"]["final_test_episodes"] == 100
 

@@ -108,6 +108,11 @@ def test_a_number_out_of_range_is_told_with_its_limits(override, refused):
     assert refused(override).lower().startswith(f"{override} is not allowed: expected ")
 
 
+@pytest.mark.parametrize("levels", ["5000", "all", "[5000, 1000]", "[1, 1]", "[one]", "[true]", "[.nan]"])
+def test_levels_that_are_no_rising_numbers_are_told(levels, refused):
+    assert "is not allowed: expected up to 20 numbers in rising order" in refused(f"env.levels={levels}")
+
+
 @pytest.mark.parametrize("override", WORDS)
 def test_an_unknown_word_is_told_with_the_choices(override, refused):
     assert refused(override).startswith(f"{override} is unknown: choices are {WORDS[override]}")

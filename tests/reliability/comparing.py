@@ -67,7 +67,7 @@ def summary(run_dir: Path) -> dict[str, Any]:
     """Read `summary.json` without its times and the commit that the working copy stood at."""
     path = run_dir / "summary.json"
     found = json.loads(path.read_text()) if path.exists() else {}
-    return {key: value for key, value in found.items() if "second" not in key and key != "git_commit"}
+    return {where: value for where, value in flat(found) if "second" not in where and where != "git_commit"}
 
 
 def replay_rows(run_dir: Path, checkpoint: dict[str, Any], times: int = 20) -> dict[str, Tensor]:
@@ -86,7 +86,8 @@ def replay_rows(run_dir: Path, checkpoint: dict[str, Any], times: int = 20) -> d
 
 
 def _counts(where: str) -> bool:
-    return not where.startswith(TIMED) and (not where.startswith("loops.") or where.startswith(STREAM))
+    timed = where.startswith(TIMED) or where.endswith(".wall_seconds")
+    return not timed and (not where.startswith("loops.") or where.startswith(STREAM))
 
 
 def _digest(value: Any) -> str:

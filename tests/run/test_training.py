@@ -85,6 +85,8 @@ def test_its_summary_has_the_promised_keys(run):
     promised = "env_steps updates wall_seconds env_steps_per_second updates_per_second circuits shots return_mean"
     assert set(promised.split()) | {"return_std", "return_per_episode", "status", "git_commit"} <= set(summary)
     assert (summary["status"], summary["env_steps"], summary["updates"]) == ("complete", 100, 50)
+    assert summary["gflop_per_update"] > 0
+    assert set(summary["time_to_level"]) == {"-500", "-250", "-150"}
     probe = {"circuits": 6 * 16, "shots": 100 * 16}  # probabilities, expectations, means, Jacobian, gradient; the block
     expected = {"collect": 100, "fit": 0, "target": 0, "actor": 0, "probe": probe["circuits"], "test": 20}
     assert summary["circuits_by_purpose"] == expected

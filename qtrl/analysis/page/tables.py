@@ -2,9 +2,11 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from qtrl.analysis.statistics.levels import UNITS, LevelRow
 from qtrl.analysis.statistics.table import Row
 from qtrl.files.atomic import write_csv
 
@@ -27,13 +29,13 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def write_table(rows: Sequence[Row], path: Path) -> None:
-    """Write the table as CSV, one line for each row; NaN as an empty cell.
+def write_table(rows: Sequence[Row] | Sequence[LevelRow], path: Path, kind: type[Row] | type[LevelRow] = Row) -> None:
+    """Write a table, whose rows are of one kind, as CSV with one line for each row; NaN as an empty cell.
 
     Raises:
         RunFolderError: It cannot be written.
     """
-    names = [field.name for field in dataclasses.fields(Row)]
+    names = [field.name for field in dataclasses.fields(kind)]
     write_csv(path, [names, *(map(_csv_cell, dataclasses.astuple(row)) for row in rows)])
 
 
@@ -46,27 +48,43 @@ def _csv_cell(value: object) -> object:
 def format_table(rows: Sequence[Row], *, reference: str) -> str:
     """Return the main columns as a Markdown table; the others were compared with the label `reference`."""
 
-    def plain(column: str, digits: int = 1) -> Callable[[Row], str]:
-        return lambda row: number(getattr(row, column), digits).replace("\N{MINUS SIGN}", "-").replace(NONE, "")
-
     def iqm(row: Row) -> str:
         return f"{row.iqm:.1f}" + ("" if math.isnan(row.iqm_low) else f" [{row.iqm_low:.1f}, {row.iqm_high:.1f}]")
 
     columns: dict[str, Callable[[Row], str]] = {
         "block": lambda row: row.block,
-        "n": plain("n", 0),
+        "n": _plain("n", 0),
         "IQM [95 %]": iqm,
-        "mean": plain("mean"),
-        "best": plain("best_mean"),
-        "last ten": plain("last_ten_mean"),
-        "final, same starts": plain("final_first_mean"),
-        f"better than {reference}": plain("probability_of_improvement", 2),
-        "p (Holm)": plain("p_holm", 3),
-        "smallest difference": plain("smallest_difference"),
+        "mean": _plain("mean"),
+        "best": _plain("best_mean"),
+        "last ten": _plain("last_ten_mean"),
+        "final, same starts": _plain("final_first_mean"),
+        f"better than {reference}": _plain("probability_of_improvement", 2),
+        "p (Holm)": _plain("p_holm", 3),
+        "smallest difference": _plain("smallest_difference"),
         "verdict": lambda row: row.verdict,
-        "circuits": plain("circuits", 0),
-        "seconds": plain("seconds", 0),
+        "circuits": _plain("circuits", 0),
+        "seconds": _plain("seconds", 0),
     }
+    return _markdown(rows, columns)
+
+
+def format_levels(rows: Sequence[LevelRow]) -> str:
+    """Return the times to each level as a Markdown table; cells are empty where under half of the seeds got there."""
+    columns: dict[str, Callable[[LevelRow], str]] = {
+        "block": lambda row: row.block,
+        "level": lambda row: f"{row.level:,g}",
+        "reached": lambda row: f"{row.reached} of {row.n}",
+        **{unit: _plain(unit, 0) for unit in UNITS},
+    }
+    return _markdown(rows, columns)
+
+
+def _plain(column: str, digits: int = 1) -> Callable[[Any], str]:
+    return lambda row: number(getattr(row, column), digits).replace("\N{MINUS SIGN}", "-").replace(NONE, "")
+
+
+def _markdown(rows: Sequence[Any], columns: Mapping[str, Callable[[Any], str]]) -> str:
     aligned = []
     for head, cell in columns.items():
         texts = [head, *map(cell, rows)]

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from qtrl.analysis.page.tables import format_table, interval, number, write_table
+from qtrl.analysis.page.tables import format_levels, format_table, interval, number, write_table
+from qtrl.analysis.statistics.levels import LevelRow, level_rows
 from qtrl.analysis.statistics.table import Row, table
 from qtrl.errors import RunFolderError
 
@@ -51,3 +52,15 @@ def test_numbers_as_written(value, digits, text):
 def test_an_interval_that_is_not_known_is_a_dash():
     assert interval(1, 2) == "1.0 to 2.0"
     assert interval(math.nan, 2) == "\N{EN DASH}"
+
+
+def test_levels_are_a_table_of_their_own_with_empty_cells_where_they_were_not_reached(study, tmp_path):
+    levels = level_rows(study, [-400, -160])
+    write_table(levels, tmp_path / "levels.csv", LevelRow)
+    with (tmp_path / "levels.csv").open(newline="") as file:
+        lines = {(line["block"], line["level"]): line for line in csv.DictReader(file)}
+    assert len(lines) == 2 * len(study.runs)
+    assert lines["pqc", "-160"]["reached"] == "2" and 0 < float(lines["pqc", "-160"]["env_steps"]) <= 20_000
+    assert (lines["shuffled", "-160"]["reached"], lines["shuffled", "-160"]["env_steps"]) == ("0", "")
+    text = format_levels(levels)
+    assert "0 of 3" in text and "nan" not in text
