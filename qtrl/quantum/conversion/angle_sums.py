@@ -69,9 +69,9 @@ def rotations(
         for factor, angle in (("p", lam), ("ry", theta), ("p", phi)):
             yield from rotations(factor, qubits, [angle])
     else:
-        turn, of = "x" if name in ABOUT_Z else "z", (qubits[-1],)
+        turn: tuple[str, tuple[int, ...], list[Any]] = ("x" if name in ABOUT_Z else "z", qubits[-1:], [])
         for parameter, multiple in angles[0].terms:
-            around = [(turn, of, [])] if multiple < 0 else []
+            around = [turn] if multiple < 0 else []
             yield from (*around, *[(name, qubits, [parameter])] * abs(multiple), *around)
         if angles[0].constant:
             yield name, qubits, [angles[0].constant]
