@@ -3,6 +3,7 @@
 import math
 import reprlib
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -10,7 +11,7 @@ from qtrl.config.nested import MISSING
 from qtrl.data import STORAGES
 from qtrl.envs import VECTORS
 from qtrl.errors import ConfigError
-from qtrl.keys import LABEL, LABEL_RULE
+from qtrl.keys import INFO_NAME, LABEL, LABEL_RULE
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ The upper ones lie far above any use, and below what would fill a machine's memo
 MAX_WEIGHTS = 2**28
 """Of one layer: 1 GiB."""
 MAX_GATES = 10**6
+MOST_INFO = 100
 
 CHOICES = {
     "checkpoint_replay": ("last", "none"),
@@ -168,8 +170,17 @@ def check_config(cfg: DictConfig) -> None:
     label = cfg.get("label")  # a run folder of an earlier version has none
     if label is not None and not (isinstance(label, str) and LABEL.fullmatch(label)):
         raise ConfigError(f"label={_shown(label)} is not allowed: expected {LABEL_RULE}")
+    _check_log_info(OmegaConf.select(cfg, "callbacks.log_info"))
     _check_sizes(cfg)
     _check_trainer(cfg)
+
+
+def _check_log_info(names: Any) -> None:
+    names = OmegaConf.to_container(names) if OmegaConf.is_list(names) else names
+    good = isinstance(names, list) and all(isinstance(name, str) and INFO_NAME.fullmatch(name) for name in names)
+    if names is not None and not (good and len({*names}) == len(names) <= MOST_INFO):
+        expected = f"at most {MOST_INFO} names of what env.step puts into its info, as in [is_success,x_velocity]"
+        raise ConfigError(f"callbacks.log_info={_shown(names)} is not allowed: expected {expected}")
 
 
 def _check_sizes(cfg: DictConfig) -> None:

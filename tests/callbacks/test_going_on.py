@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Callback
 
 from qtrl import callbacks
-from qtrl.callbacks import Checkpoints, MetricRows, Probe, QGuard, Reproducibility
+from qtrl.callbacks import Checkpoints, MetricRows, Probe, QGuard, Reproducibility, SaturationGuard
 from qtrl.files.checkpoint import read_checkpoint
 from qtrl.process.stopping import Interruption, Stop
 from qtrl.seeding import random_states, set_random_states
@@ -147,3 +147,25 @@ def test_every_callback_with_a_state_brings_it_back():
         state = callback.state_dict()
         callback.load_state_dict(state)
         assert callback.state_dict() == state
+
+
+def saturate(module, testing):
+    with torch.no_grad():
+        module.actor.post[-1].bias.fill_(100.0)
+
+
+def test_actions_that_stay_saturated_are_said_once(small_run, capsys):
+    make = lambda testing: [SaturationGuard(every_env_steps=2), MetricRows(every_env_steps=5)]  # noqa: E731
+    calm = small_run(make)
+    assert all(0 <= row["train/saturated_share"] < 0.5 for row in calm.rows)
+    assert capsys.readouterr().err == ""
+    wild = small_run(make, before=saturate)
+    assert all(row["train/saturated_share"] == 1.0 for row in wild.rows)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("qtrl: 100% of the actions are beyond 0.99 at env step 20, and stay so: ")
+
+
+def test_actions_that_are_saturated_for_a_while_are_not_said(small_run, capsys):
+    small_run(lambda testing: [SaturationGuard(every_env_steps=5)], before=saturate)  # four looks
+    assert capsys.readouterr().err == ""

@@ -12,7 +12,7 @@ from qtrl.config.saved import LARGEST, checked_text, load_config, read_config
 from qtrl.config.trusted_classes import trusted_classes
 from qtrl.errors import RunFolderError
 
-COMMANDS = ("eval", "train")
+COMMANDS = ("eval", "train", "load")
 PAYLOAD = {"_target_": "os.system", "command": "touch boom"}
 HOSTILE_TARGETS = {
     "torch.load": {"engine": {"_target_": "torch.load", "f": "x.pt", "weights_only": False}},
@@ -263,6 +263,8 @@ CHOICES = [
     "trainer=ddp",
     "trainer=gpu",
     "logger=csv",
+    "logger=tensorboard",
+    "logger=[csv,wandb,tensorboard]",
 ]
 
 
