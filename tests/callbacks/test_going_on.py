@@ -166,7 +166,7 @@ def test_actions_that_stay_saturated_are_said_once(small_run, capsys):
     calm = small_run(make)
     assert all(0 <= share < 0.5 for share in shares(calm))
     assert capsys.readouterr().err == ""
-    wild = small_run(make, before=saturate)
+    wild = small_run(make, before=saturate, name="wild")
     assert set(shares(wild)) == {1.0}
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1

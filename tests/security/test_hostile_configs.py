@@ -109,6 +109,7 @@ SIZES = {
     "trainer.devices": 10**6,
 }
 TYPES = {
+    "callbacks.log_info": ["a b"],
     "actor.hidden": [256],
     "algo.gamma": "0.99; import os",
     "data.storage": ["memory"],
