@@ -87,7 +87,8 @@ class ProcessCollector(Collector):
             self._workers.update_policy_weights_()
             rows: TensorDict = next(self._rows).reshape(-1).clone()  # (workers, environments of each, 1)
         self.lost = rows[LOST].reshape(-1).numpy()
-        self.info = rows[INFO].reshape(self.num_envs, -1).numpy()
+        info = rows.get(INFO)
+        self.info = np.empty((self.num_envs, 0)) if info is None else info.flatten(1).numpy()
         return rows
 
     def state_dict(self) -> dict[str, Any]:
@@ -177,4 +178,6 @@ def _worker_envs(make: MakeEnvs) -> EnvBase:
 
 def _read_said(no_info: Array, info: dict[str, Any], rows: TensorDictBase) -> TensorDictBase:
     lost = info.get("lost", np.zeros(len(rows), np.bool_))  # a reset says nothing of either
-    return rows.set("lost", torch.from_numpy(lost)[:, None]).set("info", torch.from_numpy(info.get("info", no_info)))
+    if no_info.size:
+        rows.set("info", torch.from_numpy(info.get("info", no_info)))
+    return rows.set("lost", torch.from_numpy(lost)[:, None])
