@@ -22,6 +22,9 @@ DONE = ("next", "done")
 LOST = ("next", "lost")
 """Whether a row is no transition, because the simulation reset itself or a worker process was lost; never stored."""
 
+INFO = ("next", "info")
+"""Numbers of `info` that are logged, shape (N, K); never stored."""
+
 EPISODE = "episode"
 """Number of a row's episode, counted on each rank; stored where slices of episodes are sampled."""
 STEP = "step"
@@ -37,6 +40,9 @@ UPDATES = "updates"
 LABEL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._+-]{0,63}")
 """Labels that can stand in names of folders, tables and legends as they are; matched in full."""
 LABEL_RULE = "up to 64 letters, digits and ._+- with no dot or plus at the start"
+
+INFO_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+"""Keys of an environment's `info` that can be metrics; matched in full."""
 
 LEVELS_RULE = "up to 20 numbers in rising order, as in [1000,5000]"
 
@@ -59,6 +65,7 @@ METRICS = (
     *(ENV_STEPS, UPDATES),
     *("train/return", "train/episode_length", "train/episodes", "train/lost_steps"),
     *("train/q_out_entropy", "train/q1", "train/q2", "train/target_q", "train/q_over_bound"),
+    "train/saturated_share",
     *("test/return_mean", "test/return_std", "test/episode_length"),
     *("test/best_return", "test/last_ten_return", "test/gap"),
     *("loss/critic", "loss/actor"),
@@ -104,6 +111,11 @@ def pair_keys(layers: Iterable[str]) -> dict[str, tuple[Key, Key]]:
         name: ((Q_IN, label), (Q_OUT, label)) if label else (Q_IN, Q_OUT)
         for name, label in layer_labels(layers).items()
     }
+
+
+def info_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Name the metrics that a run has of these keys of `info`, in training and in tests."""
+    return tuple(f"{kind}/info/{name}" for name in names for kind in ("train", "test"))
 
 
 def probe_metrics(n_qubits: Mapping[str, int]) -> tuple[str, ...]:

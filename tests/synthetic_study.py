@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import yaml
 
-from qtrl.keys import METRICS, PURPOSES
+from qtrl.keys import METRICS, PURPOSES, info_metrics
 
 LEVELS = {"pqc": -150, "fc": -170, "zeros": -165, "shuffled": -240}
 """Return that the runs of a label come to."""
 SEEDS = 3
 TOTAL, EVERY = 20_000, 1_000
+COLUMNS = (*METRICS, *info_metrics(["is_success", "x_velocity"]))
 SHARED = ("experiment=pendulum_pqc", "logger=csv")
 CHOICES = {"pqc": "block=pqc", "fc": "block=fc", "zeros": "block=zeros", "shuffled": "control=shuffled"}
 
@@ -35,7 +36,7 @@ def rows_of(label, seed):
     for env_steps in range(EVERY, TOTAL + 1, EVERY):
         learned = 1 - np.exp(-env_steps / 4000)
         test = -1300 + (1300 + LEVELS.get(label, -200)) * learned + random.normal(0, 12)
-        row = dict.fromkeys(METRICS, float(random.uniform(0, 1)))
+        row = dict.fromkeys(COLUMNS, float(random.uniform(0, 1)))
         row |= {"env_steps": env_steps, "updates": env_steps, "test/return_mean": test, "test/return_std": 80.0}
         row |= {"train/return": test - random.uniform(0, 60), "test/gap": -random.uniform(0, 60)}
         row |= {"loss/critic": 40 * np.exp(-env_steps / 6000) + random.uniform(0.2, 2), "loss/actor": 300 * learned}
@@ -56,7 +57,7 @@ def write_run(folder, config, seed, **changed):
     rows = list(rows_of(label, seed))
     (folder / "config.yaml").write_text(yaml.safe_dump(config | {"seed": seed}, sort_keys=False))
     with (folder / "metrics.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, METRICS)
+        writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
     tests = [row["test/return_mean"] for row in rows]

@@ -24,6 +24,7 @@ from qtrl.algos.td3_loss import (
     angle_penalty,
     critic_loss,
     preactivation_penalty,
+    saturated_share,
     smoothed_action,
     td_target,
 )
@@ -241,6 +242,7 @@ class TD3(LightningModule):
             self.mechanics.step("actor", loss)
         self._layers.forget()
         self.metrics["loss/actor"] = loss.detach()
+        self.metrics["train/saturated_share"] = saturated_share(action.detach())
 
     def _moved_action(self, observation: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the approximate actor's actions (B, A), and what its tanh makes them of where that has a price."""

@@ -7,6 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+SATURATED = 0.99
+"""Magnitude of an action beyond which the actor's tanh passes less than 2 % of a gradient."""
+
 
 def smoothed_action(action: Tensor, noise: Tensor, clip: float) -> Tensor:
     """Smooth a target action: add clipped noise, clamp the sum (algorithm 1, line 7).
@@ -75,3 +78,8 @@ def preactivation_penalty(unbounded: Tensor, q1: Tensor, weight: float) -> Tenso
     Source: MR.Q, arXiv:2501.16142, which scales rewards instead.
     """
     return weight * q1.detach().abs().mean() * unbounded.square().mean()
+
+
+def saturated_share(action: Tensor) -> Tensor:
+    """Return the share of the entries of actions (B, A) whose magnitude is above `SATURATED`: a scalar."""
+    return (action.abs() > SATURATED).float().mean()

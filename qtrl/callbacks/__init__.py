@@ -9,6 +9,7 @@ from qtrl.callbacks.progress import RunProgress
 from qtrl.callbacks.q_guard import QGuard
 from qtrl.callbacks.reproducibility import Reproducibility
 from qtrl.callbacks.results import TestHistory, TestResult
+from qtrl.callbacks.saturation import SaturationGuard
 from qtrl.callbacks.summary import RunSummary
 from qtrl.callbacks.testing import Testing, play, test_seeds
 from qtrl.callbacks.update_flops import UpdateFlops
@@ -23,6 +24,7 @@ __all__ = [
     "Reproducibility",
     "RunProgress",
     "RunSummary",
+    "SaturationGuard",
     "TestHistory",
     "TestResult",
     "Testing",

@@ -50,7 +50,7 @@ class MetricRows(Periodic):
         if ended:
             row["train/return"] = statistics.fmean(total for total, _ in ended)
             row["train/episode_length"] = statistics.fmean(length for _, length in ended)
-        return row
+        return row | {f"train/info/{name}": value for name, value in stream.info.pop().items()}
 
     def _times(self, module: RLLearner) -> dict[str, float]:
         seconds = module.meters.stopwatch.seconds

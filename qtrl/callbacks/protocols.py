@@ -107,6 +107,8 @@ class ReplayStream(Source, Protocol):
 
     episodes: Any
     """Returns and lengths of the episodes that ended; see `qtrl.data`."""
+    info: Any
+    """Means of what environments said in `info`; see `qtrl.envs.info_means`."""
     replay: Any
     """The replay buffer."""
     lost_steps: int

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 COUNTED_FROM = 0.1
@@ -27,12 +27,14 @@ class TestResult:
         env_steps: Env steps of training at which it was made.
         returns: Undiscounted return of each episode.
         lengths: Env steps of each episode.
+        info: A number for each key of the environment's `info` that is logged; see `qtrl.envs.info_means`.
     """
 
     __test__ = False  # pytest would take the name for a test class
     env_steps: int
     returns: tuple[float, ...]
     lengths: tuple[int, ...]
+    info: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def return_mean(self) -> float:
@@ -102,6 +104,7 @@ class TestHistory:
             "best_env_steps": best.env_steps,
             "last_ten_return_mean": self.recent_mean,
             "last_ten_env_steps": list(self.recent),
+            **({"info": dict(last.info)} if last.info else {}),
         }
 
     def status(self) -> str:

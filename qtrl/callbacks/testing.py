@@ -69,6 +69,7 @@ class Testing(TestHistory, Periodic):
         max_episode_steps: Env steps after which a test episode is cut; None for the environment's own limit.
         levels: Mean returns of a test; what the run had spent when it first reached each goes into the summary.
         stop: Looked at during a test, which is made anew when the run goes on.
+        log_info: Keys of `info` that become metrics.
     """
 
     def __init__(
@@ -82,12 +83,13 @@ class Testing(TestHistory, Periodic):
         max_episode_steps: int | None = None,
         levels: Sequence[float] = (),
         stop: Stop | None = None,
+        log_info: Sequence[str] = (),
     ) -> None:
         TestHistory.__init__(self)
         Periodic.__init__(self, every_env_steps)
         self._env_id, self._seeds, self._seed = env_id, test_seeds(episodes), seed
         self._final_seeds = test_seeds(final_episodes or episodes)
-        self._max_episode_steps, self._stop = max_episode_steps, stop or Stop()
+        self._max_episode_steps, self._stop, self._log_info = max_episode_steps, stop or Stop(), log_info
         self._ended_before: tuple[int, float] = (0, 0.0)
         self._levels = Levels(levels)
 
@@ -121,9 +123,10 @@ class Testing(TestHistory, Periodic):
                     shots_seed=self._seed,
                     max_episode_steps=self._max_episode_steps,
                     before_step=self._stop.check_alone,
+                    log_info=self._log_info,
                 )
             meters.ledger.add("test", layers.block_cost(played.env_steps))
-            result = TestResult(module.env_steps, played.returns, played.lengths)
+            result = TestResult(module.env_steps, played.returns, played.lengths, dict(played.info))
         result = trainer.strategy.broadcast(result)
         assert result is not None
         self.add(result)
@@ -142,6 +145,7 @@ class Testing(TestHistory, Periodic):
             "test/best_return": self.score("test/best_return"),
             "test/last_ten_return": self.recent_mean,
         }
+        row |= {f"test/info/{name}": value for name, value in result.info.items()}
         trained = self._training_return(trainer)
         if trained is not None:
             row["test/gap"] = trained - result.return_mean

@@ -4,23 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
-from qtrl.commands.exported import is_exported, located, read_exported
 from qtrl.config.instantiate import blamed, construct_task
-from qtrl.config.limits import NUMBERS, Number, check_config
-from qtrl.config.saved import load_config, trusted
+from qtrl.config.limits import NUMBERS, Number
+from qtrl.config.saved import trusted
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError
-from qtrl.files.checkpoint import read_newest
-from qtrl.run.checkpoint_checks import check_counters
-from qtrl.run.folder import existing_run_dir
 from qtrl.run.provenance import provenance
+from qtrl.run.saved_run import LARGEST_SEED, check_reading, open_saved_run
 from qtrl.run.start_from import StartingPoint
 from qtrl.tasks import RL, RunContext
-
-CHECKPOINTS = ("last", "best")
 
 
 @dataclass(frozen=True)
@@ -60,42 +55,26 @@ class Agent:
 
 def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
     """Raise a ConfigError for the first of the command line's options that is not allowed."""
-    if options.checkpoint not in CHECKPOINTS:
-        raise ConfigError(f"checkpoint={options.checkpoint} is unknown: choices are {', '.join(CHECKPOINTS)}")
+    check_reading(options.checkpoint, options.shots, options.readout_error)
     Number(fewest_episodes, NUMBERS["callbacks.test_episodes"].high).check("episodes", options.episodes)
-    Number(0, 2**32 - 1 - options.episodes).check("seed", options.seed)
-    Number(1, optional=True).check("shots", options.shots)
-    Number(0, 0.5, whole=False, optional=True).check("readout_error", options.readout_error)
+    Number(0, LARGEST_SEED - options.episodes).check("seed", options.seed)
     if options.log and not options.video:
         raise ConfigError("log=true sends the video to W&B: add video=true")
 
 
 def load_agent(options: DictConfig) -> Agent:
     """Make the agent that the checked options of the command line name, or raise a QtrlError."""
-    run_dir = existing_run_dir(located(options.run), "run")
-    exported = is_exported(run_dir)
-    if exported and options.checkpoint != CHECKPOINTS[0]:
-        raise ConfigError(f"checkpoint={options.checkpoint}: an exported agent has one set of weights: leave it out")
-    if exported:
-        checkpoint, path = read_exported(run_dir)
-    else:
-        checkpoint, path = read_newest(run_dir / "checkpoints" / f"{options.checkpoint}.ckpt")
-    check_counters(checkpoint, path)
-    with blamed(run_dir / "config.yaml"):
-        cfg = load_config(run_dir, trusted(options))
-        for name in ("engine", "shots", "readout_error"):  # keys of the run's block
-            if options.get(name) is not None:
-                if OmegaConf.select(cfg, f"block.{name}") is None:
-                    raise ConfigError(f"{name}: this run's block has no circuit")
-                OmegaConf.update(cfg, f"block.{name}", options[name], merge=False)
-        check_config(cfg)
+    block = {name: options.get(name) for name in ("engine", "shots", "readout_error")}
+    with blamed(Path(str(options.run)) / "config.yaml"):
+        run = open_saved_run(options.run, options.checkpoint, block=block, trust=trusted(options))
+        run_dir, cfg, checkpoint = run.run_dir, run.cfg, run.checkpoint
         task = construct_task(cfg)
         if not isinstance(task, RL):
             raise ConfigError(f"{run_dir} is a run of {type(task).__name__}; qtrl.eval tests agents of task=rl")
         context = RunContext(run_dir, seed=cfg.seed)
-        start = StartingPoint(path, checkpoint, resumes=False)
-        if exported:
+        start = StartingPoint(run.path, checkpoint, resumes=False)
+        if run.exported:
             actor = start.build(lambda: task.make_module(context).actor)
         else:
             actor = start.build(lambda: task.make_module(context)).actor
-    return Agent(run_dir, cfg, task, actor, checkpoint, exported)
+    return Agent(run_dir, cfg, task, actor, checkpoint, run.exported)

@@ -55,6 +55,7 @@ def outcome(episodes: Episodes, layers: QuantumLayers) -> dict[str, Any]:
         "return_std": statistics.pstdev(episodes.returns),
         "return_per_episode": list(episodes.returns),
         "length_per_episode": list(episodes.lengths),
+        **({"info": dict(episodes.info)} if episodes.info else {}),
         "engine": getattr(circuit, "engine", None),
         **{name: getattr(block, name, None) for name in ("readout", "shots")},
         "readout_error": getattr(block, "readout_error", None) if circuit is not None else None,

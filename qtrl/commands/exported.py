@@ -1,71 +1,20 @@
-"""Trained agents without their runs: a folder with weights, plain config, test result and model card."""
+"""Writes a trained agent without its run: weights, plain config, test result and model card."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-import qtrl
 from qtrl.commands.model_card import model_card
 from qtrl.config.saved import checked_text
 from qtrl.config.secrets import refuse_secrets
-from qtrl.errors import CheckpointError, ConfigError, RunFolderError
+from qtrl.errors import ConfigError, RunFolderError
 from qtrl.files.atomic import write_json, write_text
-from qtrl.files.tensors import read_tensors, write_tensors
-from qtrl.files.untrusted import read_regular
+from qtrl.files.tensors import write_tensors
+from qtrl.run.exported import PREFIX, RESULT, WEIGHTS, pretrained_dir
 
-WEIGHTS, RESULT, CARD = "agent.safetensors", "result.json", "README.md"
-PREFIX = "pretrained/"
-"""With which `run=` names an agent that comes with qtrl, whatever the current folder holds."""
-
-
-def pretrained_dir() -> Path:
-    """Return the folder inside the package whose folders are the agents that come with qtrl."""
-    return Path(qtrl.__file__).resolve().parent / "pretrained"
-
-
-def located(run: object) -> object:
-    """Return the folder of an agent that comes with qtrl; what `run=` names otherwise is returned as it is.
-
-    Raises:
-        ConfigError: No agent has this name.
-    """
-    if not isinstance(run, str) or not f"{run}/".startswith(PREFIX):
-        return run
-    names = sorted(folder.parent.name for folder in pretrained_dir().glob(f"*/{WEIGHTS}"))
-    name = run.removeprefix(PREFIX).rstrip("/")
-    if name not in names:
-        known = ", ".join(names) or "none"
-        raise ConfigError(f"run={run!r} is unknown: pretrained agents are {known}; a folder of yours is ./{PREFIX}NAME")
-    return pretrained_dir() / name
-
-
-def is_exported(folder: Path) -> bool:
-    """Tell whether a folder is that of an exported agent, and not of a run."""
-    return (folder / WEIGHTS).exists()
-
-
-def read_exported(folder: Path) -> tuple[dict[str, Any], Path]:
-    """Read an exported actor like a checkpoint, `state_dict` and counters; its contents are untrusted.
-
-    Raises:
-        CheckpointError: A file is missing or damaged.
-    """
-    path = folder / RESULT
-    try:
-        result = json.loads(read_regular(path, limit=2**24))
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no {path}") from None
-    except RunFolderError as error:
-        raise CheckpointError(str(error)) from error
-    except (ValueError, RecursionError):
-        raise CheckpointError(f"{path} is not whole, or not JSON") from None
-    if not isinstance(result, dict):
-        raise CheckpointError(f"{path} is no JSON object")
-    counters = {"env_steps": result.get("env_steps"), "updates": result.get("updates")}
-    return {"state_dict": read_tensors(folder / WEIGHTS), **counters}, folder / WEIGHTS
+CARD = "README.md"
 
 
 def check_export(export: object) -> Path | None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from qtrl.config.instantiate import build
+from qtrl.config.instantiate import logger_makers
 from qtrl.config.saved import load_config
 from qtrl.errors import ConfigError
+from qtrl.files.run_tree import check_run_tree
 from qtrl.loggers import WandbRun
 from qtrl.loggers.artifacts import REPORT
-from qtrl.run.folder import check_run_tree
 
 
 def own_wandb_run(run_cfg: DictConfig, run_dir: Path) -> WandbRun:
@@ -34,8 +34,9 @@ def report_wandb_run(out: Path, run_dir: Path, trust: Collection[str] = ()) -> W
 
 
 def _wandb_run(cfg: DictConfig, run_dir: Path, save_dir: Path, **options: object) -> WandbRun:
-    run = build(cfg.logger)(save_dir, **options) if cfg.get("logger") else None
-    if not isinstance(run, WandbRun):
+    loggers = [make(save_dir, **options) for make in logger_makers(cfg.get("logger"))]
+    run = next((logger for logger in loggers if isinstance(logger, WandbRun)), None)
+    if run is None:
         raise ConfigError(f"log=true sends files to W&B, but {run_dir} was run without it: leave log=true out")
     return run
 

@@ -1,5 +1,6 @@
 """From nodes of a config to objects: the one place where a config key becomes an argument."""
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,16 +45,32 @@ def _explained(node: DictConfig) -> Iterator[None]:
         raise ConfigError(f"{node.get('_target_')} cannot be made: {reason}") from error
 
 
-def construct(kind: Callable[..., T], cfg: DictConfig) -> T:
+def logger_makers(node: DictConfig | None) -> list[Callable[..., Any]]:
+    """Build what makes loggers: the node itself where it names a class, and each partial node below a key of its own.
+
+    So several members of the group `logger` can be chosen together. Errors as of `build`.
+    """
+    if not node:
+        return []
+    below = [key for key, value in node.items() if OmegaConf.is_dict(value) and value.get("_partial_")]
+    own = copy.deepcopy(node)
+    OmegaConf.set_struct(own, False)
+    for key in below:
+        del own[key]
+    return [build(each) for each in (own, *(node[key] for key in below)) if "_target_" in each]
+
+
+def construct(kind: Callable[..., T], cfg: DictConfig, **arguments: Any) -> T:
     """Make an object whose parameters are named like keys of the config, each from the node of its name.
 
-    A parameter with a default may have no key in the config.
+    Other arguments are given as they are. A parameter with a default may have no key in the config.
 
     Raises:
         ConfigError: The config lacks a key, or a class does not accept its arguments.
     """
-    arguments = {}
     for name, parameter in inspect.signature(kind).parameters.items():
+        if name in arguments:
+            continue
         if name in cfg:
             arguments[name] = _value(cfg[name])
         elif parameter.default is parameter.empty:

@@ -3,6 +3,7 @@
 import math
 import reprlib
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -10,7 +11,7 @@ from qtrl.config.nested import MISSING
 from qtrl.data import STORAGES
 from qtrl.envs import VECTORS
 from qtrl.errors import ConfigError
-from qtrl.keys import LABEL, LABEL_RULE, LEVELS_RULE, are_levels
+from qtrl.keys import INFO_NAME, LABEL, LABEL_RULE, LEVELS_RULE, are_levels
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ The upper ones lie far above any use, and below what would fill a machine's memo
 MAX_WEIGHTS = 2**28
 """Of one layer: 1 GiB."""
 MAX_GATES = 10**6
+MOST_INFO = 100
 
 CHOICES = {
     "checkpoint_replay": ("last", "none"),
@@ -169,17 +171,25 @@ def check_config(cfg: DictConfig) -> None:
     label = cfg.get("label")  # a run folder of an earlier version has none
     if label is not None and not (isinstance(label, str) and LABEL.fullmatch(label)):
         raise ConfigError(f"label={_shown(label)} is not allowed: expected {LABEL_RULE}")
-    _check_levels(cfg)
+    _check_levels(OmegaConf.select(cfg, "env.levels"))
+    _check_log_info(OmegaConf.select(cfg, "callbacks.log_info"))
     _check_sizes(cfg)
     _check_trainer(cfg)
 
 
-def _check_levels(cfg: DictConfig) -> None:
+def _check_levels(levels: Any) -> None:
     """Refuse levels that are no list of numbers in rising order."""
-    node = OmegaConf.select(cfg, "env.levels")
-    levels = OmegaConf.to_container(node) if OmegaConf.is_list(node) else node
+    levels = OmegaConf.to_container(levels) if OmegaConf.is_list(levels) else levels
     if levels is not None and not are_levels(levels):
         raise ConfigError(f"env.levels={_shown(levels)} is not allowed: expected {LEVELS_RULE}, or null")
+
+
+def _check_log_info(names: Any) -> None:
+    names = OmegaConf.to_container(names) if OmegaConf.is_list(names) else names
+    good = isinstance(names, list) and all(isinstance(name, str) and INFO_NAME.fullmatch(name) for name in names)
+    if names is not None and not (good and len({*names}) == len(names) <= MOST_INFO):
+        expected = f"at most {MOST_INFO} names of what env.step puts into its info, as in [is_success,x_velocity]"
+        raise ConfigError(f"callbacks.log_info={_shown(names)} is not allowed: expected {expected}")
 
 
 def _check_sizes(cfg: DictConfig) -> None:

@@ -41,6 +41,8 @@ class Collector(ABC):
     """Environments whose episode could not be gone on with from a checkpoint, shape (N,); see `VectorEnv`."""
     lost: Array
     """Rows of the last step that are no transition, shape (N,); see `VectorEnv.lost`."""
+    info: Array
+    """What the last step said in `info`, shape (N, K); see `VectorEnv.info`."""
 
     @abstractmethod
     def begin(self) -> None:
@@ -131,7 +133,8 @@ class InProcessCollector(Collector):
     def collect(self) -> TensorDict:
         """See `Collector`."""
         rows: TensorDict = next(self._frames).squeeze(-1)  # time
-        self.begun, self._policy.chosen, self.lost = False, None, self._envs.env.lost
+        self.begun, self._policy.chosen = False, None
+        self.lost, self.info = self._envs.env.lost, self._envs.env.info
         return rows
 
     def state_dict(self) -> dict[str, Any]:

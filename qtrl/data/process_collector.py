@@ -21,7 +21,7 @@ from qtrl.data.collector import Array, Collector
 from qtrl.data.policy import CollectingPolicy
 from qtrl.envs import VectorEnv
 from qtrl.errors import EnvError
-from qtrl.keys import LOST
+from qtrl.keys import INFO, LOST
 from qtrl.seeding import Generators
 
 MakeEnvs = Callable[[], VectorEnv]
@@ -87,6 +87,8 @@ class ProcessCollector(Collector):
             self._workers.update_policy_weights_()
             rows: TensorDict = next(self._rows).reshape(-1).clone()  # (workers, environments of each, 1)
         self.lost = rows[LOST].reshape(-1).numpy()
+        info = rows.get(INFO)
+        self.info = np.empty((self.num_envs, 0)) if info is None else info.flatten(1).numpy()
         return rows
 
     def state_dict(self) -> dict[str, Any]:
@@ -147,7 +149,7 @@ class _WorkerPolicy(TensorDictModuleBase):
 
 
 class _SaysLost(VectorWrapper):
-    """Hands on, as part of what a step returned, which rows are no transition."""
+    """Hands on, as part of what a step returned, which rows are no transition, and the numbers of `info`."""
 
     autoreset_mode = AutoresetMode.DISABLED
     env: VectorEnv
@@ -155,7 +157,7 @@ class _SaysLost(VectorWrapper):
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         """See `VectorEnv`."""
         *result, _ = self.env.step(actions)
-        return *result, {"lost": self.env.lost}  # type: ignore[return-value]
+        return *result, {"lost": self.env.lost, "info": self.env.info}  # type: ignore[return-value]
 
 
 def _worker_policy(policy: _WorkerPolicy, seed: int) -> _WorkerPolicy:
@@ -168,11 +170,14 @@ def _worker_envs(make: MakeEnvs) -> EnvBase:
     """Make a worker's environments; the parent process alone answers to signals that reach all."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    env = GymWrapper(_SaysLost(make()))
-    env.set_info_dict_reader(_read_lost)
+    envs = make()
+    env = GymWrapper(_SaysLost(envs))
+    env.set_info_dict_reader(partial(_read_said, np.full_like(envs.info, np.nan)))
     return env
 
 
-def _read_lost(info: dict[str, Any], rows: TensorDictBase) -> TensorDictBase:
-    lost = info.get("lost", np.zeros(len(rows), np.bool_))  # a reset says nothing of it
+def _read_said(no_info: Array, info: dict[str, Any], rows: TensorDictBase) -> TensorDictBase:
+    lost = info.get("lost", np.zeros(len(rows), np.bool_))  # a reset says nothing of either
+    if no_info.size:
+        rows.set("info", torch.from_numpy(info.get("info", no_info)))
     return rows.set("lost", torch.from_numpy(lost)[:, None])

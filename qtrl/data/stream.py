@@ -1,7 +1,7 @@
 """The path of the data: collect, extend the replay, yield minibatches; Lightning's `fit` consumes it."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from qtrl.data.episode_returns import EpisodeReturns
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.replay import Replay
 from qtrl.data.schedule import Schedule
+from qtrl.envs.info_means import InfoMeans
 from qtrl.errors import ConfigError, QtrlError
 from qtrl.keys import DONE, EPISODE, LOST, OBSERVATION, REWARD, STEP
 from qtrl.meters import RunMeters
@@ -54,6 +55,7 @@ class Stream:
         returns: Given the rewards that are collected, of one env step each, whatever a row of the replay spans; None
             where nothing is scaled by them.
         stop: Looked at wherever a run can end and go on later.
+        log_info: Names of the numbers in `Collector.info`.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Stream:
         observe: Callable[[Tensor], None] | None = None,
         returns: DiscountedReturns | None = None,
         stop: Stop | None = None,
+        log_info: Sequence[str] = (),
     ) -> None:
         self._make_collector, self._overlap, self._recent_rows = make_collector, overlap, recent_rows
         self._observe, self._returns = observe or (lambda _: None), returns
@@ -81,6 +84,7 @@ class Stream:
         self._stop = stop or Stop()
         self.env_steps = 0
         self.episodes = EpisodeReturns()
+        self.info = InfoMeans(log_info)
         self._listeners: list[Callable[[int], None]] = []
         self.lost_steps = 0
         """Env steps of this rank that gave no transition: the simulation was unstable, or a worker died."""
@@ -137,6 +141,7 @@ class Stream:
         with self._stepping():
             rows = collector.collect()
         self._keep(rows, collector.lost)
+        self.info.add(collector.info, rows[DONE].reshape(-1).numpy() & ~collector.lost)
         self.env_steps += collector.num_envs * self._world_size
         for listener in self._listeners:
             listener(self.env_steps)
@@ -203,6 +208,8 @@ class Stream:
             "lost_steps": self.lost_steps,
             "largest_reward": self.largest_reward,
         }
+        if self.info.names:
+            own["info"] = self.info.state_dict()
         if self._returns is not None:
             own["returns"] = self._returns.state_dict()
         if (exploration := self._policy.state_of_exploration()) is not None:
@@ -230,6 +237,7 @@ class Stream:
         self._collector_state = own["collector"]
         self.episodes.load_state_dict(own["episodes"])
         self.lost_steps, self.largest_reward = own["lost_steps"], own["largest_reward"]
+        self.info.load_state_dict(own.get("info"))
         if self._returns is not None and "returns" in own:  # else the run begins to scale rewards
             self._returns.load_state_dict(own["returns"])
 

@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 
 from qtrl.envs.episode import Array, Episode, Record
+from qtrl.envs.info_means import info_values
 from qtrl.envs.simulator import LOST
 from qtrl.specs import EnvSpec
 
@@ -16,8 +17,11 @@ RESULTS = ("observation", "reward", "terminated", "truncated", "lost")
 """The columns that workers write; a `lost` step is no valid transition, see `VectorEnv.lost`."""
 
 
-def row_layout(spec: EnvSpec) -> np.dtype:
-    """Return the columns of the table, which has one row for each environment: its next action, then `RESULTS`."""
+def row_layout(spec: EnvSpec, n_info: int = 0) -> np.dtype:
+    """Return the columns of the table, which has one row for each environment.
+
+    They are its next action, then `RESULTS`, then the numbers of `info` that are kept, NaN where there is none.
+    """
     return np.dtype(
         [
             ("action", np.float32, (spec.action_size,)),
@@ -26,6 +30,7 @@ def row_layout(spec: EnvSpec) -> np.dtype:
             ("terminated", np.bool_),
             ("truncated", np.bool_),
             ("lost", np.bool_),
+            ("info", np.float64, (n_info,)),
         ],
         align=True,
     )
@@ -39,9 +44,18 @@ class EnvGroup:
         make: Makes one environment; where one fails, those made before are closed.
         buffer: The memory of the table.
         layout: See `row_layout`.
+        log_info: K keys of `info` whose values are written.
     """
 
-    def __init__(self, indices: Sequence[int], make: Callable[[], gym.Env], buffer: Any, layout: np.dtype) -> None:
+    def __init__(
+        self,
+        indices: Sequence[int],
+        make: Callable[[], gym.Env],
+        buffer: Any,
+        layout: np.dtype,
+        log_info: Sequence[str] = (),
+    ) -> None:
+        self._log_info = log_info
         table: Array = np.frombuffer(buffer, layout)
         self._envs: dict[int, tuple[Episode, Any]] = {}
         try:
@@ -56,6 +70,8 @@ class EnvGroup:
         for episode, row in self._envs.values():
             row["observation"], row["reward"], row["terminated"], row["truncated"], info = episode.step(row["action"])
             row["lost"] = LOST in info
+            if self._log_info:
+                row["info"] = info_values(info, self._log_info)
 
     def reset(self, starts: Starts) -> None:
         """Begin episodes and write their observations."""
@@ -77,6 +93,8 @@ class EnvGroup:
         for (episode, row), record in zip(self._envs.values(), records, strict=True):
             newest = (row["observation"], row["reward"], row["terminated"], row["truncated"])
             resumed.append(record is not None and episode.resume(record, newest))
+            if resumed[-1] and self._log_info:
+                row["info"] = info_values(episode.info, self._log_info)
             if not resumed[-1] and step_given:
                 row["observation"] = episode.reset()
             elif not resumed[-1]:

@@ -32,6 +32,8 @@ class Episode:
         self._generator: dict[str, Any] | None = None
         self._seed: int | None = None
         self._actions: deque[bytes] = deque(maxlen=MOST_ACTIONS + 1)
+        self.info: dict[str, Any] = {}
+        """What the environment said with its last step."""
 
     def reset(self, seed: int | None = None) -> Array:
         """Begin an episode and return its observation."""
@@ -42,7 +44,9 @@ class Episode:
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Take one env step, as the environment does; the action is float32 of shape (A,)."""
         self._actions.append(action.tobytes())
-        return self._env.step(action)
+        result = self._env.step(action)
+        self.info = result[4]
+        return result
 
     def record(self) -> Record | None:
         """Return the episode so far, or None where it cannot be resumed.

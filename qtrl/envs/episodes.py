@@ -3,7 +3,7 @@
 Shapes: N episodes still running, O observation, A action.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import gymnasium as gym
 import numpy as np
 
+from qtrl.envs.info_means import InfoMeans, info_values
 from qtrl.envs.make import make_env
 from qtrl.envs.render import frames_per_second, render_frame
 from qtrl.errors import ConfigError, ShapeError
@@ -31,12 +32,14 @@ class Episodes:
         lengths: Env steps.
         frames: RGB images of the first episode, each (height, width, 3) of uint8; empty if not requested.
         fps: Frame rate at which `frames` play in the environment's real time.
+        info: A number for each key of `info` that was asked for, see `InfoMeans`, without those that no step had.
     """
 
     returns: tuple[float, ...]
     lengths: tuple[int, ...]
     frames: list[np.ndarray] = field(default_factory=list, repr=False)
     fps: float = 0.0
+    info: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def env_steps(self) -> int:
@@ -52,6 +55,7 @@ def run_episodes(
     max_episode_steps: int | None = None,
     render_first: bool = False,
     frame_every: int = 2,
+    log_info: Sequence[str] = (),
 ) -> Episodes:
     """Play one episode per seed.
 
@@ -66,6 +70,7 @@ def run_episodes(
             `DEFAULT_MAX_EPISODE_STEPS`.
         render_first: Whether to keep frames of the first episode (0.7 MB each for a MuJoCo environment).
         frame_every: Env steps from one frame to the next.
+        log_info: Keys of `info` that are summed up.
 
     Raises:
         ConfigError: No seeds, or `frame_every` or `max_episode_steps` is below 1.
@@ -82,15 +87,19 @@ def run_episodes(
         for i in range(len(seeds)):
             env = make_env(env_id, max_episode_steps=max_episode_steps, render=render_first and i == 0)
             envs.append(stack.enter_context(env))
-        return _play(envs, policy, seeds, frame_every if render_first else None)
+        return _play(envs, policy, seeds, frame_every if render_first else None, log_info)
 
 
 def _play(
-    envs: list[gym.Env], policy: "Callable[[Tensor], Tensor]", seeds: Sequence[int], frame_every: int | None
+    envs: list[gym.Env],
+    policy: "Callable[[Tensor], Tensor]",
+    seeds: Sequence[int],
+    frame_every: int | None,
+    log_info: Sequence[str],
 ) -> Episodes:
     import torch  # imported late: worker processes use this package without torch
 
-    returns, lengths = [0.0] * len(envs), [0] * len(envs)
+    returns, lengths, said = [0.0] * len(envs), [0] * len(envs), InfoMeans(log_info)
     observations = [env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)]
     running = list(range(len(envs)))
     frames = [render_frame(envs[0])] if frame_every else []
@@ -101,13 +110,15 @@ def _play(
         if actions.shape != expected:
             raise ShapeError(f"the policy gave actions of shape {tuple(actions.shape)}, expected {expected}")
         for i, action in zip(tuple(running), actions.numpy(), strict=True):
-            observations[i], reward, terminated, truncated, _ = envs[i].step(action)
+            observations[i], reward, terminated, truncated, info = envs[i].step(action)
             returns[i] += reward
             lengths[i] = step
+            said.add(np.array([info_values(info, log_info)]), np.array([terminated or truncated]))
             if frame_every and i == 0 and step % frame_every == 0:
                 frames.append(render_frame(envs[0]))
             if terminated or truncated:
                 running.remove(i)
         if not running:
             break
-    return Episodes(tuple(returns), tuple(lengths), frames, frames_per_second(envs[0]) / (frame_every or 1))
+    fps = frames_per_second(envs[0]) / (frame_every or 1)
+    return Episodes(tuple(returns), tuple(lengths), frames, fps, said.pop())

@@ -1,8 +1,9 @@
 """Factory of vector environments, stepped serially, in threads or in worker processes."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ def make_vector_env(
     workers: int | None = None,
     timeout: float = 30.0,
     max_restarts: int = 3,
+    log_info: Sequence[str] = (),
 ) -> VectorEnv:
     """Make `num_envs` seeded copies of an environment; results do not depend on how they are stepped.
 
@@ -39,6 +41,7 @@ def make_vector_env(
         timeout: Seconds, above 0 and up to a day, that a step or reset may take before a worker process is killed and
             restarted; ten times as many for making environments.
         max_restarts: Maximum number of restarts of worker processes within an hour; 0 or more.
+        log_info: Keys of `info` whose numbers `VectorEnv.info` has.
 
     Raises:
         ConfigError: A number is out of range, or `vector` is unknown.
@@ -56,7 +59,8 @@ def make_vector_env(
     kind, seeds = VECTORS[vector], start_seeds(seed, num_envs)
     make = partial(make_env, env_id, max_episode_steps=max_episode_steps)
     spec = env_spec(env_id, max_episode_steps=max_episode_steps)
-    pool = WorkerPool(kind, make, spec, seeds, workers=workers, timeout=timeout, max_restarts=max_restarts)
+    limits: dict[str, Any] = {"workers": workers, "timeout": timeout, "max_restarts": max_restarts}
+    pool = WorkerPool(kind, make, spec, seeds, **limits, log_info=log_info)
     return VectorEnv(pool, spec)
 
 

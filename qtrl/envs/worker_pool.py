@@ -49,8 +49,9 @@ class WorkerPool:
         workers: int,
         timeout: float,
         max_restarts: int,
+        log_info: Sequence[str] = (),
     ) -> None:
-        num_envs, layout = len(seeds), row_layout(spec)
+        num_envs, layout = len(seeds), row_layout(spec, len(log_info))
         buffer = kind.allocate(num_envs * layout.itemsize)
         self.table: Array = np.frombuffer(buffer, layout)
         self.workers: list[Worker] = []
@@ -63,7 +64,7 @@ class WorkerPool:
         try:
             for number, part in enumerate(parts, 1):
                 name = f"worker process {number} of {len(parts)} for the environments"
-                self.workers.append(kind(name, part, make, buffer, layout))
+                self.workers.append(kind(name, part, make, buffer, layout, log_info))
             deadline = time.monotonic() + START_FACTOR * timeout
             for worker in self.workers:
                 worker.wait(deadline)
@@ -85,6 +86,7 @@ class WorkerPool:
         if cut.any():
             table["observation"][cut], table["reward"][cut] = self._before[cut], 0.0
             table["terminated"][cut], table["truncated"][cut], table["lost"][cut] = False, True, True
+            table["info"][cut] = np.nan
             cut[:] = False
 
     def reset(self, starts: Starts) -> None:

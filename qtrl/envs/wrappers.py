@@ -14,6 +14,14 @@ from qtrl.errors import EnvError, ShapeError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+def to_bounds(action: Array, space: gym.spaces.Box) -> Array:
+    """Clamp actions (..., A) and map them from [-1, 1] to the bounds of a space, (..., *its shape)."""
+    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+    weight = (np.clip(action, -1.0, 1.0).reshape(*action.shape[:-1], *low.shape) + 1.0) / 2.0
+    # Weighted so that -1 and 1 give the bounds exactly; the clip catches rounding between equal bounds.
+    return np.clip(low * (1.0 - weight) + high * weight, low, high).astype(space.dtype)
+
+
 class VectorGuard(gym.Wrapper):
     """Clamp and rescale actions from [-1, 1], and refuse non-finite actions, observations and rewards.
 
@@ -38,8 +46,7 @@ class VectorGuard(gym.Wrapper):
         if not floats or not inner.is_bounded():
             found = " ".join(str(inner).split())
             raise EnvError(f"{env_id}: the action space is {found}, qtrl needs a Box of floats with finite bounds")
-        self._low, self._high = inner.low.astype(np.float64), inner.high.astype(np.float64)
-        self.action_space = gym.spaces.Box(-1.0, 1.0, (self._low.size,), np.float32)
+        self.action_space = gym.spaces.Box(-1.0, 1.0, (inner.low.size,), np.float32)
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, env.observation_space.shape, np.float32)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
@@ -60,10 +67,7 @@ class VectorGuard(gym.Wrapper):
         if action.shape != self.action_space.shape:
             raise ShapeError(f"{self.env_id}: action has shape {action.shape}, expected {self.action_space.shape}")
         self._check_finite(action, "the policy gave a non-finite action")
-        weight = (np.clip(action, -1.0, 1.0).reshape(self._low.shape) + 1.0) / 2.0
-        # Weighted so that -1 and 1 give the bounds exactly; the clip catches rounding between equal bounds.
-        mixed = np.clip(self._low * (1.0 - weight) + self._high * weight, self._low, self._high)
-        return mixed.astype(self.env.action_space.dtype)
+        return to_bounds(action, self.env.action_space)
 
     def _checked_observation(self, observation: Array) -> Array:
         observation = np.asarray(observation, dtype=np.float32)

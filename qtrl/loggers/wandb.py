@@ -3,7 +3,6 @@
 import math
 import netrc
 import os
-import re
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +13,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 
-from qtrl.errors import RunFolderError
-from qtrl.files.untrusted import read_regular
+from qtrl.files.run_tree import read_run_id
 from qtrl.keys import ENV_STEPS
 from qtrl.loggers.time_limit import within
 
@@ -39,21 +37,6 @@ def has_key() -> bool:
         return netrc.netrc().authenticators("api.wandb.ai") is not None
     except (OSError, netrc.NetrcParseError):
         return False
-
-
-def read_run_id(path: Path) -> str:
-    """Read the id under which W&B keeps a run; empty if there is none yet.
-
-    Raises:
-        RunFolderError: It is no regular file, or holds no such id.
-    """
-    try:
-        run_id = read_regular(path, limit=200).decode(errors="replace").strip()
-    except FileNotFoundError:
-        return ""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", run_id):
-        raise RunFolderError(f"{path} does not hold the id of a W&B run: remove it")
-    return run_id
 
 
 class WandbRun(Logger):

@@ -2,19 +2,50 @@
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from lightning.pytorch import Callback, LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from qtrl.config.nested import shown
 from qtrl.errors import CheckpointError
 
+if TYPE_CHECKING:  # whoever only uses a trained agent needs no Lightning
+    from lightning.pytorch import Callback, LightningModule
+
+Module = TypeVar("Module", bound=nn.Module)
+NAME = re.compile(r"[\w.]{1,1000}")
+"""Of a tensor in a module."""
 COUNTERS = ("env_steps", "updates")
+
+
+def build_fitting(make_module: Callable[[], Module], checkpoint: dict[str, Any], path: Path) -> Module:
+    """Make the module that a config describes, once the checkpoint read from `path` is known to fit it.
+
+    Shapes are compared on a module without memory first, as far as it can be built so, since a wrong size in a config
+    may ask for any amount.
+
+    Raises:
+        CheckpointError: The checkpoint does not fit.
+    """
+    with suppress(NotImplementedError), torch.device("meta"):
+        check_weights(make_module(), checkpoint, path)
+    module = make_module()
+    check_weights(module, checkpoint, path)
+    return module
+
+
+def named_tensors(checkpoint: dict[str, Any], path: Path) -> dict[str, Tensor]:
+    """Return the weights of the checkpoint read from `path`; raise a CheckpointError if they are something else."""
+    found = checkpoint["state_dict"]
+    names = isinstance(found, dict) and all(isinstance(name, str) and NAME.fullmatch(name) for name in found)
+    if not names or not all(map(_is_plain, found.values())):
+        raise CheckpointError(f"{path} is not a checkpoint: its state_dict holds something else than named tensors")
+    return found
 
 
 def check_weights(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
@@ -23,9 +54,7 @@ def check_weights(module: nn.Module, checkpoint: dict[str, Any], path: Path) -> 
     Raises:
         CheckpointError: It belongs to another architecture; names the first tensor that differs.
     """
-    found, expected = checkpoint["state_dict"], module.state_dict()
-    if not isinstance(found, dict) or not all(isinstance(name, str) and _is_plain(found[name]) for name in found):
-        raise CheckpointError(f"{path} is not a checkpoint: its state_dict holds something else than named tensors")
+    found, expected = named_tensors(checkpoint, path), module.state_dict()
     for name in sorted(found.keys() | expected.keys()):
         has, wants = (tuple(state[name].shape) if name in state else "no such tensor" for state in (found, expected))
         if has != wants:
@@ -43,7 +72,7 @@ def check_counters(checkpoint: dict[str, Any], path: Path, names: Sequence[str] 
 
 
 def check_resumable(
-    module: LightningModule, callbacks: Sequence[Callback], checkpoint: dict[str, Any], path: Path
+    module: "LightningModule", callbacks: "Sequence[Callback]", checkpoint: dict[str, Any], path: Path
 ) -> None:
     """Check and reduce, in place, the checkpoint read from `path` to what a run may resume from.
 

@@ -10,43 +10,14 @@ from typing import Any
 from qtrl.errors import ConfigError, RunFolderError
 from qtrl.files.atomic import PART, remove_parts, write_text
 from qtrl.files.checkpoint import recover_checkpoint
-from qtrl.files.untrusted import check_tree
+from qtrl.files.run_tree import check_run_tree
 from qtrl.loggers import MetricsCSV
-from qtrl.loggers.wandb import read_run_id
 from qtrl.run.lock import locked
 from qtrl.run.settings import AUTO, RunSettings
 
 LAST = Path("checkpoints", "last.ckpt")
 HANDED_DOWN = "QTRL_RUN_DIR"
 """Environment variable by which rank 0 tells the processes that it starts which run folder is theirs."""
-
-
-def existing_run_dir(path: object, key: str) -> Path:
-    """Find the folder of an earlier run, which the command line names by `key` and a stranger may have made.
-
-    Raises:
-        RunFolderError: There is none, it has no config, or it holds links or other things that no run leaves.
-    """
-    if path is None:
-        raise RunFolderError(f"which run? give its folder, as in {key}=runs/NAME")
-    folder = Path(str(path)).expanduser().absolute()
-    if not (folder / "config.yaml").is_file():
-        raise RunFolderError(f"{folder} is not a run folder: it has no config.yaml")
-    check_run_tree(folder)
-    return folder
-
-
-def check_run_tree(folder: Path) -> None:
-    """Raise a RunFolderError for a folder that holds links or other things that no run leaves.
-
-    In its folder `wandb` W&B makes links, which it replaces but does not follow; only what is read there is checked.
-    """
-    # TorchRL and tensordict unpickle these where they find them; qtrl neither writes nor reads any.
-    check_tree(folder, skipped="wandb", refused={"prefetch.pkl", "other.pickle", "pickle.pkl", "transform.t"})
-    settings = folder / "wandb" / "settings"
-    if settings.exists():
-        raise RunFolderError(f"{str(settings)!r} would change where W&B sends a run: remove it")
-    read_run_id(folder / "wandb" / "run_id.txt")
 
 
 def handed_down() -> Path | None:

@@ -10,7 +10,7 @@ from qtrl.errors import RunFolderError
 
 
 @contextmanager
-def locked(path: Path, key: str = "run_dir") -> Iterator[None]:
+def locked(path: Path, key: str = "run_dir", hint: str = "wait for it, or choose another") -> Iterator[None]:
     """Lock a folder, which `key` of the command line names, until the block or the process ends, however it ends.
 
     Raises:
@@ -21,7 +21,7 @@ def locked(path: Path, key: str = "run_dir") -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
-        raise RunFolderError(f"{key}={path} is in use by another process: wait for it, or choose another") from error
+        raise RunFolderError(f"{key}={path} is in use by another process: {hint}") from error
     except OSError:
         pass  # a file system without locks
     try:

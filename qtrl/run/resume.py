@@ -12,7 +12,7 @@ from qtrl.config.nested import MISSING, at, leaves, shown
 from qtrl.config.saved import load_config, named_in, trusted
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
-from qtrl.run.folder import existing_run_dir
+from qtrl.files.run_tree import existing_run_dir
 from qtrl.run.settings import AUTO
 
 OF_THE_COMMAND = ("run_dir", "resume", "resume_force", "trust", "paths.runs", "ckpt_path")

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
@@ -21,7 +20,7 @@ class RunSettings:
         resume: True where the run continues from `last.ckpt`; `auto` where it begins in a folder that may hold what a
             run left that was killed before its first checkpoint.
         trainer: Makes Lightning's Trainer from whatever else it is given.
-        logger: Makes a logger beside `metrics.csv`; empty for none.
+        logger: Each makes a logger beside `metrics.csv`.
     """
 
     run_dir: str
@@ -40,7 +39,7 @@ class RunSettings:
     matmul_precision: str
     optimized_metric: str
     trainer: Callable[..., Trainer]
-    logger: Callable[..., Logger] | dict[str, Any]
+    logger: list[Callable[..., Logger]]
 
     @property
     def folder(self) -> Path:

@@ -1,16 +1,15 @@
 """The checkpoint that a run starts from, where it has one."""
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from torch import nn
 
 from qtrl.files.checkpoint import read_checkpoint
-from qtrl.run.checkpoint_checks import check_weights
+from qtrl.run.checkpoint_checks import build_fitting
 from qtrl.run.folder import LAST, handed_down, resumed_run_dir
 from qtrl.run.settings import RunSettings
 
@@ -28,16 +27,10 @@ class StartingPoint:
     def build(self, make_module: Callable[[], Made]) -> Made:
         """Make the module that the config describes, once the checkpoint is known to fit it.
 
-        Shapes are compared on a module without memory first, as far as it can be built so, since a wrong size in a
-        config may ask for any amount.
-
         Raises:
             CheckpointError: The checkpoint does not fit.
         """
-        with suppress(NotImplementedError), torch.device("meta"):
-            check_weights(make_module(), self.checkpoint, self.path)
-        module = make_module()
-        check_weights(module, self.checkpoint, self.path)
+        module = build_fitting(make_module, self.checkpoint, self.path)
         if not self.resumes:
             module.load_state_dict(self.checkpoint["state_dict"])
         return module

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
 from qtrl.callbacks.protocols import Source, Test, concluding
-from qtrl.config.instantiate import blamed, construct, construct_task
+from qtrl.config.instantiate import blamed, construct, construct_task, logger_makers
 from qtrl.errors import CheckpointError, QtrlError
 from qtrl.loggers import MetricsCSV
 from qtrl.process.quiet import quiet_libraries
@@ -38,7 +38,7 @@ def run_training(cfg: DictConfig) -> float:
     quiet_libraries()
     asked = cfg.resume
     cfg, text = resolve(cfg)
-    settings = construct(RunSettings, cfg)
+    settings = construct(RunSettings, cfg, logger=logger_makers(cfg.logger))
     folder, metric = settings.folder, settings.optimized_metric
     if asked == AUTO and settings.resume is True:
         finished = finished_metric(folder, metric, settings.total_env_steps)
@@ -149,10 +149,8 @@ def _callbacks(
 
 
 def _other_loggers(settings: RunSettings, config: Any, facts: Mapping[str, Any]) -> list[Logger]:
-    if not callable(settings.logger):
-        return []
-    name = settings.folder.name
-    return [settings.logger(settings.folder, run_name=name, tags=settings.tags, config={**config, **facts})]
+    options = {"run_name": settings.folder.name, "tags": settings.tags, "config": {**config, **facts}}
+    return [make(settings.folder, **options) for make in settings.logger]
 
 
 def _fit(run: Run) -> None:

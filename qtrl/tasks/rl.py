@@ -1,6 +1,6 @@
 """Reinforcement learning: an agent with quantum layers, environments, a replay buffer and test episodes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ from lightning.pytorch import Callback, seed_everything
 from torch import nn
 
 from qtrl.analysis.drawing.learning_curve import draw_learning_curve
-from qtrl.callbacks import MetricRows, Probe, QGuard, Testing, UpdateFlops, play, test_seeds
+from qtrl.callbacks import MetricRows, Probe, QGuard, SaturationGuard, Testing, UpdateFlops, play, test_seeds
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError, EnvError
-from qtrl.keys import METRICS, probe_metrics
+from qtrl.keys import METRICS, info_metrics, probe_metrics
 from qtrl.nn import Block, GradientEstimator, quantum_layers
 from qtrl.quantum import Circuit
 from qtrl.seeding import seed_for
@@ -34,7 +34,6 @@ class RL(RLData):
         actor: Makes the actor from sizes of observation and action, block and `gradient`.
         critic: Makes the critics from sizes of observation and action.
         algo: Makes the LightningModule from actor and critic.
-        callbacks: How often, and over how many episodes, the run is tested, probed and logged.
         test_every_env_steps: Interval between tests.
     """
 
@@ -44,7 +43,6 @@ class RL(RLData):
     actor: Callable[..., Any]
     critic: Callable[..., Any]
     algo: Callable[..., Any]
-    callbacks: Mapping[str, Any]
     test_every_env_steps: int
 
     def facts(self) -> dict[str, Any]:
@@ -64,7 +62,7 @@ class RL(RLData):
     def metric_names(self, module: Any) -> tuple[str, ...]:
         """Name all metrics, those of the quantum layers and their qubits last."""
         n_qubits = {name: layer.block.n_out for name, layer in quantum_layers(module.actor).items()}
-        return (*METRICS, *probe_metrics(n_qubits))
+        return (*METRICS, *info_metrics(self.log_info), *probe_metrics(n_qubits))
 
     def describe(self, module: Any, device: torch.device) -> str:
         """Name the engine that runs the circuits on a device."""
@@ -100,16 +98,14 @@ class RL(RLData):
             max_episode_steps=settings["test_max_episode_steps"] or self.env["max_episode_steps"],
             levels=self.env.get("levels") or (),  # runs of earlier versions have none
             stop=context.stop,
+            log_info=self.log_info,
         )
 
     def make_callbacks(self, context: RunContext) -> list[Callback]:
         """Make the callbacks that count operations, compare values with their bound, write rows, and probe layers."""
         every, probe_every = (self.callbacks[f"{name}_every_env_steps"] for name in ("log", "probe"))
-        callbacks: list[Callback] = [
-            UpdateFlops(context.meters.flops),
-            QGuard(every_env_steps=every),
-            MetricRows(every_env_steps=every),
-        ]
+        guards = [QGuard(every_env_steps=every), SaturationGuard(every_env_steps=every)]
+        callbacks: list[Callback] = [UpdateFlops(context.meters.flops), *guards, MetricRows(every_env_steps=every)]
         if probe_every:
             sizes = {"rows": self.callbacks["probe_rows"], "total_env_steps": self.total_env_steps}
             callbacks.append(Probe(every_env_steps=probe_every, seed=context.seed, **sizes))
@@ -124,4 +120,5 @@ class RL(RLData):
             shots_seed=seed,
             max_episode_steps=self.env["max_episode_steps"],
             render_first=render_first,
+            log_info=self.log_info,
         )

@@ -50,6 +50,7 @@ class RLData:
         updates_per_env_step: Updates owed for each env step after warm-up.
         num_envs: Environments of each rank.
         checkpoint_every_env_steps: Interval between checkpoints.
+        callbacks: How often, and over how many episodes, the run is tested, probed and logged, and what of `info`.
         checkpoint_replay: `last` where a checkpoint brings the rows of the replay buffer, `none` where it does not.
     """
 
@@ -62,6 +63,7 @@ class RLData:
     num_envs: int
     checkpoint_every_env_steps: int
     checkpoint_replay: str
+    callbacks: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         overlap, vector = self.data["overlap"], VECTORS[self.env["vector"]]
@@ -85,6 +87,11 @@ class RLData:
     def spec(self) -> EnvSpec:
         """Sizes and time limit of the environment, of which one is made for that."""
         return env_spec(self.env["id"], max_episode_steps=self.env["max_episode_steps"])
+
+    @property
+    def log_info(self) -> tuple[str, ...]:
+        """Keys of the environments' `info` that become metrics."""
+        return tuple(self.callbacks.get("log_info") or ())  # a run folder of an earlier version has none
 
     def check(self, module: Any, context: RunContext) -> None:
         """Check that the replay buffer will fit.
@@ -138,6 +145,7 @@ class RLData:
             observe=module.observe,
             returns=_returns(module),
             stop=context.stop,
+            log_info=self.log_info,
         )
 
     @property
@@ -194,7 +202,7 @@ class RLData:
 
     def _env_maker(self, context: RunContext, purpose: str, num_envs: int) -> Callable[[], VectorEnv]:
         options = {name: value for name, value in self.env.items() if name not in ("id", "levels")}
-        options["workers"] = self._workers(context)
+        options |= {"workers": self._workers(context), "log_info": self.log_info}
         seed = seed_for(context.seed, purpose, context.rank)
         return partial(make_vector_env, self.env["id"], num_envs, seed, **options)
 

@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Callback
 
 from qtrl import callbacks
-from qtrl.callbacks import Checkpoints, MetricRows, Probe, QGuard, Reproducibility
+from qtrl.callbacks import Checkpoints, MetricRows, Probe, QGuard, Reproducibility, SaturationGuard
 from qtrl.files.checkpoint import read_checkpoint
 from qtrl.process.stopping import Interruption, Stop
 from qtrl.seeding import random_states, set_random_states
@@ -147,3 +147,33 @@ def test_every_callback_with_a_state_brings_it_back():
         state = callback.state_dict()
         callback.load_state_dict(state)
         assert callback.state_dict() == state
+
+
+def saturate(module, testing):
+    with torch.no_grad():
+        module.actor.post[-1].bias.fill_(100.0)
+
+
+def shares(run):
+    """Of the rows after the first update of the actor."""
+    found = [row["train/saturated_share"] for row in run.rows if "train/saturated_share" in row]
+    assert len(found) > 2
+    return found
+
+
+def test_actions_that_stay_saturated_are_said_once(small_run, capsys):
+    make = lambda testing: [SaturationGuard(every_env_steps=2), MetricRows(every_env_steps=5)]  # noqa: E731
+    calm = small_run(make)
+    assert all(0 <= share < 0.5 for share in shares(calm))
+    assert capsys.readouterr().err == ""
+    wild = small_run(make, before=saturate, name="wild")
+    assert set(shares(wild)) == {1.0}
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("qtrl: 100% of the actions are beyond 0.99 at env step ")
+    assert " and stay so: " in lines[0]
+
+
+def test_actions_that_are_saturated_for_a_while_are_not_said(small_run, capsys):
+    small_run(lambda testing: [SaturationGuard(every_env_steps=6)], before=saturate)  # four looks
+    assert capsys.readouterr().err == ""

@@ -2,14 +2,15 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
 import qtrl
-from qtrl.commands import exported
-from qtrl.commands.exported import is_exported, located, pretrained_dir
+from qtrl.run import exported
+from qtrl.run.exported import is_exported, located, pretrained_dir
 
 SHORT = ("debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=10", "callbacks.probe_every_env_steps=null")
 TEST = ("episodes=2", "seed=3", "shots=7")
@@ -149,3 +150,11 @@ def test_a_missing_result_and_a_link_are_told(copy, line):
     assert "there is no" in line(f"run={copy}")
     (copy / "result.json").symlink_to(copy / "config.yaml")
     assert "link" in line(f"run={copy}")
+
+
+def test_an_exported_agent_loads_in_python_and_acts_as_the_run_does(made):
+    run, folder = made
+    observation = np.zeros(3, np.float32)
+    actions = [qtrl.load(where, seed=5, shots=7).act(observation) for where in (run, folder)]
+    assert np.array_equal(*actions)
+    assert qtrl.load("pretrained/pendulum_pqc").act(observation).shape == (1,)

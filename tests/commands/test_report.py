@@ -3,7 +3,9 @@ import csv
 import pytest
 import yaml
 
-FIGURES = {f"{name}.png" for name in ("learning_curves", "figure4", "quantum_layer", "returns", "gap", "improvement")}
+FIGURES = {
+    f"{name}.png" for name in ("learning_curves", "figure4", "info", "quantum_layer", "returns", "gap", "improvement")
+}
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from qtrl.config.instantiate import blamed, build, construct, construct_task
+from qtrl.config.instantiate import blamed, build, construct, construct_task, logger_makers
 from qtrl.errors import ConfigError, QtrlError, RunFolderError
+from qtrl.loggers import TensorBoard, WandbRun
 from qtrl.tasks import RunContext
 
 pytestmark = pytest.mark.usefixtures("toy_envs")
@@ -96,3 +97,19 @@ def test_what_a_saved_config_makes_impossible_is_blamed_on_it(tmp_path):
         raise KeyError(1)
     with pytest.raises(ConfigError, match="as it is"), blamed(tmp_path / "config.yaml"):
         raise ConfigError("as it is")
+
+
+@pytest.mark.parametrize(
+    ("choice", "kinds"),
+    [
+        ("csv", []),
+        ("wandb", [WandbRun]),
+        ("tensorboard", [TensorBoard]),
+        ("[csv,wandb,tensorboard]", [WandbRun, TensorBoard]),
+        ("[tensorboard,csv]", [TensorBoard]),
+    ],
+)
+def test_loggers_can_be_chosen_together(choice, kinds, compose, tmp_path):
+    cfg = compose("experiment=pendulum_pqc", f"logger={choice}", "study=group")
+    loggers = [make(tmp_path, run_name="run", tags=[], config={}) for make in logger_makers(cfg.logger)]
+    assert [type(logger) for logger in loggers] == kinds

@@ -150,3 +150,8 @@ def test_a_plain_label_is_taken(label, smoke_config):
     cfg = smoke_config.copy()
     cfg.label = label
     check_config(cfg)
+
+
+@pytest.mark.parametrize("names", ["is_success", "[is success]", "[1]", "[a,a]", "['$x']", "3"])
+def test_names_of_info_are_names(names, refused):
+    assert "expected at most 100 names of what env.step puts into its info" in refused(f"callbacks.log_info={names}")

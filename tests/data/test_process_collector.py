@@ -2,6 +2,7 @@ import os
 import signal
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.usefixtures("toy_envs"), pytest.mark.slow]
 
 
 def make_envs(env_id, seed):
-    return make_vector_env(env_id, 2, seed)
+    return make_vector_env(env_id, 2, seed, log_info=("count", "absent"))
 
 
 def test_workers_have_streams_of_their_own_and_the_newest_weights_and_a_dead_one_ends_the_run():
@@ -30,10 +31,12 @@ def test_workers_have_streams_of_their_own_and_the_newest_weights_and_a_dead_one
     makers = [partial(make_envs, "toy_envs:Counting-v0", seed) for seed in (1, 2)]
     collecting = ProcessCollector(makers, policy, [3, 4], num_envs=4)
     try:
-        rows = torch.stack([collecting.collect() for _ in range(20)])
+        told = [(collecting.collect(), collecting.info) for _ in range(20)]
+        rows, info = torch.stack([row for row, _ in told]), torch.from_numpy(np.stack([said for _, said in told]))
         start, length, count = rows[OBSERVATION].unbind(-1)
         assert torch.equal(rows[NEXT_OBSERVATION], torch.stack([start, length, count + 1], -1))
         assert torch.equal(count[1:], torch.where(rows[DONE][:-1, :, 0], 0, count[:-1] + 1))
+        assert torch.equal(info[..., 0], count.double() + 1) and info[..., 1].isnan().all()
         assert not rows[LOST].any()
         assert not collecting.lost.any()
         assert len(rows[ACTION].unique()) == 80  # no two workers draw the same

@@ -37,6 +37,12 @@ def test_returns_and_lengths_of_the_counting_environment_by_hand():
     assert episodes.frames == []
 
 
+def test_infos_are_summed_up_over_the_episodes():
+    played = run_episodes("toy_envs:CountingFree-v0", Still(), SEEDS, log_info=("count", "is_success", "absent"))
+    assert played.info == {"count": pytest.approx(sum(played.returns) / played.env_steps), "is_success": 1.0}
+    assert run_episodes("toy_envs:CountingFree-v0", Still(), SEEDS).info == {}
+
+
 def test_policy_sees_one_shrinking_batch_that_begins_with_the_starts_of_the_seeds():
     policy = Still()
     run_episodes("toy_envs:CountingFree-v0", policy, SEEDS)

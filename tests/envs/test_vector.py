@@ -182,3 +182,27 @@ def test_torchrl_takes_every_way_for_an_environment_of_its_own(vector):
         assert rows["next", "reward"].dtype == torch.float32
     finally:
         env.close()
+
+
+def test_numbers_of_info_come_with_each_step_whatever_steps(vector):
+    envs = make_vector_env(COUNTING, 3, 0, vector=vector, workers=2, log_info=("count", "absent"))
+    try:
+        envs.reset()
+        assert envs.info.shape == (3, 2) and np.isnan(envs.info).all()
+        for count in (1, 2):
+            envs.step(np.zeros((3, 1), np.float32))
+            assert envs.info[:, 0].tolist() == [count] * 3 and np.isnan(envs.info[:, 1]).all()
+    finally:
+        envs.close()
+
+
+def test_a_step_under_way_says_the_same_after_it_was_saved():
+    def make():
+        return make_vector_env(COUNTING, 2, 0, log_info=("count",))
+
+    one, other = make(), make()
+    one.reset()
+    one.step_async(np.zeros((2, 1), np.float32))
+    other.load_state_dict(one.state_dict())
+    one.step_wait(), other.step_wait()
+    assert one.info.tolist() == other.info.tolist() == [[1.0], [1.0]]

@@ -28,7 +28,8 @@ class Counting(gym.Env):
 
     def step(self, action):
         self.count += 1
-        return self._observation(), float(self.count), self.count == self.length, False, {}
+        ended = self.count == self.length
+        return self._observation(), float(self.count), ended, False, {"count": self.count, "is_success": ended}
 
     def _observation(self):
         return np.array([self.start, self.length, self.count], dtype=np.float64)

@@ -11,7 +11,7 @@ from qtrl.quantum import (
     make_engine,
     to_torchquantum,
 )
-from qtrl.quantum.conversion import TORCHQUANTUM_NAMES
+from qtrl.quantum.conversion.torchquantum import TORCHQUANTUM_NAMES
 
 
 @pytest.fixture(params=CONVERTED)

@@ -271,3 +271,35 @@ def test_a_run_that_diverges_says_so_and_keeps_its_folder(train, tmp_path, capsy
     assert "Traceback" not in err
     assert json.loads((folder / "summary.json").read_text())["status"].startswith("DivergenceError: critic loss")
     assert not (folder / "checkpoints" / "last.ckpt").exists()
+
+
+@pytest.mark.usefixtures("toy_envs")
+def test_numbers_of_info_are_metrics_of_training_and_tests(train, evaluate, tmp_path):
+    folder, env = tmp_path / "run", "toy_envs:Counting-v0"
+    asked = (f"env.id={env}", "callbacks.log_info=[is_success,count,absent]", "callbacks.log_every_env_steps=20")
+    assert train(*ZEROS, *asked, f"run_dir={folder}") == 0
+    rows = rows_of(folder)
+    found = {name for name in rows[0] if "/info/" in name}
+    assert found == {f"{kind}/info/{name}" for kind in ("train", "test") for name in ("is_success", "count", "absent")}
+    learning, test = (next(row for row in rows if row[f"{kind}/info/count"]) for kind in ("train", "test"))
+    assert 0 < float(learning["train/info/is_success"]) <= 1 < float(learning["train/info/count"]) < 4
+    assert test["test/info/count"] and not any(row["test/info/absent"] for row in rows)
+    info = json.loads((folder / "summary.json").read_text())["info"]
+    assert info.keys() == {"is_success", "count"}
+    assert evaluate(f"run={folder}", "episodes=3", f"trust=[{env}]") == 0
+    tested = json.loads(next((folder / "eval").glob("*.json")).read_text())
+    assert tested["info"].keys() == {"is_success", "count"}
+
+
+def test_several_loggers_get_the_same_rows(train, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = tmp_path / "run"
+    others = [override for override in ZEROS if override != "logger=csv"]
+    assert train(*others, "logger=[csv,wandb,tensorboard]", f"run_dir={folder}") == 0
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    rows = [row for row in rows_of(folder) if row["test/return_mean"]]
+    shown = [(event.step, pytest.approx(event.value)) for event in events.Scalars("test/return_mean")]
+    assert [(int(row["env_steps"]), float(row["test/return_mean"])) for row in rows] == shown
+    assert list((folder / "wandb").glob("offline-run-*"))

@@ -1,7 +1,12 @@
 import shutil
+import sys
 
 import pytest
 import yaml
+
+import qtrl
+from qtrl.commands.command_line import printable
+from qtrl.errors import QtrlError
 
 SMOKE = ("experiment=pendulum_pqc", "debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=5")
 SMOKE += ("actor.hidden=16", "critic.hidden=16", "callbacks.probe_every_env_steps=null")
@@ -45,12 +50,20 @@ def contents(folder):
 
 @pytest.fixture
 def refused(train, evaluate, capsys, run, tmp_path):
-    """Open the copy with a command; it must be refused in one line, which is returned, and nothing may change."""
+    """Open the copy with a command; it must be refused in one line, which is returned, and nothing may change.
+
+    `load` stands for `qtrl.load`, which is judged by the same rules.
+    """
 
     def refuse(command="eval", *options):
         before = contents(tmp_path)
         capsys.readouterr()
-        if command == "eval":
+        if command == "load":
+            with pytest.raises(QtrlError) as told:
+                qtrl.load(run)
+            status = 2
+            print(f"qtrl: {printable(str(told.value))}", file=sys.stderr)  # as a command shows it
+        elif command == "eval":
             status = evaluate(f"run={run}", "episodes=1", *options)
         else:
             status = train("resume=true", f"run_dir={run}", "total_env_steps=110", *options)

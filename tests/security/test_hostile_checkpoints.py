@@ -10,7 +10,7 @@ from qtrl.callbacks import AtomicCheckpointIO
 from qtrl.errors import CheckpointError
 from qtrl.files.checkpoint import read_checkpoint, write_checkpoint
 
-COMMANDS = ("eval", "train")
+COMMANDS = ("eval", "train", "load")
 NO, FORCE, FORCE_NOT = {}, {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"}, {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
 
 

@@ -12,7 +12,7 @@ from qtrl.config.saved import LARGEST, checked_text, load_config, read_config
 from qtrl.config.trusted_classes import trusted_classes
 from qtrl.errors import RunFolderError
 
-COMMANDS = ("eval", "train")
+COMMANDS = ("eval", "train", "load")
 PAYLOAD = {"_target_": "os.system", "command": "touch boom"}
 HOSTILE_TARGETS = {
     "torch.load": {"engine": {"_target_": "torch.load", "f": "x.pt", "weights_only": False}},
@@ -109,6 +109,7 @@ SIZES = {
     "trainer.devices": 10**6,
 }
 TYPES = {
+    "callbacks.log_info": ["a b"],
     "actor.hidden": [256],
     "algo.gamma": "0.99; import os",
     "data.storage": ["memory"],
@@ -263,6 +264,8 @@ CHOICES = [
     "trainer=ddp",
     "trainer=gpu",
     "logger=csv",
+    "logger=tensorboard",
+    "logger=[csv,wandb,tensorboard]",
 ]
 
 

@@ -11,7 +11,6 @@ from qtrl.files.atomic import new_part, remove_parts, write_text
 from qtrl.files.untrusted import read_regular
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("eval", "train")
 PLACES = (
     "metrics.csv",
     "summary.json",
@@ -52,10 +51,11 @@ def outside(tmp_path):
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("command", ["eval", "load"])
 @pytest.mark.parametrize("kind", ["link", "relative link", "dangling link", "fifo"])
-def test_links_and_fifos_are_refused_by_name(kind, place, run, outside, refused):
+def test_links_and_fifos_are_refused_by_name(kind, place, command, run, outside, refused):
     plant(kind, run / place, outside)
-    line = refused("eval")
+    line = refused(command)
     assert f"{str(run / place)!r} is " in line
     assert list(outside.iterdir()) == [outside / "precious.txt"]
 

@@ -1,5 +1,6 @@
 """The figures of a report."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qtrl.analysis.drawing.export import Tooltip, escaped, new_figure, to_svg
-from qtrl.analysis.drawing.panels import GAP, LEARNING, PAPER, QUANTUM_LAYER, Bands, Panel, bands_of, limits
+from qtrl.analysis.drawing.panels import (
+    GAP,
+    LEARNING,
+    PAPER,
+    QUANTUM_LAYER,
+    Bands,
+    Panel,
+    bands_of,
+    info_panels,
+    limits,
+)
 from qtrl.analysis.drawing.styles import Style, styles_of
 from qtrl.analysis.runs.study import Study
 from qtrl.analysis.statistics.table import Row
@@ -18,7 +29,7 @@ if TYPE_CHECKING:
 
 GROUP = 3
 """Blocks besides the reference in one pair of axes: the paper has three."""
-NAMES = ("returns", "improvement", "learning_curves", "figure4", "quantum_layer", "gap")
+NAMES = ("returns", "improvement", "learning_curves", "figure4", "info", "quantum_layer", "gap")
 """Of all figures that a report can have, in the order of the page."""
 QUESTION = "Is the layer used, and does its gradient point the right way?"
 Styles = Mapping[str, Style]
@@ -47,13 +58,15 @@ def draw_figures(study: Study, rows: Sequence[Row], *, reference: str) -> list[D
     """Draw all figures of a study, whose table has `rows`; the others are compared with the label `reference`."""
     styles, bands = styles_of(study.runs), bands_of(study)
     others = [row for row in rows if row.block != reference and np.isfinite(row.probability_of_improvement)]
+    said = info_panels(study)
     probed = any(bands[metric] for panel in QUANTUM_LAYER for metric in panel.metrics)
     drawings = [
         _returns(study, rows, styles),
         *([_improvement(others, styles, reference)] if others else []),
         _by_group("learning_curves", LEARNING, bands, styles, reference),
-        _six("figure4", "The panels of the paper's Figure 4", PAPER, bands, styles),
-        *([_six("quantum_layer", QUESTION, QUANTUM_LAYER, bands, styles)] if probed else []),
+        _grid("figure4", "The panels of the paper's Figure 4", PAPER, bands, styles),
+        *([_grid("info", "What the environment says of itself", said, bands, styles)] if said else []),
+        *([_grid("quantum_layer", QUESTION, QUANTUM_LAYER, bands, styles)] if probed else []),
         _by_group("gap", GAP, bands, styles, reference),
     ]
     for drawing in drawings:
@@ -132,12 +145,17 @@ def _by_group(name: str, panel: Panel, bands: Bands, styles: Styles, reference: 
     return drawing
 
 
-def _six(name: str, title: str, panels: Sequence[Panel], bands: Bands, styles: Styles) -> Drawing:
-    figure = new_figure(13.5, 6.6)
+def _grid(name: str, title: str, panels: Sequence[Panel], bands: Bands, styles: Styles) -> Drawing:
+    """Draw panels, three side by side."""
+    rows = math.ceil(len(panels) / 3)
+    figure = new_figure(13.5, 0.6 + 3.0 * rows)
     drawing = Drawing(name, title, [f"{panel.title}: {panel.note}" for panel in panels], figure)
-    for axes, panel in zip(figure.subplots(2, 3).flat, panels, strict=True):
+    places = figure.subplots(rows, 3, squeeze=False).flatten().tolist()
+    for axes, panel in zip(places, panels, strict=False):
         _add_panel(drawing, axes, panel, bands, styles)
         axes.set_title(panel.title, fontsize="medium", loc="left")
+    for axes in places[len(panels) :]:
+        axes.set_visible(False)
     _add_legend(figure, styles.values(), loc="outside right upper")
     return drawing
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from qtrl.analysis.runs.study import Study
 from qtrl.analysis.statistics.bands import Band, band
+from qtrl.keys import INFO_NAME
 
 Bands = Mapping[str, Mapping[str, Band]]
 """Bands by metric, then by label."""
@@ -114,9 +115,29 @@ QUANTUM_LAYER = (
 """Whether the quantum layer is used, and whether its gradient points the right way."""
 
 
+MOST_INFO = 12
+"""Keys of `info` that are drawn; the others are in `metrics.csv` alone."""
+
+
+def info_panels(study: Study) -> list[Panel]:
+    """Return a panel for each number of the environment's `info` that runs logged, in alphabetical order."""
+    columns = {
+        column for runs in study.runs.values() for run in runs for column, curve in run.columns.items() if len(curve[0])
+    }
+    start = "test/info/"
+    names = sorted(name[len(start) :] for name in columns if name.startswith(start))
+    note = "What the environment said of itself, in the tests; dotted, in training."
+    return [
+        Panel(name, name, note, (f"test/info/{name}", f"train/info/{name}"))
+        for name in names
+        if INFO_NAME.fullmatch(name)
+    ][:MOST_INFO]
+
+
 def bands_of(study: Study) -> Bands:
     """Aggregate every metric that is drawn over the seeds of each label; labels without a metric are left out."""
-    logs = {metric: panel.log for panel in (LEARNING, *PAPER, *QUANTUM_LAYER, GAP) for metric in panel.metrics}
+    panels = (LEARNING, *PAPER, *QUANTUM_LAYER, GAP, *info_panels(study))
+    logs = {metric: panel.log for panel in panels for metric in panel.metrics}
     bands: dict[str, dict[str, Band]] = {metric: {} for metric in logs}
     for metric, (label, runs) in product(logs, study.runs.items()):
         curves = [run.columns[metric] for run in runs if metric in run.columns and len(run.columns[metric][0])]

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from qtrl.errors import RunFolderError
 from qtrl.process.stopping import SHUTDOWN_SIGNALS, Interruption
@@ -18,8 +17,8 @@ STOPPED = {128 + number: number for number in SHUTDOWN_SIGNALS} | {-number: numb
 class Training:
     """A training with the arguments `overrides`, to be run to its end; what it prints is appended to `log`.
 
-    SIGTERM and SIGINT are passed on to it, once each: it has a session of its own, where Ctrl-C at a terminal does not
-    reach it, since a second signal ends a training before it has saved.
+    `stop` passes a signal on to it: it has a session of its own, where Ctrl-C at a terminal does not reach it, since a
+    second signal ends a training before it has saved.
     """
 
     def __init__(self, overrides: Sequence[str], log: Path) -> None:
@@ -33,15 +32,10 @@ class Training:
         """Run it; return None where it came to its end, or the reason why it did not.
 
         Raises:
-            Interruption: It was asked to end, or this process was.
+            Interruption: It was asked to end, by `stop` or by somebody else.
             RunFolderError: The log cannot be written.
         """
-        before = {number: signal.signal(number, self._pass_on) for number in SHUTDOWN_SIGNALS}
-        try:
-            status, printed = self._run()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        status, printed = self._run()
         if self._received or status in STOPPED:
             raise Interruption(self._received[0] if self._received else STOPPED[status])
         return None if status == 0 else _reason(status, printed)
@@ -56,13 +50,14 @@ class Training:
             self._process = process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-            for number in self._received:  # before there was a process
+            for number in list(self._received):  # before there was a process
                 process.send_signal(number)
             status = process.wait()
             log.seek(start)
             return status, log.read().decode(errors="replace")
 
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+    def stop(self, number: int) -> None:
+        """Pass a signal on to the training, or to the one that is about to start."""
         self._received.append(number)
         if self._process is not None:
             self._process.send_signal(number)

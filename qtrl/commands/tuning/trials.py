@@ -61,20 +61,22 @@ def ended(study: "Study") -> int:
     return sum(trial.state.is_finished() for trial in study.trials)
 
 
-def next_trial(study: "Study", space: Space, seed: int) -> tuple[int, dict[str, Any]]:
-    """Return number and setting of the trial that was interrupted, or else of a new one.
+def next_trial(study: "Study", space: Space, seed: int, running: Collection[int] = ()) -> tuple[int, dict[str, Any]]:
+    """Return number and setting of a trial that was interrupted, or else of a new one.
 
-    Suggestions depend on `seed` and on the trials before alone, not on interruptions.
+    Suggestions depend on `seed` and on the trials before alone, not on interruptions; and on which trials are `running`
+    at the time, by number, which the sampler takes for bad ones so as not to try the same again.
     """
     from optuna.samplers import TPESampler
 
     for trial in study.trials:
-        if not trial.state.is_finished():
+        if not trial.state.is_finished() and trial.number not in running:
             if trial.params.keys() == space.keys():
                 return trial.number, trial.params
             fail(study, trial.number, "ended before its setting was complete")
     # A sampler's random state is not kept; one seed for all calls would draw the same settings again.
-    study.sampler = TPESampler(seed=int(np.random.SeedSequence([seed, len(study.trials)]).generate_state(1)[0]))
+    own_seed = int(np.random.SeedSequence([seed, len(study.trials)]).generate_state(1)[0])
+    study.sampler = TPESampler(seed=own_seed, constant_liar=bool(running))
     asked = study.ask(distributions(space))
     return asked.number, asked.params
 
@@ -91,7 +93,8 @@ def best_trial(study: "Study") -> "tuple[FrozenTrial, float]":
     """Return the first trial with the highest value, and that value; raise a ConfigError where no trial gave one."""
     complete = [(trial, trial.value) for trial in study.trials if trial.value is not None]
     if not complete:
-        reason = study.user_attrs.get(f"{REASON}{ended(study) - 1}")
+        reasons = [study.user_attrs.get(f"{REASON}{trial.number}") for trial in study.trials]
+        reason = next((reason for reason in reversed(reasons) if reason), None)
         raise ConfigError(f"no trial of {ended(study)} gave a value" + (f"; the last: {reason}" if reason else ""))
     return max(complete, key=lambda found: found[1])
 

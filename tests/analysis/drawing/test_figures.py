@@ -5,7 +5,7 @@ import pytest
 
 from qtrl.analysis.drawing.export import to_png
 from qtrl.analysis.drawing.figures import NAMES, draw_figures
-from qtrl.analysis.drawing.panels import bands_of, limits
+from qtrl.analysis.drawing.panels import bands_of, info_panels, limits
 from qtrl.analysis.drawing.styles import styles_of
 from qtrl.analysis.statistics.table import table
 
@@ -76,3 +76,22 @@ def test_axes_hold_the_values_of_all_seeds(study):
         low, high = limits(bands.values(), log=log)
         assert all(low < value.min() and value.max() < high for value in values)
     assert limits([], log=False) is None
+
+
+def test_what_environments_say_has_a_panel_for_each_name(study):
+    assert [panel.title for panel in info_panels(study)] == ["is_success", "x_velocity"]
+    silent = {
+        label: [
+            dataclasses.replace(run, columns={k: v for k, v in run.columns.items() if "/info/" not in k})
+            for run in runs
+        ]
+        for label, runs in study.runs.items()
+    }
+    assert info_panels(dataclasses.replace(study, runs=silent)) == []
+
+
+def test_names_of_a_strangers_table_are_names(study):
+    run = study.runs["pqc"][0]
+    odd = {f"test/info/{name}": run.columns["test/info/x_velocity"] for name in ("$\\frac", "<script>", "a b", "fine")}
+    study = dataclasses.replace(study, runs={"pqc": [dataclasses.replace(run, columns=odd)]})
+    assert [panel.title for panel in info_panels(study)] == ["fine"]

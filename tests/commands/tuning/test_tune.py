@@ -6,16 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 
-from qtrl.commands.tuning import trial_process
+from qtrl.commands.tuning import jobs, trial_process
 from qtrl.commands.tuning import tune as tuning
 from qtrl.config.location import config_dir
+from qtrl.errors import RunFolderError
 from qtrl.process.stopping import Interruption
 from qtrl.run.lock import locked
 
@@ -32,15 +35,18 @@ class Trainings:
     """Stands in for the processes: a run's return is highest at tau = 0.01; what was asked for is remembered."""
 
     def __init__(self):
-        self.asked, self.outcomes = [], {}
+        self.asked, self.outcomes, self.one_at_a_time = [], {}, threading.Lock()
 
     def __call__(self, overrides, log):
         keys = dict(override.split("=", 1) for override in overrides)
-        return lambda: self.run(keys, log)
+        training = lambda: self.run(keys, log)  # noqa: E731
+        training.stop = lambda number: None
+        return training
 
     def run(self, keys, log):
-        self.asked.append(keys)
-        outcome = self.outcomes.get(len(self.asked))
+        with self.one_at_a_time:
+            self.asked.append(keys)
+            outcome = self.outcomes.get(len(self.asked))
         if isinstance(outcome, BaseException):
             raise outcome
         if outcome is None:
@@ -65,7 +71,7 @@ def trainings(monkeypatch):
     """What is composed again and again in these tests is composed once."""
     monkeypatch.setattr(tuning, "compose", lambda name, overrides: composed(name, tuple(overrides)))
     fake = Trainings()
-    monkeypatch.setattr(tuning, "Training", fake)
+    monkeypatch.setattr(jobs, "Training", fake)
     return fake
 
 
@@ -277,12 +283,17 @@ def test_a_training_that_outlived_its_search_is_no_failed_trial(tune, trainings,
 
 @pytest.fixture
 def child(monkeypatch, tmp_path):
-    """A training whose program is a text."""
+    """A training whose program is a text, in a process to which signals are passed on."""
 
     def made(program):
-        training = trial_process.Training([], tmp_path / "log")
+        training, signals = trial_process.Training([], tmp_path / "log"), jobs.Signals()
         training._command = [sys.executable, "-c", program]
-        return training
+
+        def run():
+            with signals.passed_on(), signals.of(training):
+                return training()
+
+        return run
 
     return made
 
@@ -302,7 +313,6 @@ def test_a_signal_is_passed_on_and_waited_for(child, tmp_path, number):
     with pytest.raises(Interruption, match=number.name):
         training()
     assert (tmp_path / "log").read_text() == "saved\n"
-    assert training._process.returncode is not None
     assert signal.getsignal(number) is before
 
 
@@ -324,6 +334,58 @@ def test_why_a_training_failed_is_read_from_what_it_said(child, tmp_path, progra
 def test_a_training_that_somebody_else_ended_ends_the_search(child):
     with pytest.raises(Interruption, match="SIGTERM"):
         child("import os; os.kill(os.getpid(), 15)")()
+
+
+def test_several_trials_run_at_a_time_in_one_study(tune, trainings, tmp_path, monkeypatch):
+    meeting = threading.Barrier(2, timeout=30)
+    run = trainings.run
+    monkeypatch.setattr(trainings, "run", lambda keys, log: (meeting.wait(), run(keys, log))[1])
+    assert tune("trials=4", "jobs=2") == 0  # a trial alone would wait in vain
+    table = rows(tmp_path / "search")
+    assert [row["state"] for row in table] == ["complete"] * 4
+    assert len({row["algo.tau"] for row in table}) == 4
+    assert sorted(trainings.settings()) == sorted(row["algo.tau"] for row in table)
+
+
+def test_no_more_trials_begin_than_are_wanted(tune, trainings, tmp_path):
+    assert tune("trials=3", "jobs=8") == 0
+    assert [row["trial"] for row in rows(tmp_path / "search")] == ["0", "1", "2"]
+
+
+def test_all_trials_that_a_signal_interrupted_go_on(tune, trainings, tmp_path, capsys):
+    trainings.outcomes = {1: Interruption(signal.SIGINT), 2: Interruption(signal.SIGINT)}
+    assert tune("trials=3", "jobs=2") == 130
+    assert "stopped by SIGINT in trials 0, 1; the same command goes on with them" in capsys.readouterr().out
+    assert [row["state"] for row in rows(tmp_path / "search")] == ["running"] * 2
+    assert tune("trials=3", "jobs=2") == 0
+    assert [row["state"] for row in rows(tmp_path / "search")] == ["complete"] * 3
+    assert sorted(trainings.settings()[:2]) == sorted(trainings.settings()[2:4])
+
+
+def test_an_error_of_one_trial_ends_the_others(tune, trainings, tmp_path, capsys):
+    trainings.outcomes[1] = RunFolderError("disk full")
+    assert tune("trials=2", "jobs=2") == 2
+    assert capsys.readouterr().err == "qtrl: disk full\n"
+
+
+def test_a_signal_reaches_trainings_that_are_about_to_begin():
+    signals, stopped = jobs.Signals(), []
+    signals.stop(signal.SIGTERM)
+    with signals.of(SimpleNamespace(stop=stopped.append)):
+        signals.stop(signal.SIGINT)
+    signals.stop(signal.SIGINT)
+    assert stopped == [signal.SIGTERM, signal.SIGINT]
+
+
+@pytest.mark.parametrize(("set_before", "threads"), [(None, "1"), ("3", "3")])
+def test_trainings_at_a_time_share_the_cores(monkeypatch, set_before, threads):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(3))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if set_before:
+        monkeypatch.setenv("OMP_NUM_THREADS", set_before)
+    with jobs._cores_shared(2):
+        assert os.environ["OMP_NUM_THREADS"] == threads
+    assert os.environ.get("OMP_NUM_THREADS") == set_before
 
 
 @pytest.mark.slow

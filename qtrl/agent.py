@@ -1,0 +1,155 @@
+"""A trained agent in a program of one's own: `agent = qtrl.load("runs/NAME")`, `action = agent.act(observation)`."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+from torch import nn
+
+from qtrl.config.limits import Number
+from qtrl.config.nested import shown
+from qtrl.config.objects import make
+from qtrl.envs import make_env
+from qtrl.envs.observations import flattened
+from qtrl.envs.wrappers import to_bounds
+from qtrl.errors import ConfigError, EnvError, QtrlError, RunFolderError
+from qtrl.process.threads import one_thread
+from qtrl.quantum import Engine, make_engine
+from qtrl.run.checkpoint_checks import build_fitting, named_tensors
+from qtrl.run.saved_run import LARGEST_SEED, SavedRun, check_reading, open_saved_run
+from qtrl.seeding import seed_for
+
+Array = np.ndarray[Any, np.dtype[Any]]
+TASK = "qtrl.tasks.RL"
+
+
+class Agent:
+    """An agent that acts as in a test: without noise, through the real block.
+
+    Attributes:
+        env_id: The environment that it was trained in.
+        observation_space: Of one observation, as that environment gives it.
+        action_space: Of one action, as that environment takes it.
+        env_steps: Env steps that it was trained for.
+        actor: The network, from flat observations (N, O) to actions (N, A) in [-1, 1].
+    """
+
+    def __init__(
+        self, actor: nn.Module, env_id: str, spaces: tuple[gym.Space, gym.spaces.Box], *, env_steps: int, seed: int
+    ) -> None:
+        self.actor, self.env_id, self.env_steps = actor, env_id, env_steps
+        self.observation_space, self.action_space = spaces
+        self._device = next(actor.parameters()).device
+        self.seed(seed)
+
+    def seed(self, seed: int) -> None:
+        """Begin the random draws of the block, such as its shots, anew."""
+        Number(0, LARGEST_SEED).check("seed", seed)
+        self._generator = torch.Generator(self._device).manual_seed(seed_for(seed, "test"))
+
+    def act(self, observation: Any) -> Array:
+        """Return the action for an observation, or N actions for a batch of N observations.
+
+        Args:
+            observation: As the environment gives it; in a batch each array has one more dimension, in front.
+
+        Returns:
+            The action as the environment takes it, in its units, shape and dtype; (N, ...) for a batch.
+
+        Raises:
+            ShapeError: The observation has another shape than the environment's.
+            EnvError: It is not finite.
+        """
+        flat = flattened(self.observation_space, observation)
+        if not np.isfinite(flat).all():
+            raise EnvError(f"{self.env_id}: the observation has values that are not finite, expected finite numbers")
+        rows = torch.from_numpy(np.atleast_2d(flat)).to(self._device)
+        with torch.no_grad(), one_thread():
+            actions = self.actor(rows, self._generator).cpu().numpy()
+        return to_bounds(actions.reshape(*flat.shape[:-1], -1), self.action_space)
+
+
+def load(
+    run: str | os.PathLike[str],
+    *,
+    checkpoint: str = "last",
+    engine: str | Engine | None = None,
+    shots: int | None = None,
+    readout_error: float | None = None,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    trust: Collection[str] = (),
+) -> Agent:
+    """Load the agent of a run, from its folder alone.
+
+    The folder may be a stranger's: it is judged as `qtrl.eval` judges it, and no code of theirs is run.
+
+    Args:
+        run: The run folder, or `pretrained/NAME` for an agent that comes with qtrl.
+        checkpoint: `last` or `best`.
+        engine: What runs the circuit: a name, or an engine; None for the run's own.
+        shots: Measurements of each observation's circuit; None for the run's own.
+        readout_error: Probability with which a measured bit is read as the other one, from 0 to 0.5; None for the
+            run's own.
+        seed: Seeds the block's random draws, so that the same calls give the same actions.
+        device: Where the networks are.
+        trust: Classes and environment ids of your own that the folder's config may name.
+
+    Raises:
+        QtrlError: In one line, why not: there is no such run, it is damaged or names what is not trusted, its
+            environment cannot be made here, or an option does not fit it.
+    """
+    check_reading(checkpoint, shots, readout_error)
+    if isinstance(trust, str):
+        raise ConfigError(f"trust={trust!r} is not allowed: expected names as in trust=['my_package.blocks.Cosine']")
+    made = make_engine(engine) if isinstance(engine, str) else engine
+    block: dict[str, Any] = {"shots": shots, "readout_error": readout_error, "engine": None if made is None else {}}
+    try:
+        saved = open_saved_run(os.fspath(run), checkpoint, block=block, trust=frozenset(trust))
+        return _agent(saved, made, seed, torch.device(device))
+    except QtrlError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        made_of = f"{Path(run) / 'config.yaml'} does not describe an agent that can be made"
+        raise RunFolderError(f"{made_of}; was it edited? {reason!r}") from error
+
+
+def _agent(saved: SavedRun, engine: Engine | None, seed: int, device: torch.device) -> Agent:
+    plain: Any = OmegaConf.to_container(saved.cfg)
+    if plain["task"].get("_target_") != TASK:
+        found = shown(plain["task"].get("_target_"))
+        raise ConfigError(f"{saved.run_dir} is a run of {found}; qtrl.load is for agents of task=rl")
+    if engine is not None:
+        plain["block"]["engine"] = engine
+    env_id = plain["env"]["id"]
+    with make_env(env_id, max_episode_steps=plain["env"]["max_episode_steps"]) as env:
+        sizes, spaces = (env.observation_space.shape[0], env.action_space.shape[0]), _own_spaces(env)
+    tensors = named_tensors(saved.checkpoint, saved.path)
+    names = {name: f"actor.{name}" if saved.exported else name for name in tensors}
+    weights = {names[name]: value for name, value in tensors.items() if names[name].startswith("actor.")}
+
+    def make_actor() -> nn.ModuleDict:
+        circuit = make(plain["circuit"])
+        block = make(plain["block"])(circuit.n_angles, circuit.n_qubits)
+        return nn.ModuleDict({"actor": make(plain["actor"])(*sizes, block, make(plain["gradient"]))})
+
+    with torch.random.fork_rng(devices=[]):  # the caller's random stream stays as it is
+        module = build_fitting(make_actor, {"state_dict": weights}, saved.path)
+    module.load_state_dict(weights)
+    actor = module["actor"].to(device)
+    return Agent(actor, env_id, spaces, env_steps=saved.checkpoint["env_steps"], seed=seed)
+
+
+def _own_spaces(env: gym.Env) -> tuple[gym.Space, gym.spaces.Box]:
+    """Return the spaces of observations and actions below what qtrl wraps an environment in."""
+    inner = env.env
+    action_space = inner.action_space
+    if isinstance(inner, gym.wrappers.FlattenObservation):
+        inner = inner.env
+    return inner.observation_space, action_space
