@@ -18,7 +18,10 @@ TERMINATED = ("next", "terminated")
 TRUNCATED = ("next", "truncated")
 DONE = ("next", "done")
 LOST = ("next", "lost")
-"""Whether a row is no transition, because the simulation reset itself or a worker process was lost; never stored."""
+"""Whether a row is no transition, because the simulation reset itself, the environment raised, or a worker was lost; never stored."""
+
+ERRORS = ("next", "errors")
+"""Exceptions that an environment raised in a row's step; never stored."""
 
 EPISODE = "episode"
 """Number of a row's episode, counted on each rank; stored where slices of episodes are sampled."""
@@ -41,7 +44,7 @@ PURPOSES = ("collect", "fit", "target", "actor", "probe", "test")
 
 METRICS = (
     *(ENV_STEPS, UPDATES),
-    *("train/return", "train/episode_length", "train/episodes", "train/lost_steps"),
+    *("train/return", "train/episode_length", "train/episodes", "train/lost_steps", "train/env_errors"),
     *("train/q_out_entropy", "train/q1", "train/q2", "train/target_q", "train/q_over_bound"),
     *("test/return_mean", "test/return_std", "test/episode_length"),
     *("test/best_return", "test/last_ten_return", "test/gap"),

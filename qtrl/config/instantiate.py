@@ -20,13 +20,28 @@ T = TypeVar("T")
 def build(node: DictConfig, **arguments: Any) -> Any:
     """Instantiate a config node, with more arguments; mappings and lists that name no class become plain data.
 
+    A class that is named in a list waits for more arguments, as a wrapper does for what it wraps.
+
     Raises:
         QtrlError: As the class raised it, here or where a partial node is called.
         ConfigError: The class raised another error, as for an argument that it does not accept.
     """
     with _explained(node):
-        made = instantiate(node, **arguments, _convert_="all")
+        made = instantiate(_waiting(node), **arguments, _convert_="all")
     return _explained(node)(made) if node.get("_partial_") else made
+
+
+def _waiting(node: DictConfig) -> DictConfig:
+    """Return a copy in which the classes of the node's own lists are partial."""
+    node = node.copy()
+    OmegaConf.set_struct(node, False)
+    OmegaConf.set_readonly(node, False)
+    for name in node:
+        value = None if OmegaConf.is_missing(node, name) else node[name]
+        for item in value if OmegaConf.is_list(value) and value is not None else ():
+            if OmegaConf.is_dict(item) and "_target_" in item:
+                item._partial_ = True
+    return node
 
 
 @contextmanager

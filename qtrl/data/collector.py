@@ -41,6 +41,8 @@ class Collector(ABC):
     """Environments whose episode could not be gone on with from a checkpoint, shape (N,); see `VectorEnv`."""
     lost: Array
     """Rows of the last step that are no transition, shape (N,); see `VectorEnv.lost`."""
+    errors: Array
+    """Exceptions of each environment in the last step, shape (N,); see `VectorEnv.errors`."""
 
     @abstractmethod
     def begin(self) -> None:
@@ -131,7 +133,8 @@ class InProcessCollector(Collector):
     def collect(self) -> TensorDict:
         """See `Collector`."""
         rows: TensorDict = next(self._frames).squeeze(-1)  # time
-        self.begun, self._policy.chosen, self.lost = False, None, self._envs.env.lost
+        self.begun, self._policy.chosen = False, None
+        self.lost, self.errors = self._envs.env.lost, self._envs.env.errors
         return rows
 
     def state_dict(self) -> dict[str, Any]:

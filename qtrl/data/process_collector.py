@@ -21,7 +21,7 @@ from qtrl.data.collector import Array, Collector
 from qtrl.data.policy import CollectingPolicy
 from qtrl.envs import VectorEnv
 from qtrl.errors import EnvError
-from qtrl.keys import LOST
+from qtrl.keys import ERRORS, LOST
 from qtrl.seeding import Generators
 
 MakeEnvs = Callable[[], VectorEnv]
@@ -86,7 +86,7 @@ class ProcessCollector(Collector):
         with _one_line():
             self._workers.update_policy_weights_()
             rows: TensorDict = next(self._rows).reshape(-1).clone()  # (workers, environments of each, 1)
-        self.lost = rows[LOST].reshape(-1).numpy()
+        self.lost, self.errors = (rows[key].reshape(-1).numpy() for key in (LOST, ERRORS))
         return rows
 
     def state_dict(self) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class _WorkerPolicy(TensorDictModuleBase):
 
 
 class _SaysLost(VectorWrapper):
-    """Hands on, as part of what a step returned, which rows are no transition."""
+    """Hands on, as part of what a step returned, which rows are no transition, and exceptions of environments."""
 
     autoreset_mode = AutoresetMode.DISABLED
     env: VectorEnv
@@ -155,7 +155,7 @@ class _SaysLost(VectorWrapper):
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         """See `VectorEnv`."""
         *result, _ = self.env.step(actions)
-        return *result, {"lost": self.env.lost}  # type: ignore[return-value]
+        return *result, {"lost": self.env.lost, "errors": self.env.errors}  # type: ignore[return-value]
 
 
 def _worker_policy(policy: _WorkerPolicy, seed: int) -> _WorkerPolicy:
@@ -169,10 +169,11 @@ def _worker_envs(make: MakeEnvs) -> EnvBase:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     env = GymWrapper(_SaysLost(make()))
-    env.set_info_dict_reader(_read_lost)
+    env.set_info_dict_reader(_read_info)
     return env
 
 
-def _read_lost(info: dict[str, Any], rows: TensorDictBase) -> TensorDictBase:
-    lost = info.get("lost", np.zeros(len(rows), np.bool_))  # a reset says nothing of it
-    return rows.set("lost", torch.from_numpy(lost)[:, None])
+def _read_info(info: dict[str, Any], rows: TensorDictBase) -> TensorDictBase:
+    for name, dtype in (("lost", np.bool_), ("errors", np.int32)):
+        rows.set(name, torch.from_numpy(info.get(name, np.zeros(len(rows), dtype)))[:, None])  # a reset says nothing
+    return rows

@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 
 from qtrl.envs.episode import Array, Episode, Record
+from qtrl.envs.faults import ERRORS
 from qtrl.envs.simulator import LOST
 from qtrl.specs import EnvSpec
 
@@ -17,7 +18,10 @@ RESULTS = ("observation", "reward", "terminated", "truncated", "lost")
 
 
 def row_layout(spec: EnvSpec) -> np.dtype:
-    """Return the columns of the table, which has one row for each environment: its next action, then `RESULTS`."""
+    """Return the columns of the table, which has one row for each environment: its next action, then `RESULTS`.
+
+    `errors`, exceptions of the environment in the last step and the resets before, is no part of a checkpoint.
+    """
     return np.dtype(
         [
             ("action", np.float32, (spec.action_size,)),
@@ -26,6 +30,7 @@ def row_layout(spec: EnvSpec) -> np.dtype:
             ("terminated", np.bool_),
             ("truncated", np.bool_),
             ("lost", np.bool_),
+            ("errors", np.int32),
         ],
         align=True,
     )
@@ -55,7 +60,7 @@ class EnvGroup:
         """Take the actions and write the results; an episode that ends leaves its true last observation."""
         for episode, row in self._envs.values():
             row["observation"], row["reward"], row["terminated"], row["truncated"], info = episode.step(row["action"])
-            row["lost"] = LOST in info
+            row["lost"], row["errors"] = LOST in info, info.get(ERRORS, 0)
 
     def reset(self, starts: Starts) -> None:
         """Begin episodes and write their observations."""

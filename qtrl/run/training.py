@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
 from qtrl.callbacks.protocols import Source, Test, concluding
 from qtrl.config.instantiate import blamed, construct, construct_task
-from qtrl.errors import CheckpointError, QtrlError
+from qtrl.errors import CheckpointError, EnvFaultError, QtrlError
 from qtrl.loggers import MetricsCSV
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.stopping import Interruption, Stop
@@ -161,10 +161,13 @@ def _fit(run: Run) -> None:
         with run.stop.listening():
             run.trainer.fit(run.module, run.data, ckpt_path=path, weights_only=True)
     except Interruption as interruption:
-        saved = "everything" if run.settings.checkpoint_replay == "last" else "everything but the rows of the replay"
-        hint = f"resume with: python -m qtrl.train run_dir={shlex.quote(run.settings.run_dir)} resume=true"
+        saved, hint = _saved(run.settings), f"resume with: {_resume_command(run.settings)}"
         _say(run.trainer, f"stopped by {interruption} at env step {run.data.env_steps:,}, {saved} is saved; {hint}")
         raise
+    except EnvFaultError as error:
+        hint = f"mend it, then resume with: {_resume_command(run.settings)}"
+        saved = f"{_saved(run.settings)} is saved; {hint}" if run.trainer.world_size == 1 else "see the last checkpoint"
+        raise EnvFaultError(f"{error}; the run ends at env step {run.data.env_steps:,}, {saved}") from error
     except SIGTERMException:
         sys.exit(143)  # its own status is 0, which a job script takes for success
     except Exception as error:
@@ -174,6 +177,14 @@ def _fit(run: Run) -> None:
         raise explained from error
     finally:
         os.environ.pop(HANDED_DOWN, None)
+
+
+def _saved(settings: RunSettings) -> str:
+    return "everything" if settings.checkpoint_replay == "last" else "everything but the rows of the replay"
+
+
+def _resume_command(settings: RunSettings) -> str:
+    return f"python -m qtrl.train run_dir={shlex.quote(settings.run_dir)} resume=true"
 
 
 def _explained(run: Run, error: Exception) -> Exception | None:

@@ -1,6 +1,6 @@
 """Reinforcement learning: an agent with quantum layers, environments, a replay buffer and test episodes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,6 @@ class RL(RLData):
         actor: Makes the actor from sizes of observation and action, block and `gradient`.
         critic: Makes the critics from sizes of observation and action.
         algo: Makes the LightningModule from actor and critic.
-        callbacks: How often, and over how many episodes, the run is tested, probed and logged.
         test_every_env_steps: Interval between tests.
     """
 
@@ -43,13 +42,13 @@ class RL(RLData):
     actor: Callable[..., Any]
     critic: Callable[..., Any]
     algo: Callable[..., Any]
-    callbacks: Mapping[str, Any]
     test_every_env_steps: int
 
     def facts(self) -> dict[str, Any]:
         """Return the environment's id and sizes."""
         spec = self.spec
-        return {"env_id": spec.env_id, "observation_size": spec.observation_size, "action_size": spec.action_size}
+        facts = {"env_id": spec.env_id, "observation_size": spec.observation_size, "action_size": spec.action_size}
+        return facts | ({"observation_parts": dict(spec.observation_parts)} if spec.observation_parts else {})
 
     def make_module(self, context: RunContext) -> Any:
         """Make networks and algorithm; equal on every rank, since the seed is."""
@@ -91,12 +90,15 @@ class RL(RLData):
         """Make the callback that plays test episodes."""
         settings = self.callbacks
         return Testing(
-            self.env["id"],
+            self.spec.env_id,
             episodes=settings["test_episodes"],
             final_episodes=settings["final_test_episodes"],
             every_env_steps=self.test_every_env_steps,
             seed=context.seed,
-            max_episode_steps=settings["test_max_episode_steps"] or self.env["max_episode_steps"],
+            cut_after=settings["test_max_episode_steps"],
+            test_envs=self.test_envs,
+            endless=self.endless,
+            options=self.env_options,
             stop=context.stop,
         )
 
@@ -111,11 +113,15 @@ class RL(RLData):
 
     def play(self, module: Any, *, episodes: int, seed: int, render_first: bool = False) -> Episodes:
         """Play test episodes, with start seeds from `seed` on, as the command `qtrl.eval` asks for."""
-        return play(
+        played = play(
             module.actor,
             self.env["id"],
             test_seeds(episodes, first=seed),
             shots_seed=seed,
-            max_episode_steps=self.env["max_episode_steps"],
+            envs_at_once=max(1, self.test_envs),
             render_first=render_first,
+            **self.env_options,
         )
+        if played.cut:
+            self.endless.tell(f"{played.cut} of {episodes} episodes were cut after {max(played.lengths):,} env steps")
+        return played

@@ -28,6 +28,8 @@ def comparison_facts(run: RunResult) -> dict[str, str]:
         **{key: versions[key] for key in ("gymnasium", "mujoco")},
         **{key: summary[key] for key in ("observation_size", "action_size")},
         **{key.rpartition(".")[2]: config.get(key) for key in COMPARED},
+        "kwargs": {key: value for key, value in config.items() if key.startswith("env.kwargs.")},
+        "wrappers": config.get("env.wrappers") or [],
         "final_test_episodes": len(summary["return_per_episode"]),
     }
     return {key: "none" if value is None else str(value) for key, value in facts.items()}
