@@ -18,7 +18,7 @@ TERMINATED = ("next", "terminated")
 TRUNCATED = ("next", "truncated")
 DONE = ("next", "done")
 LOST = ("next", "lost")
-"""Whether a row is no transition, because the simulation reset itself, the environment raised, or a worker was lost; never stored."""
+"""Whether a row is no transition: the simulation reset itself, the environment raised, or a worker was lost."""
 
 ERRORS = ("next", "errors")
 """Exceptions that an environment raised in a row's step; never stored."""

@@ -1,7 +1,6 @@
 """Noise-free test episodes with the real block, on the same start seeds every time."""
 
 import statistics
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -95,7 +94,7 @@ class Testing(TestHistory, Periodic):
         self._cut_after, self._endless, self._stop = cut_after, endless, stop or Stop()
         self._released = test_envs == 0
         self._options = {**(options or {}), "envs_at_once": max(1, test_envs), "cut_after": cut_after}
-        self._told_cut = False
+        self._cut = ""
         self._ended_before: tuple[int, float] = (0, 0.0)
 
     def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
@@ -129,7 +128,7 @@ class Testing(TestHistory, Periodic):
                     before_step=self._stop.check_alone,
                     **self._options,
                 )
-            self._say_cut(played)
+            self._note_cut(played)
             meters.ledger.add("test", layers.block_cost(played.env_steps))
             result = TestResult(module.env_steps, played.returns, played.lengths)
         result = trainer.strategy.broadcast(result)
@@ -138,15 +137,17 @@ class Testing(TestHistory, Periodic):
         if trainer.is_global_zero:
             self._log(trainer, module, result)
 
-    def _say_cut(self, played: Episodes) -> None:
-        """Say once that episodes were cut, which no test does silently."""
-        cut = f"{played.cut} of {len(played.lengths)} test episodes were cut after {max(played.lengths):,} env steps"
+    def _note_cut(self, played: Episodes) -> None:
+        """Say of an environment without a time limit that episodes were cut; keep it to the end for a cut asked for."""
+        longest = f"{max(played.lengths):,} env steps"
         if played.cut and self._cut_after is None and self._endless is not None:
-            self._endless.tell(cut)
-        elif played.cut and not self._told_cut:
-            self._told_cut = True
-            own = "(callbacks.test_max_episode_steps), before they ended as those of training do"
-            print(f"qtrl: {cut} {own}", file=sys.stderr, flush=True)
+            self._endless.tell(f"{played.cut} of {len(played.lengths)} test episodes were cut after {longest}")
+        elif played.cut:
+            self._cut = f"test episodes were cut after {longest} (callbacks.test_max_episode_steps), before they ended"
+
+    def conclusions(self) -> Sequence[str]:
+        """Say that tests were shorter than training, where they were."""
+        return [self._cut] if self._cut else []
 
     def _log(self, trainer: Trainer, module: RLLearner, result: TestResult) -> None:
         row: dict[str, float] = {

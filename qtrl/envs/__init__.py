@@ -13,6 +13,14 @@ from qtrl.envs.vector import VECTORS, make_vector_env
 from qtrl.envs.vector_env import VectorEnv
 
 __all__ = [
-    *("VECTORS", "EndlessNotice", "Episodes", "VectorEnv", "env_spec", "make_env", "make_vector_env", "run_episodes"),
-    *("try_out", "write_video"),
+    "VECTORS",
+    "EndlessNotice",
+    "Episodes",
+    "VectorEnv",
+    "env_spec",
+    "make_env",
+    "make_vector_env",
+    "run_episodes",
+    "try_out",
+    "write_video",
 ]

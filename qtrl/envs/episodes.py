@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
+from qtrl.envs.film import Film
 from qtrl.envs.make import make_env
-from qtrl.envs.render import frames_per_second, render_frame
+from qtrl.envs.render import frames_per_second
 from qtrl.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def run_episodes(
             envs.append(stack.enter_context(env))
         limit = getattr(envs[0].spec, "max_episode_steps", None)
         cut_after = cut_after or (sys.maxsize if limit else ENDLESS)
-        return _play(envs, policy, seeds, cut_after, frame_every if render_first else None)
+        most = min(limit or cut_after, cut_after)
+        return _play(envs, policy, seeds, cut_after, Film(frame_every, most) if render_first else None)
 
 
 def _play(
@@ -101,29 +103,30 @@ def _play(
     policy: "Callable[[Tensor], Tensor]",
     seeds: Sequence[int],
     cut_after: int,
-    frame_every: int | None,
+    film: Film | None,
 ) -> Episodes:
     returns, lengths, cut = [0.0] * len(seeds), [0] * len(seeds), 0
     waiting = iter(range(len(envs), len(seeds)))
     running = dict(enumerate(envs))  # each episode's environment
     observations = {episode: env.reset(seed=seeds[episode])[0] for episode, env in running.items()}
-    frames = [render_frame(envs[0])] if frame_every else []
+    if film:
+        film.begin(envs[0])
     while running:
         actions = _act(policy, np.stack([observations[episode] for episode in running]), envs[0].action_space.shape)
         for (episode, env), action in zip(tuple(running.items()), actions, strict=True):
             observations[episode], reward, terminated, truncated, _ = env.step(action)
             returns[episode] += reward
             lengths[episode] += 1
-            if frame_every and episode == 0 and lengths[0] % frame_every == 0:
-                frames.append(render_frame(env))
+            if film and episode == 0:
+                film.step(env, lengths[0])
             ends = terminated or truncated
             if ends or lengths[episode] >= cut_after:
                 cut += not ends
                 del running[episode], observations[episode]
                 if (following := next(waiting, None)) is not None:
                     running[following], observations[following] = env, env.reset(seed=seeds[following])[0]
-    fps = frames_per_second(envs[0]) / (frame_every or 1)
-    return Episodes(tuple(returns), tuple(lengths), frames, fps, cut)
+    shown = (film.frames, frames_per_second(envs[0]) / film.every) if film else ([], frames_per_second(envs[0]))
+    return Episodes(tuple(returns), tuple(lengths), *shown, cut)
 
 
 def _act(policy: "Callable[[Tensor], Tensor]", observations: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -63,16 +63,20 @@ def observation_parts(space: Space) -> Iterator[tuple[str, int]]:
 
 
 def conform(space: Space, value: Any) -> Any:
-    """Return a copy of a value in its space's own form, where it means the same; its dtype may stay another.
+    """Return a copy of a value in its space's own form, where it means the same; whole numbers may keep their dtype.
 
     Other types of numbers, lists for arrays, and an array of one element for a number mean the same. Nothing is
-    broadcast, reshaped or rounded.
+    broadcast or reshaped, and fractions are not rounded to whole numbers.
 
     Raises:
         MisfitError: The value does not mean one of the space's, but for numbers beyond the bounds of a Box.
     """
     if isinstance(space, Box):
-        return _numbers(value, space.shape, whole=space.dtype.kind in "biu")
+        numbers = _numbers(value, space.shape, whole=space.dtype.kind != "f")
+        if space.dtype.kind != "f" or numbers.dtype == space.dtype:
+            return numbers
+        with np.errstate(over="ignore"):
+            return numbers.astype(space.dtype)
     if isinstance(space, Discrete | MultiDiscrete | MultiBinary):
         numbers = _numbers(value, space.shape or (), whole=True)
         member = int(numbers) if isinstance(space, Discrete) else numbers.astype(space.dtype)

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
 from qtrl.callbacks.protocols import Source, Test, concluding
 from qtrl.config.instantiate import blamed, construct, construct_task
-from qtrl.errors import CheckpointError, EnvFaultError, QtrlError
+from qtrl.errors import CheckpointError, EnvFaultError, QtrlError, RunFolderError
 from qtrl.loggers import MetricsCSV
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.stopping import Interruption, Stop
@@ -47,12 +47,14 @@ def run_training(cfg: DictConfig) -> float:
             return finished
     with ExitStack() as held:
         run = _prepare(cfg, text, settings, held)
-        _fit(run)
-        if run.trainer.is_global_zero:
-            run.task.draw(folder)
-        concluded = [line for callback in concluding(run.trainer) for line in callback.conclusions()]
-        for line in [*concluded, run.test.result()]:
-            _say(run.trainer, line)
+        try:
+            _fit(run)
+            if run.trainer.is_global_zero:
+                run.task.draw(folder)
+        except RunFolderError:
+            _say_result(run)
+            raise
+        _say_result(run)
         return run.test.score(metric)
 
 
@@ -192,6 +194,14 @@ def _explained(run: Run, error: Exception) -> Exception | None:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return CheckpointError(f"{run.resumed_from} does not fit its run (edited, or of another version?): {reason}")
     return run.task.explain(error, run.module)
+
+
+def _say_result(run: Run) -> None:
+    """Say what a run gave, so far as it was tested, whether its files could be written or not."""
+    if run.test.last is not None:
+        concluded = [line for callback in concluding(run.trainer) for line in callback.conclusions()]
+        for line in [*concluded, run.test.result()]:
+            _say(run.trainer, line)
 
 
 def _say(trainer: Trainer, line: str) -> None:

@@ -79,10 +79,10 @@ def run_tuning(cfg: DictConfig) -> float:
             _try_next(search, study, cfg)
         best, value = trials.best_trial(study)
         found = f"trial {best.number} of {trials.ended(study)}, {search.metric} {value:.1f}"
+        command = ["python", "-m", "qtrl.train", *search.overrides, *as_overrides(best.params)]
+        _say(f"best: {found}; {folder / 'best.yaml'}")
+        _say(f"train with it: {shlex.join(command)}")
         trials.write_best(best.params, search.groups, folder / "best.yaml", found)
-    command = ["python", "-m", "qtrl.train", *search.overrides, *as_overrides(best.params)]
-    _say(f"best: {found}; {folder / 'best.yaml'}")
-    _say(f"train with it: {shlex.join(command)}")
     return value
 
 
