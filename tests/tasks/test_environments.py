@@ -1,4 +1,4 @@
-"""Whole runs on environments that users bring: what is refused before a run, dropped in it, tested, saved and trusted."""
+"""Whole runs on environments that users bring: what is refused, dropped, tested, saved and trusted."""
 
 import csv
 import importlib
