@@ -22,7 +22,7 @@ class EnvError(QtrlError):
 
 
 class EnvFaultError(EnvError):
-    """An environment failed too often in a run, whose state is sound: it is saved, and the run can resume."""
+    """An environment failed, or broke its contract, in a run whose state is sound: it is saved, and can resume."""
 
 
 class ShapeError(QtrlError, ValueError):

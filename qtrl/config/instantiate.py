@@ -20,28 +20,13 @@ T = TypeVar("T")
 def build(node: DictConfig, **arguments: Any) -> Any:
     """Instantiate a config node, with more arguments; mappings and lists that name no class become plain data.
 
-    A class that is named in a list waits for more arguments, as a wrapper does for what it wraps.
-
     Raises:
         QtrlError: As the class raised it, here or where a partial node is called.
         ConfigError: The class raised another error, as for an argument that it does not accept.
     """
     with _explained(node):
-        made = instantiate(_waiting(node), **arguments, _convert_="all")
+        made = instantiate(node, **arguments, _convert_="all")
     return _explained(node)(made) if node.get("_partial_") else made
-
-
-def _waiting(node: DictConfig) -> DictConfig:
-    """Return a copy in which the classes of the node's own lists are partial."""
-    node = node.copy()
-    OmegaConf.set_struct(node, False)
-    OmegaConf.set_readonly(node, False)
-    for name in node:
-        value = None if OmegaConf.is_missing(node, name) else node[name]
-        for item in value if OmegaConf.is_list(value) and value is not None else ():
-            if OmegaConf.is_dict(item) and "_target_" in item:
-                item._partial_ = True
-    return node
 
 
 @contextmanager
@@ -85,7 +70,15 @@ def _value(node: Any) -> Any:
 def construct_task(cfg: DictConfig) -> Task:
     """Make the task that the group `task` names, from the keys that its class asks for; errors as of `construct`."""
     with _explained(cfg.task):
-        return construct(get_class(cfg.task._target_), cfg)
+        return construct(get_class(cfg.task._target_), _with_waiting_wrappers(cfg))
+
+
+def _with_waiting_wrappers(cfg: DictConfig) -> DictConfig:
+    """Return a copy in which each class of `env.wrappers` waits for what it wraps."""
+    cfg = cfg.copy()
+    for wrapper in OmegaConf.select(cfg, "env.wrappers") or ():
+        OmegaConf.update(wrapper, "_partial_", True, force_add=True)
+    return cfg
 
 
 @contextmanager

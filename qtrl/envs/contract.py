@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from qtrl.envs.spaces import NUMBERS, MisfitError, conform, described
-from qtrl.errors import EnvError
+from qtrl.errors import EnvFaultError
 
 STEP = ("observation", "reward", "terminated", "truncated", "info")
 RESET = ("observation", "info")
@@ -30,7 +30,7 @@ class Contract(gym.Wrapper):
         takes_seed: Whether `reset` takes a seed.
 
     Raises:
-        EnvError: From `reset` and `step`, with the method, what came and what was expected.
+        EnvFaultError: From `reset` and `step`, with the method, what came and what was expected.
     """
 
     def __init__(self, env: gym.Env, env_id: str) -> None:
@@ -55,8 +55,8 @@ class Contract(gym.Wrapper):
         observation = self._observation("step", observation)
         return observation, self._reward(reward), terminated, truncated, self._info("step", info)
 
-    def _refusal(self, method: str, words: str) -> EnvError:
-        return EnvError(f"{self.env_id}: {method} gave {words}")
+    def _refusal(self, method: str, words: str) -> EnvFaultError:
+        return EnvFaultError(f"{self.env_id}: {method} gave {words}")
 
     def _unpacked(self, method: str, result: Any, names: tuple[str, ...]) -> Any:
         if isinstance(result, tuple | list) and len(result) == len(names):

@@ -98,6 +98,13 @@ def test_past_the_limit_everything_is_saved_and_the_run_resumes(train, toy_envs,
     assert json.loads((folder / "summary.json").read_text())["env_steps"] == 60
 
 
+def test_a_contract_that_is_broken_late_ends_the_run_with_everything_saved(train, toy_envs, tmp_path, the_error):
+    bend = ("env.kwargs={bend: no_reward, at: 45}", "callbacks.test_max_episode_steps=5", f"run_dir={tmp_path / 'run'}")
+    assert train(*SMOKE, BENT, *bend, "checkpoint_every_env_steps=1000") == 2
+    assert "step gave the reward None, expected one number; the run ends at env step 44, everything is" in the_error()
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+
+
 def test_endless_episodes_are_told_once_and_do_not_hang_a_test(train, toy_envs, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("qtrl.envs.episodes.ENDLESS", 30)
     options = ("callbacks.test_max_episode_steps=null", "test_every_env_steps=20")
