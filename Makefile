@@ -92,8 +92,14 @@ format: install ## Mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test-slow: install ## Run the tests that take over 20 s each
+# The suites need another MuJoCo than the rest, so they lie in a folder of their own, which comes first on the path.
+$(VENV)/suites/.installed: $(VENV)/.installed tests/envs/suites.txt
+	$(BIN)/python -m pip install --no-deps --upgrade --target $(@D) -r tests/envs/suites.txt
+	@touch $@
+
+test-slow: install $(VENV)/suites/.installed ## Run the tests that take over 20 s each
 	$(PYTEST) -m "slow and not gpu" --durations=0 $(ARGS)
+	PYTHONPATH=$(VENV)/suites $(PYTEST) -m slow --durations=0 tests/envs/test_suites.py $(ARGS)
 
 test-gpu: install ## Run the tests that need an accelerator
 	$(PYTEST) -m gpu $(ARGS)

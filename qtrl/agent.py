@@ -14,9 +14,12 @@ from torch import nn
 from qtrl.config.limits import Number
 from qtrl.config.nested import shown
 from qtrl.config.objects import make
+from qtrl.config.saved import PARTIAL
 from qtrl.envs import make_env
+from qtrl.envs.faults import FaultGuard
 from qtrl.envs.observations import flattened
-from qtrl.envs.wrappers import to_bounds
+from qtrl.envs.simulator import SimulatorGuard
+from qtrl.envs.wrappers import VectorGuard, to_bounds
 from qtrl.errors import ConfigError, EnvError, QtrlError, RunFolderError
 from qtrl.process.threads import one_thread
 from qtrl.quantum import Engine, make_engine
@@ -128,7 +131,7 @@ def _agent(saved: SavedRun, engine: Engine | None, seed: int, device: torch.devi
     if engine is not None:
         plain["block"]["engine"] = engine
     env_id = plain["env"]["id"]
-    with make_env(env_id, max_episode_steps=plain["env"]["max_episode_steps"]) as env:
+    with make_env(env_id, **_env_options(plain["env"])) as env:
         sizes, spaces = (env.observation_space.shape[0], env.action_space.shape[0]), _own_spaces(env)
     tensors = named_tensors(saved.checkpoint, saved.path)
     names = {name: f"actor.{name}" if saved.exported else name for name in tensors}
@@ -146,10 +149,15 @@ def _agent(saved: SavedRun, engine: Engine | None, seed: int, device: torch.devi
     return Agent(actor, env_id, spaces, env_steps=saved.checkpoint["env_steps"], seed=seed)
 
 
+def _env_options(env: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of `make_env`; configs of earlier versions lack some."""
+    wrappers = [make({**wrapper, PARTIAL: True}) for wrapper in env.get("wrappers") or ()]
+    return {"max_episode_steps": env["max_episode_steps"], "kwargs": make(env.get("kwargs")), "wrappers": wrappers}
+
+
 def _own_spaces(env: gym.Env) -> tuple[gym.Space, gym.spaces.Box]:
     """Return the spaces of observations and actions below what qtrl wraps an environment in."""
-    inner = env.env
-    action_space = inner.action_space
-    if isinstance(inner, gym.wrappers.FlattenObservation):
+    inner = env
+    while isinstance(inner, VectorGuard | FaultGuard | SimulatorGuard | gym.wrappers.FlattenObservation):
         inner = inner.env
-    return inner.observation_space, action_space
+    return inner.observation_space, inner.action_space

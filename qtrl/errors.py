@@ -18,7 +18,11 @@ class EngineError(QtrlError):
 
 
 class EnvError(QtrlError):
-    """An environment cannot be made, has unsupported spaces, or produced values that are not finite."""
+    """An environment cannot be made, has unsupported spaces, or gave what Gymnasium's contract does not allow."""
+
+
+class EnvFaultError(EnvError):
+    """An environment failed, or broke its contract, in a run whose state is sound: it is saved, and can resume."""
 
 
 class ShapeError(QtrlError, ValueError):

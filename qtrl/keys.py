@@ -20,7 +20,10 @@ TERMINATED = ("next", "terminated")
 TRUNCATED = ("next", "truncated")
 DONE = ("next", "done")
 LOST = ("next", "lost")
-"""Whether a row is no transition, because the simulation reset itself or a worker process was lost; never stored."""
+"""Whether a row is no transition: the simulation reset itself, the environment raised, or a worker was lost."""
+
+ERRORS = ("next", "errors")
+"""Exceptions that an environment raised in a row's step; never stored."""
 
 INFO = ("next", "info")
 """Numbers of `info` that are logged, shape (N, K); never stored."""
@@ -63,7 +66,7 @@ PURPOSES = ("collect", "fit", "target", "actor", "probe", "test")
 
 METRICS = (
     *(ENV_STEPS, UPDATES),
-    *("train/return", "train/episode_length", "train/episodes", "train/lost_steps"),
+    *("train/return", "train/episode_length", "train/episodes", "train/lost_steps", "train/env_errors"),
     *("train/q_out_entropy", "train/q1", "train/q2", "train/target_q", "train/q_over_bound"),
     "train/saturated_share",
     *("test/return_mean", "test/return_std", "test/episode_length"),

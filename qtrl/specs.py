@@ -23,12 +23,15 @@ class EnvSpec:
         observation_size: Length of the flat float32 observation.
         action_size: Length of the flat action, each entry in [-1, 1].
         max_episode_steps: The environment's own time limit in env steps, or None where it has none.
+        observation_parts: Names and lengths of the parts that the observation was flattened from, in their order; empty
+            where it has none.
     """
 
     env_id: str
     observation_size: int
     action_size: int
     max_episode_steps: int | None = None
+    observation_parts: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("observation_size", "action_size"):

@@ -8,13 +8,14 @@ from lightning.pytorch import Callback, Trainer
 
 from qtrl.callbacks.periodic import Interval
 from qtrl.callbacks.protocols import Learner, Test, source_of
+from qtrl.errors import EnvFaultError
 from qtrl.process.stopping import Interruption
 
 
 class Checkpoints(Callback):
-    """Save every so many env steps, at the end, where a signal stopped the run, and after each best test.
+    """Save every so many env steps, at the end, where a signal or failing environments stop it, and each best test.
 
-    After anything that went wrong nothing is saved: the last checkpoint is the last good one.
+    After anything else that went wrong nothing is saved: the last checkpoint is the last good one.
 
     Args:
         folder: Where the checkpoints lie.
@@ -59,8 +60,11 @@ class Checkpoints(Callback):
             self._save_last(trainer, pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: Learner, exception: BaseException) -> None:  # type: ignore[override]
-        """Save what a run has that was asked to stop; it did so between two updates, on all ranks."""
-        if isinstance(exception, Interruption):
+        """Save what a run has that was asked to stop, or whose environments failed; it did so between two updates.
+
+        All ranks stop together when they are asked to, but one alone whose environments fail.
+        """
+        if isinstance(exception, Interruption) or (isinstance(exception, EnvFaultError) and trainer.world_size == 1):
             self._save_last(trainer, pl_module)
 
     def _save_best(self, trainer: Trainer) -> None:

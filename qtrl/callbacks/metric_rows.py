@@ -46,7 +46,11 @@ class MetricRows(Periodic):
     def _episodes(self, trainer: Trainer) -> dict[str, float]:
         stream: ReplayStream = source_of(trainer)
         ended = stream.episodes.pop()
-        row: dict[str, float] = {"train/episodes": stream.episodes.count, "train/lost_steps": stream.lost_steps}
+        row: dict[str, float] = {
+            "train/episodes": stream.episodes.count,
+            "train/lost_steps": stream.lost_steps,
+            "train/env_errors": stream.env_errors,
+        }
         if ended:
             row["train/return"] = statistics.fmean(total for total, _ in ended)
             row["train/episode_length"] = statistics.fmean(length for _, length in ended)

@@ -1,6 +1,7 @@
 """What callbacks know of the objects that they look at: a learner, the data that it learns from, a test."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -113,6 +114,12 @@ class ReplayStream(Source, Protocol):
     """The replay buffer."""
     lost_steps: int
     """Env steps of this rank that gave no transition."""
+    env_errors: int
+    """Exceptions that environments of this rank raised."""
+
+    def released(self) -> AbstractContextManager[None]:
+        """Let no environment exist in the `with` block."""
+
     largest_reward: float
     """Largest magnitude of a reward so far, on this rank."""
 

@@ -1,7 +1,8 @@
 """Noise-free test episodes with the real block, on the same start seeds every time."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from qtrl.callbacks.levels import Levels, Spent
 from qtrl.callbacks.periodic import Periodic
 from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
 from qtrl.callbacks.results import TestHistory, TestResult
-from qtrl.envs import Episodes, run_episodes
+from qtrl.envs import EndlessNotice, Episodes, run_episodes
 from qtrl.nn import quantum_layers
 from qtrl.process.stopping import Stop
 from qtrl.process.threads import one_thread
@@ -66,7 +67,10 @@ class Testing(TestHistory, Periodic):
         every_env_steps: Interval between tests.
         final_episodes: Episodes of the test at the end; None for as many as of the others.
         seed: Seeds the block's random draws.
-        max_episode_steps: Env steps after which a test episode is cut; None for the environment's own limit.
+        cut_after: Env steps after which a test episode is cut; None to let it end where those of training do.
+        test_envs: Most environments of a test at the same time; 0 for one that exists while those of training do not.
+        endless: Told of episodes that do not end.
+        options: Of the environment, as of `qtrl.envs.make_env`.
         levels: Mean returns of a test; what the run had spent when it first reached each goes into the summary.
         stop: Looked at during a test, which is made anew when the run goes on.
         log_info: Keys of `info` that become metrics.
@@ -80,7 +84,10 @@ class Testing(TestHistory, Periodic):
         every_env_steps: int,
         seed: int,
         final_episodes: int | None = None,
-        max_episode_steps: int | None = None,
+        cut_after: int | None = None,
+        test_envs: int = 10,
+        endless: EndlessNotice | None = None,
+        options: Mapping[str, Any] | None = None,
         levels: Sequence[float] = (),
         stop: Stop | None = None,
         log_info: Sequence[str] = (),
@@ -89,7 +96,11 @@ class Testing(TestHistory, Periodic):
         Periodic.__init__(self, every_env_steps)
         self._env_id, self._seeds, self._seed = env_id, test_seeds(episodes), seed
         self._final_seeds = test_seeds(final_episodes or episodes)
-        self._max_episode_steps, self._stop, self._log_info = max_episode_steps, stop or Stop(), log_info
+        self._cut_after, self._endless, self._stop = cut_after, endless, stop or Stop()
+        self._released = test_envs == 0
+        fixed = {"envs_at_once": max(1, test_envs), "cut_after": cut_after, "log_info": log_info}
+        self._options = {**(options or {}), **fixed}
+        self._cut = ""
         self._ended_before: tuple[int, float] = (0, 0.0)
         self._levels = Levels(levels)
 
@@ -115,16 +126,17 @@ class Testing(TestHistory, Periodic):
         spent = _spent(trainer, module)
         if trainer.is_global_zero:
             layers, meters = quantum_layers(module.actor), module.meters
-            with meters.stopwatch.section("test"), meters.ledger.timed("test", layers):
+            released = source_of(trainer).released() if self._released else nullcontext()
+            with released, meters.stopwatch.section("test"), meters.ledger.timed("test", layers):
                 played = play(
                     module.actor,
                     self._env_id,
                     seeds,
                     shots_seed=self._seed,
-                    max_episode_steps=self._max_episode_steps,
                     before_step=self._stop.check_alone,
-                    log_info=self._log_info,
+                    **self._options,
                 )
+            self._note_cut(played)
             meters.ledger.add("test", layers.block_cost(played.env_steps))
             result = TestResult(module.env_steps, played.returns, played.lengths, dict(played.info))
         result = trainer.strategy.broadcast(result)
@@ -134,6 +146,18 @@ class Testing(TestHistory, Periodic):
             self._levels.add(result.return_mean, spent)
         if trainer.is_global_zero:
             self._log(trainer, module, result)
+
+    def _note_cut(self, played: Episodes) -> None:
+        """Say of an environment without a time limit that episodes were cut; keep it to the end for a cut asked for."""
+        longest = f"{max(played.lengths):,} env steps"
+        if played.cut and self._cut_after is None and self._endless is not None:
+            self._endless.tell(f"{played.cut} of {len(played.lengths)} test episodes were cut after {longest}")
+        elif played.cut:
+            self._cut = f"test episodes were cut after {longest} (callbacks.test_max_episode_steps), before they ended"
+
+    def conclusions(self) -> Sequence[str]:
+        """Say that tests were shorter than training, where they were."""
+        return [self._cut] if self._cut else []
 
     def _log(self, trainer: Trainer, module: RLLearner, result: TestResult) -> None:
         row: dict[str, float] = {

@@ -2,6 +2,8 @@
 
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from qtrl.commands.exported import check_export, export_agent
 from qtrl.commands.uploads import own_wandb_run, print_address
 from qtrl.config.secrets import refuse_secrets
 from qtrl.envs import Episodes, write_video
-from qtrl.errors import RunFolderError
+from qtrl.errors import QtrlError, RunFolderError
 from qtrl.files.atomic import write_json
 from qtrl.loggers.artifacts import log_video
 from qtrl.nn import QuantumLayers, quantum_layers
@@ -30,10 +32,12 @@ def run_evaluation(cfg: DictConfig) -> float:
     wandb_run = own_wandb_run(agent.cfg, agent.run_dir) if cfg.log else None
     episodes = agent.play(cfg, render_first=cfg.video)
     result = outcome(episodes, quantum_layers(agent.actor)) | agent.facts(cfg)
-    path = new_result(agent, ".json")
-    write_json(path, result)
     returns = f"return {result['return_mean']:.1f} ± {result['return_std']:.1f}"
-    print(f"qtrl: {returns} over {result['episodes']} episodes at {result['env_steps']:,} env steps: {path}")
+    said = f"{returns} over {result['episodes']} episodes at {result['env_steps']:,} env steps"
+    with printing_first(said):
+        path = new_result(agent, ".json")
+        write_json(path, result)
+    print(f"qtrl: {said}: {path}")
     if cfg.video:
         beside = path.parent if agent.exported else agent.run_dir / "videos"
         video = write_video(beside / f"{path.stem}.mp4", episodes.frames, episodes.fps)
@@ -44,6 +48,16 @@ def run_evaluation(cfg: DictConfig) -> float:
         export_agent(export, agent.cfg, agent.actor, result)
         print(f"qtrl: {export}")
     return result["return_mean"]
+
+
+@contextmanager
+def printing_first(result: str) -> Iterator[None]:
+    """Print a result before the error of the `with` block, which was to write it into a file."""
+    try:
+        yield
+    except QtrlError:
+        print(f"qtrl: {result}", flush=True)
+        raise
 
 
 def outcome(episodes: Episodes, layers: QuantumLayers) -> dict[str, Any]:

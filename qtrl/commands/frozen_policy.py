@@ -79,14 +79,14 @@ class Ablation:
 
     def _finish(self) -> None:
         found = verdict(self._tested[0], self._tested[1:], seed=self._seed)
-        self._write("complete", verdict=found, note=note(self._options.episodes))
         title = f"{self._agent.run_dir.name}: {self._options.checkpoint}.ckpt, {self._facts['env_steps']:,} env steps"
         csv, picture = (self._path.with_suffix(suffix) for suffix in (".csv", ".png"))
-        write_conditions(self._tested, csv)
         print_table(self._tested, title=title)
         for name, reason in self._left_out.items():
             print(f"qtrl: {name} is left out: {reason}")
-        print(f"qtrl: {found}")
+        print(f"qtrl: {found}", flush=True)
+        self._write("complete", verdict=found, note=note(self._options.episodes))
+        write_conditions(self._tested, csv)
         draw_frozen_policy(self._tested, picture, title=title)
         print(f"qtrl: {self._path}, {csv.name}, {picture.name}")
 
@@ -114,9 +114,9 @@ class Ablation:
             | outcome(episodes, self._layers)
             | {"cost": vars(self._layers.block_cost(episodes.env_steps))}
         )
-        self._write(f"{len(self._tested)} of {of} conditions")
         returns = f"{paired.return_mean:.1f} ± {paired.return_std:.1f}"
         print(f"qtrl: {len(self._tested)} of {of}: {paired.name}, return {returns}", file=sys.stderr, flush=True)
+        self._write(f"{len(self._tested)} of {of} conditions")
 
     def _write(self, status: str, **words: str) -> None:
         head = {"ablation": self._name, "status": status} | words | self._facts

@@ -87,7 +87,15 @@ def _value(node: Any) -> Any:
 def construct_task(cfg: DictConfig) -> Task:
     """Make the task that the group `task` names, from the keys that its class asks for; errors as of `construct`."""
     with _explained(cfg.task):
-        return construct(get_class(cfg.task._target_), cfg)
+        return construct(get_class(cfg.task._target_), _with_waiting_wrappers(cfg))
+
+
+def _with_waiting_wrappers(cfg: DictConfig) -> DictConfig:
+    """Return a copy in which each class of `env.wrappers` waits for what it wraps."""
+    cfg = cfg.copy()
+    for wrapper in OmegaConf.select(cfg, "env.wrappers") or ():
+        OmegaConf.update(wrapper, "_partial_", True, force_add=True)
+    return cfg
 
 
 @contextmanager

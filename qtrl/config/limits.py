@@ -121,6 +121,7 @@ NUMBERS = {
     "callbacks.test_episodes": Number(1, 10**6),
     "callbacks.final_test_episodes": Number(1, 10**6, optional=True),
     "callbacks.test_max_episode_steps": Number(1, 10**9, optional=True),
+    "callbacks.test_envs": Number(0, 4_096),
     "callbacks.log_every_env_steps": STEPS,
     "callbacks.probe_every_env_steps": Number(1, 10**12, optional=True),
     "callbacks.probe_rows": Number(2, 10**5),
@@ -128,6 +129,14 @@ NUMBERS = {
 """Limits by key; a key that a choice of groups does not have is not looked at.
 
 The upper ones lie far above any use, and below what would fill a machine's memory or start processes without end."""
+OWN_KWARGS = {
+    "max_episode_steps": "it is env.max_episode_steps",
+    "render_mode": "frames are rendered where a video is asked for",
+    "disable_env_checker": "the environment is always checked",
+    "id": "it is env.id",
+}
+"""Arguments of Gymnasium's `make` that are no argument of the environment, and what to do instead."""
+WRAPPERS = "classes as in [{_target_: gymnasium.wrappers.ClipReward, max_reward: 1}]"
 MAX_WEIGHTS = 2**28
 """Of one layer: 1 GiB."""
 MAX_GATES = 10**6
@@ -173,6 +182,7 @@ def check_config(cfg: DictConfig) -> None:
         raise ConfigError(f"label={_shown(label)} is not allowed: expected {LABEL_RULE}")
     _check_levels(OmegaConf.select(cfg, "env.levels"))
     _check_log_info(OmegaConf.select(cfg, "callbacks.log_info"))
+    _check_env(cfg)
     _check_sizes(cfg)
     _check_trainer(cfg)
 
@@ -190,6 +200,21 @@ def _check_log_info(names: Any) -> None:
     if names is not None and not (good and len({*names}) == len(names) <= MOST_INFO):
         expected = f"at most {MOST_INFO} names of what env.step puts into its info, as in [is_success,x_velocity]"
         raise ConfigError(f"callbacks.log_info={_shown(names)} is not allowed: expected {expected}")
+
+
+def _check_env(cfg: DictConfig) -> None:
+    """Refuse arguments of the environment that have keys of their own, and wrappers that are none."""
+    kwargs, wrappers = (OmegaConf.select(cfg, f"env.{key}") for key in ("kwargs", "wrappers"))
+    if kwargs is not None and not OmegaConf.is_dict(kwargs):
+        raise ConfigError(f"env.kwargs={_shown(kwargs)} is not allowed: expected arguments as in {{gravity: 5.0}}")
+    for key, instead in OWN_KWARGS.items():
+        if kwargs is not None and key in kwargs:
+            raise ConfigError(f"env.kwargs.{key} is not allowed: {instead}")
+    if wrappers is not None and not OmegaConf.is_list(wrappers):
+        raise ConfigError(f"env.wrappers={_shown(wrappers)} is not allowed: expected {WRAPPERS}")
+    for number, wrapper in enumerate(wrappers or ()):
+        if not OmegaConf.is_dict(wrapper) or not isinstance(wrapper.get("_target_"), str):
+            raise ConfigError(f"env.wrappers[{number}]={_shown(wrapper)} is not allowed: expected {WRAPPERS}")
 
 
 def _check_sizes(cfg: DictConfig) -> None:

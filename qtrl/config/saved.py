@@ -179,9 +179,15 @@ def _check_key(where: str, key: str, value: Any, trust: frozenset[str]) -> None:
 
 
 def _check_env(plain: dict[str, Any], trust: Collection[str]) -> None:
-    """Refuse `module:Id`, which imports the module."""
+    """Refuse `module:Id`, which imports the module, and texts for an environment, of which some do the same."""
     env_id = at(plain, "env.id")
     if not isinstance(env_id, str | Missing):
         raise UnfitError(f"env.id is {shown(env_id)}, expected the id of an environment")
-    if isinstance(env_id, str) and ":" in env_id and env_id not in trust:
+    if not isinstance(env_id, str) or env_id in trust:
+        return
+    if ":" in env_id:
         raise UnfitError(f"env.id {shown(env_id)} imports a module; {TRUST_HINT.format('ID', 'id')}")
+    texts = [key for key, value in leaves(at(plain, "env.kwargs"), in_lists=True) if isinstance(value, str)]
+    if texts:
+        found = f"env.kwargs.{texts[0]} is a text, which may name a file or a module"
+        raise UnfitError(f"{found}; {TRUST_HINT.format(env_id, 'id')}")

@@ -9,7 +9,7 @@ from qtrl.data.process_collector import ProcessCollector
 from qtrl.data.replay import Replay, all_columns
 from qtrl.data.schedule import Schedule
 from qtrl.data.schema import Column, transition_columns
-from qtrl.data.storage.capacity import check_capacity
+from qtrl.data.storage.capacity import check_allocation, check_capacity
 from qtrl.data.storage.row_storage import STORAGES, in_memory, storage_device
 from qtrl.data.stream import Stream
 
@@ -30,6 +30,7 @@ __all__ = [
     "SpreadNoise",
     "Stream",
     "all_columns",
+    "check_allocation",
     "check_capacity",
     "in_memory",
     "storage_device",

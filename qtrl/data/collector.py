@@ -43,6 +43,8 @@ class Collector(ABC):
     """Rows of the last step that are no transition, shape (N,); see `VectorEnv.lost`."""
     info: Array
     """What the last step said in `info`, shape (N, K); see `VectorEnv.info`."""
+    errors: Array
+    """Exceptions of each environment in the last step, shape (N,); see `VectorEnv.errors`."""
 
     @abstractmethod
     def begin(self) -> None:
@@ -134,7 +136,8 @@ class InProcessCollector(Collector):
         """See `Collector`."""
         rows: TensorDict = next(self._frames).squeeze(-1)  # time
         self.begun, self._policy.chosen = False, None
-        self.lost, self.info = self._envs.env.lost, self._envs.env.info
+        envs = self._envs.env
+        self.lost, self.errors, self.info = envs.lost, envs.errors, envs.info
         return rows
 
     def state_dict(self) -> dict[str, Any]:

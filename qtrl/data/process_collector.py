@@ -21,7 +21,7 @@ from qtrl.data.collector import Array, Collector
 from qtrl.data.policy import CollectingPolicy
 from qtrl.envs import VectorEnv
 from qtrl.errors import EnvError
-from qtrl.keys import INFO, LOST
+from qtrl.keys import ERRORS, INFO, LOST
 from qtrl.seeding import Generators
 
 MakeEnvs = Callable[[], VectorEnv]
@@ -86,7 +86,7 @@ class ProcessCollector(Collector):
         with _one_line():
             self._workers.update_policy_weights_()
             rows: TensorDict = next(self._rows).reshape(-1).clone()  # (workers, environments of each, 1)
-        self.lost = rows[LOST].reshape(-1).numpy()
+        self.lost, self.errors = (rows[key].reshape(-1).numpy() for key in (LOST, ERRORS))
         info = rows.get(INFO)
         self.info = np.empty((self.num_envs, 0)) if info is None else info.flatten(1).numpy()
         return rows
@@ -149,7 +149,7 @@ class _WorkerPolicy(TensorDictModuleBase):
 
 
 class _SaysLost(VectorWrapper):
-    """Hands on, as part of what a step returned, which rows are no transition, and the numbers of `info`."""
+    """Hands on, as part of what a step returned, lost rows, exceptions of environments, and the numbers of `info`."""
 
     autoreset_mode = AutoresetMode.DISABLED
     env: VectorEnv
@@ -157,7 +157,8 @@ class _SaysLost(VectorWrapper):
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         """See `VectorEnv`."""
         *result, _ = self.env.step(actions)
-        return *result, {"lost": self.env.lost, "info": self.env.info}  # type: ignore[return-value]
+        said = {"lost": self.env.lost, "errors": self.env.errors, "info": self.env.info}
+        return *result, said  # type: ignore[return-value]
 
 
 def _worker_policy(policy: _WorkerPolicy, seed: int) -> _WorkerPolicy:
@@ -177,7 +178,9 @@ def _worker_envs(make: MakeEnvs) -> EnvBase:
 
 
 def _read_said(no_info: Array, info: dict[str, Any], rows: TensorDictBase) -> TensorDictBase:
-    lost = info.get("lost", np.zeros(len(rows), np.bool_))  # a reset says nothing of either
+    """Add what a step said; a reset says nothing."""
+    for name, dtype in (("lost", np.bool_), ("errors", np.int32)):
+        rows.set(name, torch.from_numpy(info.get(name, np.zeros(len(rows), dtype)))[:, None])
     if no_info.size:
         rows.set("info", torch.from_numpy(info.get("info", no_info)))
-    return rows.set("lost", torch.from_numpy(lost)[:, None])
+    return rows

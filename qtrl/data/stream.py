@@ -87,7 +87,10 @@ class Stream:
         self.info = InfoMeans(log_info)
         self._listeners: list[Callable[[int], None]] = []
         self.lost_steps = 0
-        """Env steps of this rank that gave no transition: the simulation was unstable, or a worker died."""
+        """Env steps of this rank that gave no transition: the simulation was unstable, the environment raised, or a
+        worker died."""
+        self.env_errors = 0
+        """Exceptions that environments of this rank raised."""
         self.largest_reward = 0.0
         """Largest magnitude of a reward so far, on this rank."""
         self.begun = False
@@ -110,19 +113,39 @@ class Stream:
         self._collector = collector = self._make_collector(self.env_steps, self._collector_state)
         try:
             self._say_discontinued(collector)
-            yield from self._run(collector)
+            yield from self._run(collector.num_envs * self._world_size)
         finally:
-            self._collector_state, self._collector = self._state_of_collector(), None
-            collector.close()
+            self._collector_state = self._state_of_collector()
+            last, self._collector = self._collector, None
+            if last is not None:
+                last.close()
 
-    def _run(self, collector: Collector) -> Iterator[Batch]:
-        stopwatch, steps = self._meters.stopwatch, collector.num_envs * self._world_size
+    @contextmanager
+    def released(self) -> Iterator[None]:
+        """Let no environment exist in the `with` block; afterwards new ones begin new episodes.
+
+        Episodes under way are dropped, and no step may be under way. Outside iteration it does nothing.
+        """
+        last, self._collector = self._collector, None
+        if last is None:
+            yield
+            return
+        last.close()
+        self._drop_episodes(np.ones(last.num_envs, np.bool_))
+        try:
+            yield
+        finally:
+            self._collector = self._make_collector(self.env_steps, None)
+
+    def _run(self, steps: int) -> Iterator[Batch]:
+        """Collect and learn; one turn of all environments of all ranks makes so many env steps."""
+        stopwatch = self._meters.stopwatch
         while self._owed >= 1 or self.env_steps < self._schedule.total_env_steps:
             learns = self.env_steps >= self._learn_from
             with stopwatch.section("learning" if learns else "warmup"):
                 if self._owed < 1:  # else a run goes on that stopped between two updates
                     self._stop.check()
-                    self._collect(collector)
+                    self._collect()
                     self._owed += learns * steps * self._schedule.updates_per_env_step
                 while self._owed >= 1:
                     self._owed -= 1
@@ -134,12 +157,15 @@ class Stream:
                     yield batch
                     self._stop.check()
 
-    def _collect(self, collector: Collector) -> None:
+    def _collect(self) -> None:
         """Add a row of every environment to the replay; with `overlap` let the environments go on."""
+        collector = self._collector
+        assert collector is not None
         if not collector.begun:
             self._prepare(collector)
         with self._stepping():
             rows = collector.collect()
+        self.env_errors += int(collector.errors.sum())
         self._keep(rows, collector.lost)
         self.info.add(collector.info, rows[DONE].reshape(-1).numpy() & ~collector.lost)
         self.env_steps += collector.num_envs * self._world_size
@@ -206,6 +232,7 @@ class Stream:
             "collector": state,
             "episodes": self.episodes.state_dict(),
             "lost_steps": self.lost_steps,
+            "env_errors": self.env_errors,
             "largest_reward": self.largest_reward,
         }
         if self.info.names:
@@ -238,6 +265,7 @@ class Stream:
         self.episodes.load_state_dict(own["episodes"])
         self.lost_steps, self.largest_reward = own["lost_steps"], own["largest_reward"]
         self.info.load_state_dict(own.get("info"))
+        self.env_errors = own.get("env_errors", 0)  # which earlier versions did not count
         if self._returns is not None and "returns" in own:  # else the run begins to scale rewards
             self._returns.load_state_dict(own["returns"])
 
@@ -256,15 +284,19 @@ class Stream:
             line = f"qtrl: the replay was not saved: env steps {first} to {self._learn_from} go into filling a new one"
             print(line, file=sys.stderr, flush=True)
 
+    def _drop_episodes(self, environments: np.ndarray) -> None:
+        """Let the episodes under way in the environments of a mask, shape (N,), count for nothing that ends later."""
+        self.episodes.forget(environments)
+        if self._returns is not None:
+            self._returns.forget(torch.from_numpy(environments))
+        self.replay.interrupt(environments)
+
     def _say_discontinued(self, collector: Collector) -> None:
         """Name the environments that begin a new episode although they were in the middle of one."""
         discontinued = collector.discontinued
         if discontinued.any():
             if not collector.begun:  # else the step under way ends the old episode
-                self.episodes.forget(discontinued)
-                if self._returns is not None:
-                    self._returns.forget(torch.from_numpy(discontinued))
-                self.replay.interrupt(discontinued)
+                self._drop_episodes(discontinued)
             numbers = ", ".join(str(number) for number in np.flatnonzero(discontinued))
             line = f"qtrl: rank {self._rank} cannot bring environments {numbers} back into their episodes:"
             line += " they begin new ones, so the run is not bit for bit the one without a break"

@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 
 from qtrl.envs.episode import Array, Episode, Record
+from qtrl.envs.faults import ERRORS
 from qtrl.envs.info_means import info_values
 from qtrl.envs.simulator import LOST
 from qtrl.specs import EnvSpec
@@ -20,7 +21,8 @@ RESULTS = ("observation", "reward", "terminated", "truncated", "lost")
 def row_layout(spec: EnvSpec, n_info: int = 0) -> np.dtype:
     """Return the columns of the table, which has one row for each environment.
 
-    They are its next action, then `RESULTS`, then the numbers of `info` that are kept, NaN where there is none.
+    They are its next action, then `RESULTS`, then what is no part of a checkpoint: `errors`, exceptions of the
+    environment in the last step and the resets before, and numbers of `info`, NaN where there is none.
     """
     return np.dtype(
         [
@@ -30,6 +32,7 @@ def row_layout(spec: EnvSpec, n_info: int = 0) -> np.dtype:
             ("terminated", np.bool_),
             ("truncated", np.bool_),
             ("lost", np.bool_),
+            ("errors", np.int32),
             ("info", np.float64, (n_info,)),
         ],
         align=True,
@@ -69,7 +72,7 @@ class EnvGroup:
         """Take the actions and write the results; an episode that ends leaves its true last observation."""
         for episode, row in self._envs.values():
             row["observation"], row["reward"], row["terminated"], row["truncated"], info = episode.step(row["action"])
-            row["lost"] = LOST in info
+            row["lost"], row["errors"] = LOST in info, info.get(ERRORS, 0)
             if self._log_info:
                 row["info"] = info_values(info, self._log_info)
 

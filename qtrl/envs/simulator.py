@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from qtrl.errors import EnvError
+from qtrl.errors import EnvFaultError
 
 LOST = "qtrl.lost"
 """Key in a step's `info`: the step is not a valid transition."""
@@ -44,14 +44,14 @@ class SimulatorGuard(gym.Wrapper):
         return self._last, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """Take one env step; raise an `EnvError` if more than `MOST_LOST` of the last `WITHIN` ones were lost."""
+        """Take one env step; raise an `EnvFaultError` if more than `MOST_LOST` of the last `WITHIN` ones were lost."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         self._env_steps += 1
         if self._counters.tobytes() == self._sound:
             self._last = observation
             return observation, reward, terminated, truncated, info
         if len(self._lost) == MOST_LOST and self._env_steps - self._lost[0] < WITHIN:
-            raise EnvError(
+            raise EnvFaultError(
                 f"{self.env_id}: MuJoCo's simulation was unstable in more than {MOST_LOST} of the last {WITHIN:,} env "
                 "steps; try another version of the environment or of mujoco, or a shorter time step"
             )

@@ -22,12 +22,12 @@ def make_vector_env(
     num_envs: int,
     seed: int,
     *,
-    max_episode_steps: int | None = None,
     vector: str = "serial",
     workers: int | None = None,
     timeout: float = 30.0,
     max_restarts: int = 3,
     log_info: Sequence[str] = (),
+    **options: Any,
 ) -> VectorEnv:
     """Make `num_envs` seeded copies of an environment; results do not depend on how they are stepped.
 
@@ -35,13 +35,13 @@ def make_vector_env(
         env_id: Anything that Gymnasium's `make` accepts.
         num_envs: Number of copies.
         seed: Non-negative. Copy i has a random stream of its own, derived from `seed` and i alone.
-        max_episode_steps: Time limit in env steps in place of the environment's own.
         vector: A name in `VECTORS`.
         workers: Number of threads or processes, at most one for each copy; None for the number of usable cores.
         timeout: Seconds, above 0 and up to a day, that a step or reset may take before a worker process is killed and
             restarted; ten times as many for making environments.
         max_restarts: Maximum number of restarts of worker processes within an hour; 0 or more.
         log_info: Keys of `info` whose numbers `VectorEnv.info` has.
+        options: As of `make_env`; pickled for worker processes.
 
     Raises:
         ConfigError: A number is out of range, or `vector` is unknown.
@@ -57,8 +57,7 @@ def make_vector_env(
     if not 0 < timeout <= 86_400:
         raise ConfigError(f"timeout is {timeout}, expected above 0 and up to 86400 seconds")
     kind, seeds = VECTORS[vector], start_seeds(seed, num_envs)
-    make = partial(make_env, env_id, max_episode_steps=max_episode_steps)
-    spec = env_spec(env_id, max_episode_steps=max_episode_steps)
+    make, spec = partial(make_env, env_id, **options), env_spec(env_id, **options)
     limits: dict[str, Any] = {"workers": workers, "timeout": timeout, "max_restarts": max_restarts}
     pool = WorkerPool(kind, make, spec, seeds, **limits, log_info=log_info)
     return VectorEnv(pool, spec)

@@ -32,8 +32,9 @@ class VectorEnv(gym.vector.VectorEnv):
         spec: Their sizes.
 
     Attributes:
-        lost: Rows of the last step that are no valid transition, shape (N,): the simulator diverged, or a worker was
-            lost. Such a row is truncated, and its observation is the one before the step.
+        lost: Rows of the last step that are no valid transition, shape (N,): the simulator diverged, the environment
+            raised, or a worker was lost. Such a row is truncated, and its observation is the one before the step.
+        errors: Exceptions of each environment in the last step and the resets before, shape (N,).
         info: The numbers of `info` of the last step that the pool keeps, shape (N, K), NaN where there is none.
     """
 
@@ -48,6 +49,7 @@ class VectorEnv(gym.vector.VectorEnv):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.lost: Array = np.zeros(self.num_envs, dtype=np.bool_)
         self.info: Array = np.full(pool.table["info"].shape, np.nan)
+        self.errors: Array = np.zeros(self.num_envs, dtype=np.int32)
         self._pool, self._table = pool, pool.table
         self._begun = False  # whether a step has not been returned by `step_wait` yet
         self._running = False  # whether a step is under way in the workers
@@ -74,7 +76,7 @@ class VectorEnv(gym.vector.VectorEnv):
         self._finish()
         self._begun = False
         observation, reward, terminated, truncated, self.lost = (self._table[name].copy() for name in RESULTS)
-        self.info = self._table["info"].copy()
+        self.errors, self.info = self._table["errors"].copy(), self._table["info"].copy()
         return observation, reward, terminated, truncated, {}
 
     def reset(

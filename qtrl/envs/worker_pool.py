@@ -12,7 +12,7 @@ import numpy as np
 from qtrl.envs.env_group import EnvGroup, Starts, row_layout
 from qtrl.envs.episode import Array, Record
 from qtrl.envs.worker import PATIENCE_SECONDS, LostWorkerError, Worker
-from qtrl.errors import EnvError
+from qtrl.errors import EnvError, EnvFaultError
 from qtrl.specs import EnvSpec
 
 HOUR = 3600.0
@@ -25,7 +25,8 @@ class WorkerPool:
     """Steps environments in workers; arguments that are not described here are those of `make_vector_env`.
 
     A worker that dies or hangs is restarted, with new seeds derived from the old ones. Its rows lose the step under
-    way, or else the next one, unless they are reset first. An environment that raises stops everything.
+    way, or else the next one, unless they are reset first. An environment whose code raises loses its episode, see
+    `FaultGuard`.
     `docs/reliability.md` says what of this Gymnasium's `AsyncVectorEnv` does not do.
 
     Args:
@@ -86,7 +87,7 @@ class WorkerPool:
         if cut.any():
             table["observation"][cut], table["reward"][cut] = self._before[cut], 0.0
             table["terminated"][cut], table["truncated"][cut], table["lost"][cut] = False, True, True
-            table["info"][cut] = np.nan
+            table["errors"][cut], table["info"][cut] = 0, np.nan
             cut[:] = False
 
     def reset(self, starts: Starts) -> None:
@@ -176,7 +177,7 @@ class WorkerPool:
             self._restarts.popleft()
         if len(self._restarts) >= most:
             tries = f", {most} workers were started again within an hour before (env.max_restarts)" if most else ""
-            raise EnvError(f"{loss}{tries}; {ADVICE}")
+            raise EnvFaultError(f"{loss}{tries}; {ADVICE}")
         self._restarts.append(now)
         self._all_restarts += 1
         again = f"starting it again ({len(self._restarts)} of {most} times in an hour), its episodes end here"

@@ -4,6 +4,7 @@ Shapes: O observation, A action.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -30,22 +31,19 @@ class VectorGuard(gym.Wrapper):
     nor most environments clip: Humanoid's control cost grows with the square of the unclipped action.
 
     Args:
-        env: An environment whose observation is a 1-D Box.
+        env: An environment whose observation is a 1-D Box, and whose action a bounded Box of floats.
         env_id: Its name in errors.
+        parts: Names and lengths of the parts of its observations, in their order; none where they have no names.
 
     Raises:
-        EnvError: The action space is not a bounded Box of floats; from `reset` and `step`: a number is not finite.
+        EnvError: From `reset` and `step`: a number is not finite.
         ShapeError: From `step`: the action does not have shape (A,).
     """
 
-    def __init__(self, env: gym.Env, env_id: str) -> None:
+    def __init__(self, env: gym.Env, env_id: str, parts: Sequence[tuple[str, int]] = ()) -> None:
         super().__init__(env)
-        self.env_id = env_id
+        self.env_id, self.parts = env_id, tuple(parts)
         inner = env.action_space
-        floats = isinstance(inner, gym.spaces.Box) and np.issubdtype(inner.dtype, np.floating) and np.prod(inner.shape)
-        if not floats or not inner.is_bounded():
-            found = " ".join(str(inner).split())
-            raise EnvError(f"{env_id}: the action space is {found}, qtrl needs a Box of floats with finite bounds")
         self.action_space = gym.spaces.Box(-1.0, 1.0, (inner.low.size,), np.float32)
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, env.observation_space.shape, np.float32)
 
@@ -57,10 +55,9 @@ class VectorGuard(gym.Wrapper):
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Take one env step; the action has shape (A,), the observation (O,)."""
         observation, reward, terminated, truncated, info = self.env.step(self._rescaled(action))
-        reward = float(reward)
         if not math.isfinite(reward):
             raise EnvError(f"{self.env_id}: the environment gave the reward {reward}, expected a finite number")
-        return self._checked_observation(observation), reward, bool(terminated), bool(truncated), info
+        return self._checked_observation(observation), reward, terminated, truncated, info
 
     def _rescaled(self, action: Array) -> Array:
         action = np.asarray(action, dtype=np.float64)
@@ -70,14 +67,23 @@ class VectorGuard(gym.Wrapper):
         return to_bounds(action, self.env.action_space)
 
     def _checked_observation(self, observation: Array) -> Array:
-        observation = np.asarray(observation, dtype=np.float32)
-        self._check_finite(observation, "the environment gave a non-finite observation")
+        with np.errstate(over="ignore"):
+            observation = np.asarray(observation, dtype=np.float32)
+        self._check_finite(observation, "the environment gave a non-finite observation", self.parts)
         return observation
 
-    def _check_finite(self, values: Array, complaint: str) -> None:
+    def _check_finite(self, values: Array, complaint: str, parts: Sequence[tuple[str, int]] = ()) -> None:
         finite = np.isfinite(values)
         if not finite.all():
             bad = int(np.argmin(finite))
-            raise EnvError(
-                f"{self.env_id}: {complaint} ({values[bad]} at index {bad} of {values.size}), expected finite numbers"
-            )
+            where = f"{values[bad]} at index {bad} of {values.size}{_named(bad, parts)}"
+            raise EnvError(f"{self.env_id}: {complaint} ({where}), expected finite numbers")
+
+
+def _named(index: int, parts: Sequence[tuple[str, int]]) -> str:
+    """Say in which part of an observation an index lies; nothing where parts have no names."""
+    for name, length in parts:
+        if index < length:
+            return f", {name}[{index}]"
+        index -= length
+    return ""

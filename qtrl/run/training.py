@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
 from qtrl.callbacks.protocols import Source, Test, concluding
 from qtrl.config.instantiate import blamed, construct, construct_task, logger_makers
-from qtrl.errors import CheckpointError, QtrlError
+from qtrl.errors import CheckpointError, EnvFaultError, QtrlError, RunFolderError
 from qtrl.loggers import MetricsCSV
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.stopping import Interruption, Stop
@@ -47,12 +47,14 @@ def run_training(cfg: DictConfig) -> float:
             return finished
     with ExitStack() as held:
         run = _prepare(cfg, text, settings, held)
-        _fit(run)
-        if run.trainer.is_global_zero:
-            run.task.draw(folder)
-        concluded = [line for callback in concluding(run.trainer) for line in callback.conclusions()]
-        for line in [*concluded, run.test.result()]:
-            _say(run.trainer, line)
+        try:
+            _fit(run)
+            if run.trainer.is_global_zero:
+                run.task.draw(folder)
+        except RunFolderError:
+            _say_result(run)
+            raise
+        _say_result(run)
         return run.test.score(metric)
 
 
@@ -159,10 +161,13 @@ def _fit(run: Run) -> None:
         with run.stop.listening():
             run.trainer.fit(run.module, run.data, ckpt_path=path, weights_only=True)
     except Interruption as interruption:
-        saved = "everything" if run.settings.checkpoint_replay == "last" else "everything but the rows of the replay"
-        hint = f"resume with: python -m qtrl.train run_dir={shlex.quote(run.settings.run_dir)} resume=true"
+        saved, hint = _saved(run.settings), f"resume with: {_resume_command(run.settings)}"
         _say(run.trainer, f"stopped by {interruption} at env step {run.data.env_steps:,}, {saved} is saved; {hint}")
         raise
+    except EnvFaultError as error:
+        hint = f"mend it, then resume with: {_resume_command(run.settings)}"
+        saved = f"{_saved(run.settings)} is saved; {hint}" if run.trainer.world_size == 1 else "see the last checkpoint"
+        raise EnvFaultError(f"{error}; the run ends at env step {run.data.env_steps:,}, {saved}") from error
     except SIGTERMException:
         sys.exit(143)  # its own status is 0, which a job script takes for success
     except Exception as error:
@@ -174,11 +179,27 @@ def _fit(run: Run) -> None:
         os.environ.pop(HANDED_DOWN, None)
 
 
+def _saved(settings: RunSettings) -> str:
+    return "everything" if settings.checkpoint_replay == "last" else "everything but the rows of the replay"
+
+
+def _resume_command(settings: RunSettings) -> str:
+    return f"python -m qtrl.train run_dir={shlex.quote(settings.run_dir)} resume=true"
+
+
 def _explained(run: Run, error: Exception) -> Exception | None:
     if not isinstance(error, QtrlError) and run.resumed_from is not None and not run.data.begun:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return CheckpointError(f"{run.resumed_from} does not fit its run (edited, or of another version?): {reason}")
     return run.task.explain(error, run.module)
+
+
+def _say_result(run: Run) -> None:
+    """Say what a run gave, so far as it was tested, whether its files could be written or not."""
+    if run.test.last is not None:
+        concluded = [line for callback in concluding(run.trainer) for line in callback.conclusions()]
+        for line in [*concluded, run.test.result()]:
+            _say(run.trainer, line)
 
 
 def _say(trainer: Trainer, line: str) -> None:

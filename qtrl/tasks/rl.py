@@ -48,7 +48,8 @@ class RL(RLData):
     def facts(self) -> dict[str, Any]:
         """Return the environment's id and sizes."""
         spec = self.spec
-        return {"env_id": spec.env_id, "observation_size": spec.observation_size, "action_size": spec.action_size}
+        facts = {"env_id": spec.env_id, "observation_size": spec.observation_size, "action_size": spec.action_size}
+        return facts | ({"observation_parts": dict(spec.observation_parts)} if spec.observation_parts else {})
 
     def make_module(self, context: RunContext) -> Any:
         """Make networks and algorithm; equal on every rank, since the seed is."""
@@ -90,12 +91,15 @@ class RL(RLData):
         """Make the callback that plays test episodes."""
         settings = self.callbacks
         return Testing(
-            self.env["id"],
+            self.spec.env_id,
             episodes=settings["test_episodes"],
             final_episodes=settings["final_test_episodes"],
             every_env_steps=self.test_every_env_steps,
             seed=context.seed,
-            max_episode_steps=settings["test_max_episode_steps"] or self.env["max_episode_steps"],
+            cut_after=settings["test_max_episode_steps"],
+            test_envs=self.test_envs,
+            endless=self.endless,
+            options=self.env_options,
             levels=self.env.get("levels") or (),  # runs of earlier versions have none
             stop=context.stop,
             log_info=self.log_info,
@@ -113,12 +117,16 @@ class RL(RLData):
 
     def play(self, actor: nn.Module, *, episodes: int, seed: int, render_first: bool = False) -> Episodes:
         """Play test episodes, with start seeds from `seed` on, as the command `qtrl.eval` asks for."""
-        return play(
+        played = play(
             actor,
             self.env["id"],
             test_seeds(episodes, first=seed),
             shots_seed=seed,
-            max_episode_steps=self.env["max_episode_steps"],
+            envs_at_once=max(1, self.test_envs),
             render_first=render_first,
             log_info=self.log_info,
+            **self.env_options,
         )
+        if played.cut:
+            self.endless.tell(f"{played.cut} of {episodes} episodes were cut after {max(played.lengths):,} env steps")
+        return played

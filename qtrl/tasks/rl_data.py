@@ -23,17 +23,25 @@ from qtrl.data import (
     Schedule,
     Stream,
     all_columns,
+    check_allocation,
     check_capacity,
     in_memory,
     storage_device,
     transition_columns,
 )
-from qtrl.envs import VECTORS, VectorEnv, env_spec, make_vector_env
+from qtrl.envs import VECTORS, EndlessNotice, VectorEnv, env_spec, make_vector_env, try_out
+from qtrl.envs.endless import PATIENCE
 from qtrl.errors import ConfigError
 from qtrl.nn import quantum_layers
+from qtrl.process.memory import available_memory
 from qtrl.seeding import seed_for
 from qtrl.specs import EnvSpec
 from qtrl.tasks.base import RunContext
+
+ENV_OPTIONS = ("max_episode_steps", "kwargs", "wrappers")
+"""Keys of `env` that are options of each environment; the others say how many are stepped."""
+TEST_ENVS = 10
+"""Environments of a test at the same time, in runs of versions without the key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +49,8 @@ class RLData:
     """What transitions come from, and where they go: the part of the task `RL` that makes its data.
 
     Attributes:
-        env: The environment: `id`, the `levels` of its tests, and the options of `qtrl.envs.make_vector_env`.
+        env: The environment: `id`, the `levels` of its tests, and the options of `qtrl.envs.make_env` and
+            `qtrl.envs.make_vector_env`.
         exploration: Makes the actor's actions exploratory while transitions are collected.
         data: Batch size, capacity, storage, sampler and transform of the replay buffer, the collector, and where the
             policy acts.
@@ -52,6 +61,8 @@ class RLData:
         checkpoint_every_env_steps: Interval between checkpoints.
         callbacks: How often, and over how many episodes, the run is tested, probed and logged, and what of `info`.
         checkpoint_replay: `last` where a checkpoint brings the rows of the replay buffer, `none` where it does not.
+        callbacks: How often, and over how many episodes, the run is tested, probed and logged, and in how many
+            environments at the same time (`test_envs`; 0 for one in the place of those of training).
     """
 
     env: Mapping[str, Any]
@@ -72,7 +83,25 @@ class RLData:
             raise ConfigError(f"data.overlap=true needs environments beside the learner: set env.vector={others}")
         if self.data["collector"] == "processes" and (overlap or self.env["vector"] != "serial"):
             raise ConfigError("data.collector=processes steps there: it needs env.vector=serial and data.overlap=false")
+        if self.test_envs == 0 and (overlap or self.data["collector"] != "in_process"):
+            raise ConfigError("callbacks.test_envs=0 needs data.overlap=false and data.collector=in_process")
         _ = self.schedule
+
+    @property
+    def env_options(self) -> dict[str, Any]:
+        """Options of each environment, in training and in tests."""
+        return {name: self.env[name] for name in ENV_OPTIONS if self.env.get(name) is not None}
+
+    @property
+    def test_envs(self) -> int:
+        """Environments of a test at the same time; 0 where a test is played while none of training exist."""
+        number: int = self.callbacks.get("test_envs", TEST_ENVS)
+        return number
+
+    @cached_property
+    def endless(self) -> EndlessNotice:
+        """What is said of an environment whose episodes do not end, once in training and tests."""
+        return EndlessNotice(self.spec)
 
     @property
     def schedule(self) -> Schedule:
@@ -86,7 +115,7 @@ class RLData:
     @cached_property
     def spec(self) -> EnvSpec:
         """Sizes and time limit of the environment, of which one is made for that."""
-        return env_spec(self.env["id"], max_episode_steps=self.env["max_episode_steps"])
+        return env_spec(self.env["id"], **self.env_options)
 
     @property
     def log_info(self) -> tuple[str, ...]:
@@ -94,11 +123,19 @@ class RLData:
         return tuple(self.callbacks.get("log_info") or ())  # a run folder of an earlier version has none
 
     def check(self, module: Any, context: RunContext) -> None:
-        """Check that the replay buffer will fit.
+        """Check that the replay buffer will fit, and that the environment keeps its promises.
 
         Raises:
             ConfigError: It would not fit into memory or onto the disk.
+            EnvError: The environment is not one of Gymnasium's kind, or not so many can exist at the same time.
         """
+        self._check_replay(module, context)
+        if context.rank == 0:
+            tests = max(self.callbacks["test_episodes"], self.callbacks["final_test_episodes"] or 0)
+            numbers = {"num_envs": self.num_envs, "test_envs": min(tests, self.test_envs)}
+            try_out(self.env["id"], **numbers, memory=available_memory(), **self.env_options)
+
+    def _check_replay(self, module: Any, context: RunContext) -> None:
         columns = all_columns(self._columns(module.actor), self.data["sampler"], self.data["transform"])
         takes_memory = in_memory(self.data["storage"])
         check_capacity(
@@ -110,6 +147,8 @@ class RLData:
             folder=_folder(context) if self._saves_replay or not takes_memory else None,
             processes=context.world_size // context.num_nodes,
         )
+        if takes_memory and self._device(context).type == "cpu":
+            check_allocation([column.row_bytes for column in columns], self.data["capacity"])
 
     def make_data(self, module: Any, context: RunContext) -> Stream:
         """Make the stream of minibatches; environments are made when its iteration starts."""
@@ -131,7 +170,7 @@ class RLData:
             stopwatch=context.meters.stopwatch,
             device=self.data["policy_device"],
         )
-        return Stream(
+        stream = Stream(
             partial(self._make_collector, context, policy, columns),
             policy,
             replay,
@@ -147,6 +186,10 @@ class RLData:
             stop=context.stop,
             log_info=self.log_info,
         )
+        if context.rank == 0:
+            patience = min(PATIENCE * self.num_envs * context.world_size, self.total_env_steps)
+            stream.listen(self.endless.watch(lambda: stream.episodes.count, patience))
+        return stream
 
     @property
     def _saves_replay(self) -> bool:
@@ -201,8 +244,8 @@ class RLData:
         return self.env["workers"] or max(1, len(os.sched_getaffinity(0)) // context.world_size)
 
     def _env_maker(self, context: RunContext, purpose: str, num_envs: int) -> Callable[[], VectorEnv]:
-        options = {name: value for name, value in self.env.items() if name not in ("id", "levels")}
-        options |= {"workers": self._workers(context), "log_info": self.log_info}
+        options = {name: value for name, value in self.env.items() if name not in ("id", "levels", *ENV_OPTIONS)}
+        options |= {"workers": self._workers(context), "log_info": self.log_info, **self.env_options}
         seed = seed_for(context.seed, purpose, context.rank)
         return partial(make_vector_env, self.env["id"], num_envs, seed, **options)
 

@@ -53,7 +53,13 @@ def runs_in(folder, compose):
         module = task.make_module(context)
         stream = task.make_data(module, context)
         testing = callbacks.Testing(
-            ENV, episodes=2, every_env_steps=every, seed=seed, max_episode_steps=LIMIT, stop=stop, **(test or {})
+            ENV,
+            episodes=2,
+            every_env_steps=every,
+            seed=seed,
+            options={"max_episode_steps": LIMIT},
+            stop=stop,
+            **(test or {}),
         )
         if before:
             before(module, testing)

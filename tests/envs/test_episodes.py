@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import torch
 
+from qtrl.envs import episodes as episodes_module
 from qtrl.envs import make_env, run_episodes
-from qtrl.envs.episodes import DEFAULT_MAX_EPISODE_STEPS
 from qtrl.errors import ConfigError, EnvError, ShapeError
 
 SEEDS = [0, 1, 2, 3, 4, 5]
@@ -75,17 +75,36 @@ def test_return_equals_that_of_a_plain_gymnasium_loop():
 
 
 @pytest.mark.parametrize(
-    ("env_id", "max_episode_steps", "expected"),
+    ("env_id", "limits", "length", "cut"),
     [
-        ("toy_envs:CountingLong-v0", None, DEFAULT_MAX_EPISODE_STEPS),
-        ("toy_envs:CountingLong-v0", 7, 7),
-        ("Pendulum-v1", 5, 5),
-        ("toy_envs:EchoUneven-v0", 1200, 1200),
+        ("CountingLong", {}, 50, 1),
+        ("CountingLong", {"max_episode_steps": 70}, 70, 0),
+        ("CountingLong", {"cut_after": 7}, 7, 1),
+        ("CountingLong", {"cut_after": 70}, 70, 1),
+        ("CountingLong", {"cut_after": 7, "max_episode_steps": 5}, 5, 0),
+        ("Counting", {"cut_after": 7}, 4, 0),  # never longer than those of training
+        ("Ending", {"cut_after": 70}, 60, 0),
     ],
 )
-def test_length_is_bounded_with_and_without_a_time_limit(env_id, max_episode_steps, expected):
-    policy = Still(3 if "Echo" in env_id else 1)
-    assert run_episodes(env_id, policy, [0], max_episode_steps=max_episode_steps).lengths == (expected,)
+def test_an_episode_ends_where_those_of_training_do_or_is_said_to_be_cut(monkeypatch, env_id, limits, length, cut):
+    monkeypatch.setattr(episodes_module, "ENDLESS", 50)
+    episodes = run_episodes(f"toy_envs:{env_id}-v0", Still(), [1], **limits)
+    assert (episodes.lengths, episodes.cut) == ((length,), cut)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4, 6, 9])
+def test_so_many_environments_exist_at_once_and_give_the_same_results(monkeypatch, at_once):
+    made = []
+    monkeypatch.setattr("toy_envs.Counting.__init__", lambda self: made.append(self) or setattr(self, "longest", 6))
+    episodes = run_episodes("toy_envs:CountingFree-v0", Still(), SEEDS, envs_at_once=at_once)
+    assert len(made) == min(at_once, len(SEEDS))
+    assert episodes.lengths == tuple(_start_and_length(seed)[1] for seed in SEEDS)
+    assert episodes.returns == tuple(length * (length + 1) / 2 for length in episodes.lengths)
+
+
+def test_frames_of_many_episodes_are_those_of_the_first(no_screen):
+    episodes = run_episodes("Pendulum-v1", Still(), [0, 1, 2], max_episode_steps=6, render_first=True, envs_at_once=1)
+    assert len(episodes.frames) == 1 + 3
 
 
 def test_policy_is_called_without_gradients():
@@ -134,7 +153,13 @@ def test_actions_of_another_shape_are_refused(shape):
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
-    [({"seeds": []}, "no seeds"), ({"frame_every": 0}, "frame_every is 0"), ({"max_episode_steps": 0}, "steps is 0")],
+    [
+        ({"seeds": []}, "no seeds"),
+        ({"frame_every": 0}, "frame_every is 0"),
+        ({"max_episode_steps": 0}, "steps is 0"),
+        ({"envs_at_once": 0}, "envs_at_once is 0"),
+        ({"cut_after": -1}, "cut_after is -1"),
+    ],
 )
 def test_bad_numbers_are_refused(arguments, complaint):
     with pytest.raises(ConfigError, match=complaint):

@@ -1,4 +1,5 @@
 import warnings
+from functools import partial
 
 import gymnasium as gym
 import numpy as np
@@ -17,8 +18,8 @@ from qtrl.specs import EnvSpec
         ("toy_envs:Counting-v0", 3, 1, 4),
         ("toy_envs:CountingFree-v0", 3, 1, None),
         ("toy_envs:EchoMatrix-v0", 6, 6, None),
-        ("toy_envs:DictObservation-v0", 4 + 3, 1, None),
-        ("toy_envs:ImageObservation-v0", 60, 1, None),
+        ("toy_envs:ScalarSpaces-v0", 1, 1, None),
+        ("toy_envs:MatrixObservation-v0", 60, 1, None),
         ("toy_envs:DiscreteObservation-v0", 5, 1, None),
     ],
 )
@@ -26,7 +27,7 @@ def test_spec_tells_the_flat_sizes_and_the_time_limit(env_id, observation_size, 
     assert env_spec(env_id) == EnvSpec(env_id, observation_size, action_size, max_episode_steps)
 
 
-@pytest.mark.parametrize("name", ["DictObservation", "ImageObservation", "DiscreteObservation", "Counting"])
+@pytest.mark.parametrize("name", ["DictObservation", "MatrixObservation", "DiscreteObservation", "ScalarSpaces"])
 def test_observations_are_flat_float32(name):
     env = make_env(f"toy_envs:{name}-v0")
     for observation in (env.reset(seed=0)[0], env.step(np.zeros(1))[0]):
@@ -42,6 +43,50 @@ def test_dict_observation_is_flattened_entry_by_entry():
     sample = space.sample()
     expected = [np.eye(3)[sample[key]] if key == "gear" else sample[key].flatten() for key in space]
     np.testing.assert_allclose(observation, np.concatenate(expected), rtol=1e-6)
+
+
+def test_parts_of_a_dict_observation_keep_their_names():
+    spec = env_spec("toy_envs:DictObservation-v0")
+    assert (spec.observation_size, spec.observation_parts) == (4 + 3, (("place", 4), ("gear", 3)))
+
+
+def test_kwargs_reach_the_environment_and_wrappers_are_called_in_their_order():
+    wrappers = [
+        partial(gym.wrappers.TransformReward, func=lambda reward: reward + 1),
+        partial(gym.wrappers.TransformReward, func=lambda reward: reward * 10),
+    ]
+    env = make_env("toy_envs:Counting-v0", kwargs={"longest": 2}, wrappers=wrappers)
+    env.reset(seed=0)
+    assert env.unwrapped.longest == 2
+    assert [env.step(np.zeros(1))[1:3] for _ in range(2)] == [(20.0, False), (30.0, True)]
+
+
+def test_the_sizes_are_those_that_wrappers_make():
+    wrappers = [partial(gym.wrappers.FrameStackObservation, stack_size=2), gym.wrappers.FlattenObservation]
+    spec = env_spec("toy_envs:Counting-v0", wrappers=wrappers)
+    assert (spec.observation_size, spec.max_episode_steps) == (6, 4)
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "complaint"),
+    [
+        (
+            partial(gym.wrappers.ClipReward, max_reward=-1, min_reward=1),
+            "the wrapper ClipReward of env.wrappers failed",
+        ),
+        (lambda env: None, "of env.wrappers gave a NoneType, expected an environment"),
+        (partial(gym.wrappers.RescaleAction, min_action=0, max_action=np.inf), "RescaleAction of env.wrappers failed"),
+        (gym.wrappers.ClipAction, r"the action space is Box\(-inf, inf, \(1,\), float32\), qtrl needs"),
+    ],
+)
+def test_a_wrapper_that_cannot_be_used_is_refused_in_one_line(wrapper, complaint):
+    with pytest.raises(EnvError, match=complaint):
+        make_env("toy_envs:Counting-v0", wrappers=[wrapper])
+
+
+def test_an_argument_that_the_environment_does_not_take_is_refused_in_one_line():
+    with pytest.raises(EnvError, match="'toy_envs:Counting-v0' cannot be made: .*unexpected keyword argument 'mass'"):
+        make_env("toy_envs:Counting-v0", kwargs={"mass": 1})
 
 
 def test_an_id_may_name_the_module_that_registers_it():
@@ -101,6 +146,7 @@ def test_humanoid_gets_its_bounds_for_plus_and_minus_one():
         ("toy_envs:EchoNothing-v0", r"is Box\(\[\], \[\], \(0,\), float32\), qtrl needs"),
         ("toy_envs:EchoUnbounded-v0", r"is Box\(-inf, 1.0, \(2,\), float32\), qtrl needs"),
         ("toy_envs:SequenceObservation-v0", "the observation space is Sequence, qtrl needs one of fixed length"),
+        ("toy_envs:ImageObservation-v0", "the observation space is an image, .*: qtrl's networks learn from vectors"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*is out of date:DeprecationWarning")

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from typing import ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -75,12 +76,63 @@ class Broken(gym.Env):
         return np.array([1.0, np.nan if bad else 2.0], dtype=np.float32)
 
 
-class Crashing(Broken):
-    """Fails in the second step as a bug would."""
+class Ending(Counting):
+    """Its own code ends an episode after 60 steps, as a time limit would."""
+
+    def __init__(self):
+        super().__init__(longest=10**9)
 
     def step(self, action):
-        self.count += 1
-        return self._observation(False), 1 / (2 - self.count), False, False, {}
+        *result, _, info = super().step(action)
+        return *result, self.count >= 60, info
+
+
+class Bent(gym.Env):
+    """Keeps Gymnasium's contract up to call number `at` of `step`, and then gives `bend` of what it should give."""
+
+    observation_space = Box(**REAL_LINE, shape=(3,), dtype=np.float32)
+    action_space = Box(-1.0, 1.0, (1,), np.float32)
+
+    def __init__(self, bend="nothing", at=1):
+        self.bend, self.at, self.calls = BENDS[bend], at, 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.ones(3, np.float32), {}
+
+    def step(self, action):
+        self.calls += 1
+        given = np.full(3, self.calls, np.float32), 1.0, False, False, {}
+        return self.bend(*given) if self.calls >= self.at else given
+
+
+def _raise(error):
+    raise error
+
+
+BENDS = {
+    "nothing": lambda *given: given,
+    "reward_array": lambda o, r, *rest: (o, np.array([r]), *rest),
+    "no_reward": lambda o, r, *rest: (o, None, *rest),
+    "short": lambda o, *rest: (o[:1], *rest),
+    "raise": lambda *given: _raise(RuntimeError("the physics state is invalid")),
+    "exit": lambda *given: _raise(SystemExit("the window was closed")),
+}
+
+
+class Single(Counting):
+    """Of which only so many can exist at the same time."""
+
+    alive: ClassVar[list] = []
+
+    def __init__(self, most=1):
+        super().__init__(longest=10**9)
+        if len(Single.alive) >= most:
+            raise RuntimeError("the port is in use")
+        Single.alive.append(self)
+
+    def close(self):
+        Single.alive.remove(self)
 
 
 class Faulty(Counting):
@@ -193,7 +245,9 @@ _register("EchoInteger", Echo, action_space=Box(0, 9, (2,), np.int64))
 _register("EchoNothing", Echo, action_space=Box(-1.0, 1.0, (0,), np.float32))
 for _where in ("reset", "observation", "reward"):
     _register(f"Broken_{_where}", Broken, where=_where)
-_register("Crashing", Crashing, where="step")
+_register("Ending", Ending)
+_register("Bent", Bent, max_episode_steps=50)
+_register("Single", Single, max_episode_steps=50)
 for _fault in ("die", "kill", "raise", "hang"):
     _register(f"Faulty_{_fault}", Faulty, fault=_fault)
 _register("Unruly", Unruly, longest=10**9)
@@ -209,6 +263,8 @@ _register("Unstable1", unstable, max_episode_steps=1000, every=1)
 _register("DictAction", Spaces, action_space=Dict(a=Box(-1.0, 1.0, (1,), np.float32)))
 _register("DictObservation", Spaces, observation_space=Dict(place=Box(-1.0, 1.0, (2, 2)), gear=Discrete(3)))
 _register("ImageObservation", Spaces, observation_space=Box(0, 255, (4, 5, 3), np.uint8))
+_register("MatrixObservation", Spaces, observation_space=Box(0.0, 1.0, (4, 5, 3)))
+_register("ScalarSpaces", Spaces, observation_space=Box(0.0, 1.0, ()), action_space=Box(-2.0, 2.0, ()))
 _register("DiscreteObservation", Spaces, observation_space=Discrete(5))
 _register("SequenceObservation", Spaces, observation_space=Sequence(Box(0.0, 1.0, (2,))))
 _register("Failing", Failing)

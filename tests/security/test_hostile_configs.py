@@ -38,6 +38,8 @@ HOSTILE_TARGETS = {
     "a stand-in of a study": {"block._target_": "qtrl.nn.stand_ins.OtherStates"},
     "a new node": {"block.extra": PAYLOAD},
     "a deep one": {"block.circuit": {"_target_": "qtrl.quantum.fixed_angles", "family": {"a": {"b": PAYLOAD}}}},
+    "a wrapper": {"env.wrappers": [PAYLOAD]},
+    "an argument of the environment": {"env.kwargs": {"hook": PAYLOAD}},
     "in a list": {"trainer.callbacks": [PAYLOAD]},
     "in a list of lists": {"tags": [[{"a": PAYLOAD}]]},
     "in arguments": {"circuit._args_": [PAYLOAD]},
@@ -52,6 +54,8 @@ OTHER_KEYS = {
     "unknown at the top": {"hydra": {"run": {"dir": "/"}}},
     "a word that is none": {"a\nb": 1},
     "an environment's module": {"env.id": "antigravity:Fly-v0"},
+    "a file for an environment": {"env.kwargs": {"xml_file": "/etc/passwd"}},
+    "a deep text for an environment": {"env.kwargs": {"a": [{"b": "antigravity:fly"}]}},
     "no environment": {"env": None},
     "an environment that is a list": {"env.id": ["Pendulum-v1"]},
 }

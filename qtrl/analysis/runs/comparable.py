@@ -1,5 +1,6 @@
 """Which runs may be compared: what must be equal in all of them, and differences that the reader is warned of."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ def comparison_facts(run: RunResult) -> dict[str, str]:
         **{key: versions[key] for key in ("gymnasium", "mujoco")},
         **{key: summary[key] for key in ("observation_size", "action_size")},
         **{key.rpartition(".")[2]: config.get(key) for key in COMPARED},
+        "kwargs": json.dumps({key: value for key, value in config.items() if key.startswith("env.kwargs.")}),
+        "wrappers": json.dumps(config.get("env.wrappers") or []),
         "final_test_episodes": len(summary["return_per_episode"]),
     }
     return {key: "none" if value is None else str(value) for key, value in facts.items()}

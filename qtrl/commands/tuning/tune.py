@@ -57,10 +57,10 @@ def run_tuning(cfg: DictConfig) -> float:
         run_trials(search, study, deadline)
         best, value = trials.best_trial(study)
         found = f"trial {best.number} of {trials.ended(study)}, {search.metric} {value:.1f}"
+        command = ["python", "-m", "qtrl.train", *search.overrides, *as_overrides(best.params)]
+        say(f"best: {found}; {folder / 'best.yaml'}")
+        say(f"train with it: {shlex.join(command)}")
         trials.write_best(best.params, search.groups, folder / "best.yaml", found)
-    command = ["python", "-m", "qtrl.train", *search.overrides, *as_overrides(best.params)]
-    say(f"best: {found}; {folder / 'best.yaml'}")
-    say(f"train with it: {shlex.join(command)}")
     return value
 
 

@@ -3,13 +3,14 @@
 import bisect
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
 
 from qtrl.data.storage.ring import MOST_ROWS, file_rows
 from qtrl.errors import ConfigError
+from qtrl.process.memory import available_memory
 
 CPU = torch.device("cpu")
 HEADROOM = 1.05
@@ -65,6 +66,27 @@ def check_capacity(
             )
 
 
+def check_allocation(row_bytes: Iterable[int], capacity: int) -> None:
+    """Refuse a ring in memory that the operating system does not even promise, whatever the run fills of it.
+
+    Args:
+        row_bytes: Bytes of a row in each column.
+        capacity: Rows of the ring, all of which are asked for at once.
+
+    Raises:
+        ConfigError: Says what is needed.
+    """
+    rings = [capacity * column for column in row_bytes]
+    try:
+        for ring in rings:
+            torch.empty(ring, dtype=torch.uint8)
+    except (RuntimeError, MemoryError):
+        needed = f"asks for {sum(rings) / 1e9:.3g} GB of memory at once, which the system does not give"
+        raise ConfigError(
+            f"the replay of data.capacity={capacity} {needed}: set it lower, or data.storage=memmap"
+        ) from None
+
+
 def available_disk(folder: Path) -> int:
     """Return the free bytes where a folder is or will be; no limit where the file system does not count bytes."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -81,52 +103,3 @@ def present(folder: Path) -> int:
     """Return the bytes that the files of a folder take on the disk."""
     files = (path.lstat() for path in folder.glob("*.bin"))
     return sum(512 * found.st_blocks for found in files)  # which counts in 512 bytes
-
-
-def available_memory(root: Path = Path("/")) -> int | None:
-    """Return the bytes of memory that this process may still take, or None where the system does not say.
-
-    Args:
-        root: Where `proc` and `sys` lie.
-
-    Source: the kernel's pages on `/proc/meminfo` (MemAvailable) and on control groups, version 2. What a group uses
-    holds the pages of files, which the kernel gives up when memory runs short.
-    """
-    limits = [1024 * value for name, value in _fields(root / "proc/meminfo") if name == "MemAvailable:"]
-    limits += _groups(root)
-    return max(0, min(limits)) if limits else None
-
-
-def _groups(root: Path) -> Iterator[int]:
-    """Give what each control group around this process leaves, the outer ones included."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    base = root / "sys/fs/cgroup"
-    for line in lines:
-        if line.startswith("0::"):  # version 2
-            inner = base / line.removeprefix("0::").strip("/")
-            for folder in (inner, *inner.parents[: len(inner.parts) - len(base.parts)]):
-                yield from _left(folder)
-
-
-def _left(folder: Path) -> Iterator[int]:
-    try:
-        most, now = (folder / "memory.max").read_text().strip(), int((folder / "memory.current").read_text())
-    except OSError:
-        return
-    if most != "max":
-        files = ("inactive_file", "active_file")
-        yield int(most) - now + sum(value for name, value in _fields(folder / "memory.stat") if name in files)
-
-
-def _fields(path: Path) -> Iterator[tuple[str, int]]:
-    """Give the lines of a table of names and numbers; none where it cannot be read."""
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        name, value, *_ = line.split()
-        yield name, int(value)

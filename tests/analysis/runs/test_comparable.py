@@ -13,6 +13,10 @@ UNLIKE = {
     "warmup_env_steps": {"config": {"warmup_env_steps": 200}},
     "test_every_env_steps": {"config": {"test_every_env_steps": 50}},
     "max_episode_steps": {"config": {"env": {"id": "Pendulum-v1", "max_episode_steps": 50}}},
+    "kwargs": {"config": {"env": {"id": "Pendulum-v1", "max_episode_steps": None, "kwargs": {"g": 5.0}}}},
+    "wrappers": {
+        "config": {"env": {"id": "Pendulum-v1", "max_episode_steps": None, "wrappers": [{"_target_": "a.B"}]}}
+    },
     "test_episodes": {"config": {"callbacks": {"test_episodes": 3, "test_max_episode_steps": None}}},
     "test_max_episode_steps": {"config": {"callbacks": {"test_episodes": 2, "test_max_episode_steps": 9}}},
 }
