@@ -47,12 +47,13 @@ class Agent:
 
 
 def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
-    """Raise a ConfigError for the first of the command line's options that is not allowed."""
+    """Raise a ConfigError for the first of the command line's options that is not allowed; make 1e2 an integer."""
     if options.checkpoint not in CHECKPOINTS:
         raise ConfigError(f"checkpoint={options.checkpoint} is unknown: choices are {', '.join(CHECKPOINTS)}")
-    Number(fewest_episodes, NUMBERS["callbacks.test_episodes"].high).check("episodes", options.episodes)
-    Number(0, 2**32 - 1 - options.episodes).check("seed", options.seed)
-    Number(1, optional=True).check("shots", options.shots)
+    episodes = Number(fewest_episodes, NUMBERS["callbacks.test_episodes"].high)
+    options.episodes = episodes.check("episodes", options.episodes)
+    options.seed = Number(0, 2**32 - 1 - options.episodes).check("seed", options.seed)
+    options.shots = Number(1, optional=True).check("shots", options.shots)
     Number(0, 0.5, whole=False, optional=True).check("readout_error", options.readout_error)
     if options.log and not options.video:
         raise ConfigError("log=true sends the video to W&B: add video=true")

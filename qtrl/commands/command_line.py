@@ -1,6 +1,5 @@
 """Run a Hydra command with errors of one line."""
 
-import difflib
 import functools
 import os
 import sys
@@ -10,6 +9,7 @@ from typing import Any
 
 from qtrl.commands.multirun import end_with_command, failures_of_jobs, tell_failure, told_failures
 from qtrl.config.location import config_dir
+from qtrl.config.unknown import unknown_key
 from qtrl.errors import QtrlError
 from qtrl.process.openmp import spin_count
 
@@ -24,6 +24,7 @@ def run_command(task: Callable, config_name: str) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    from qtrl.config.misplaced import refuse_misplaced
     from qtrl.config.renamed import refuse_renamed
     from qtrl.config.secrets import refuse_secret_arguments
 
@@ -36,6 +37,7 @@ def run_command(task: Callable, config_name: str) -> None:
             keeping = _keeping(task, failures, tracebacks=asked)
             refuse_secret_arguments()
             refuse_renamed(sys.argv[1:], config_name)
+            refuse_misplaced(sys.argv[1:], config_name)
             # With tracebacks Hydra raises its errors instead of printing them and exiting.
             with _environment({TRACEBACKS: "1", **SAFE_LOADS}):
                 hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(keeping)()
@@ -114,17 +116,10 @@ def describe(error: Exception) -> str:
         if isinstance(cause, QtrlError):
             return str(cause)
         if hasattr(cause, "parent_node") and getattr(cause, "key", None) is not None and "not in struct" in str(cause):
-            return _unknown_key(str(cause.full_key or cause.key), cause.parent_node)
+            return unknown_key(str(cause.full_key or cause.key), [str(key) for key in cause.parent_node or ()])
         cause = cause.__cause__
     override = getattr(error, "override", None)  # one that Hydra cannot parse
     # Hydra lists options one a line.
     lines = [line.strip() for line in str(error).splitlines()]
     message = " ".join(line for line in lines if line and not line.startswith(("Config search path", "provider=")))
     return f"{override}: {message}" if override else message
-
-
-def _unknown_key(full_key: str, parent: Any) -> str:
-    choices = sorted(str(key) for key in parent or ())
-    close = difflib.get_close_matches(full_key.rpartition(".")[2], choices, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return f"unknown key {full_key!r}: {hint}choices are {', '.join(choices)}"

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from qtrl.config.limits import check_config
 from qtrl.config.location import config_dir
 from qtrl.config.saved import checked_text
+from qtrl.config.schema import check_keys
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
 from qtrl.run.folder import handed_down, has_checkpoint
@@ -37,6 +38,8 @@ def resolve(cfg: DictConfig) -> tuple[DictConfig, str]:
     refuse_secrets(cfg)
     if cfg.resume is True or (cfg.resume == AUTO and has_checkpoint(Path(cfg.run_dir))):
         cfg = resumed_config(cfg)
+    else:
+        check_keys(cfg)
     check_config(cfg)
     return cfg, checked_text(cfg)
 

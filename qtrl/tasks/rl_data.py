@@ -87,11 +87,12 @@ class RLData:
         return env_spec(self.env["id"], max_episode_steps=self.env["max_episode_steps"])
 
     def check(self, module: Any, context: RunContext) -> None:
-        """Check that the replay buffer will fit.
+        """Check that there is something to learn, and that the replay buffer will fit.
 
         Raises:
-            ConfigError: It would not fit into memory or onto the disk.
+            ConfigError: No update is owed, or the buffer would not fit into memory or onto the disk.
         """
+        self.schedule.check_updates(self.num_envs * context.world_size)
         columns = all_columns(self._columns(module.actor), self.data["sampler"], self.data["transform"])
         takes_memory = in_memory(self.data["storage"])
         check_capacity(
