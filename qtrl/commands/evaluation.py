@@ -1,7 +1,7 @@
 """One noise-free test of a finished run."""
 
+import os
 import statistics
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from qtrl.errors import RunFolderError
 from qtrl.files.atomic import write_json
 from qtrl.loggers.artifacts import log_video
 from qtrl.nn import QuantumLayers, quantum_layers
+from qtrl.process.moment import moment
 
 
 def run_evaluation(cfg: DictConfig) -> float:
@@ -25,10 +26,11 @@ def run_evaluation(cfg: DictConfig) -> float:
     wandb_run = own_wandb_run(agent.cfg, agent.run_dir) if cfg.log else None
     episodes = agent.play(cfg, render_first=cfg.video)
     result = outcome(episodes, quantum_layers(agent.module.actor)) | agent.facts(cfg)
+    returns = f"return {result['return_mean']:.1f} ± {result['return_std']:.1f}"
+    print(f"qtrl: {returns} over {result['episodes']} episodes at {result['env_steps']:,} env steps", flush=True)
     path = new_result(agent.run_dir, ".json")
     write_json(path, result)
-    returns = f"return {result['return_mean']:.1f} ± {result['return_std']:.1f}"
-    print(f"qtrl: {returns} over {result['episodes']} episodes at {result['env_steps']:,} env steps: {path}")
+    print(f"qtrl: {path}")
     if cfg.video:
         video = write_video(agent.run_dir / "videos" / f"{path.stem}.mp4", episodes.frames, episodes.fps)
         print(f"qtrl: {video}")
@@ -53,10 +55,16 @@ def outcome(episodes: Episodes, layers: QuantumLayers) -> dict[str, Any]:
 
 
 def new_result(run_dir: Path, ending: str) -> Path:
-    """Return `eval/<time><ending>` in a run's folder, the file of a test that ends now."""
+    """Return `eval/<time><ending>` in a run's folder, the file of a test that ends now.
+
+    Raises:
+        RunFolderError: The folder cannot be written.
+    """
     folder = run_dir / "eval"
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"{folder} cannot be written: {error.strerror}") from error
-    return folder / (time.strftime("%Y%m%d-%H%M%S") + ending)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RunFolderError(f"{folder} cannot be written: it is read-only")
+    return folder / (moment() + ending)

@@ -34,8 +34,8 @@ def run_report(cfg: DictConfig) -> list[Path]:
     rows = table(study, reference=cfg.reference, primary=cfg.primary)
     title = cfg.title or f"Comparison of blocks on {study.facts.get('env_id', 'one environment')}"
     command = shlex.join(["python", "-m", "qtrl.report", *HydraConfig.get().overrides.task])
+    print(format_table(rows, reference=cfg.reference), flush=True)  # before anything that may not be writable
     files = write_report(study, rows, out, reference=cfg.reference, title=title, command=command)
-    print(format_table(rows, reference=cfg.reference))
     for path in files:
         print(f"qtrl: {path}")
     if wandb_run is not None:
