@@ -2,6 +2,7 @@
 
 from qtrl.callbacks.checkpoint_io import AtomicCheckpointIO
 from qtrl.callbacks.checkpoints import Checkpoints
+from qtrl.callbacks.forecast import Forecast
 from qtrl.callbacks.metric_rows import MetricRows
 from qtrl.callbacks.preemption import Preemption
 from qtrl.callbacks.probe import Probe
@@ -15,6 +16,7 @@ from qtrl.callbacks.testing import Testing, play, test_seeds
 __all__ = [
     "AtomicCheckpointIO",
     "Checkpoints",
+    "Forecast",
     "MetricRows",
     "Preemption",
     "Probe",

@@ -35,12 +35,19 @@ class Schedule:
         """Updates for each env step, exactly as the decimal number says: 0.1 is one in ten, however many they are."""
         return Fraction(str(self.updates_per_env_step))
 
+    def updates(self, steps: int) -> int:
+        """Count the updates of the whole run, whose turns make so many env steps each."""
+        return int(self._learning(steps) * self.rate)
+
     def check_updates(self, steps: int) -> None:
-        """Raise a ConfigError where no update is owed in the whole run, whose turns make so many env steps each."""
-        learning = steps * (math.ceil(self.total_env_steps / steps) - math.ceil(self.warmup_env_steps / steps))
-        if learning * self.rate < 1:
+        """Raise a ConfigError where no update is owed in the whole run; `steps` as in `updates`."""
+        if not self.updates(steps):
             raise ConfigError(
-                f"updates_per_env_step={self.updates_per_env_step} owes no update in the {learning} env steps between "
-                f"warmup_env_steps={self.warmup_env_steps} and total_env_steps={self.total_env_steps}, which are made "
-                f"{steps} at a time: raise the total, or lower the warm-up"
+                f"updates_per_env_step={self.updates_per_env_step} owes no update in the {self._learning(steps)} env "
+                f"steps between warmup_env_steps={self.warmup_env_steps} and total_env_steps={self.total_env_steps}, "
+                f"which are made {steps} at a time: raise the total, or lower the warm-up"
             )
+
+    def _learning(self, steps: int) -> int:
+        """Count the env steps of the turns that begin after warm-up."""
+        return steps * (math.ceil(self.total_env_steps / steps) - math.ceil(self.warmup_env_steps / steps))

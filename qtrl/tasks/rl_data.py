@@ -25,6 +25,7 @@ from qtrl.data import (
     all_columns,
     check_capacity,
     in_memory,
+    replay_bytes,
     storage_device,
     transition_columns,
 )
@@ -93,17 +94,31 @@ class RLData:
             ConfigError: No update is owed, or the buffer would not fit into memory or onto the disk.
         """
         self.schedule.check_updates(self.num_envs * context.world_size)
-        columns = all_columns(self._columns(module.actor), self.data["sampler"], self.data["transform"])
         takes_memory = in_memory(self.data["storage"])
         check_capacity(
-            sum(column.row_bytes for column in columns),
+            self._row_bytes(module),
             **self._size(context),
-            rows_of_run=math.ceil(self.total_env_steps / context.world_size) + self.num_envs,
+            rows_of_run=self._rows_of_run(context),
             in_memory=takes_memory,
             device=self._device(context),
             folder=_folder(context) if self._saves_replay or not takes_memory else None,
             processes=context.world_size // context.num_nodes,
         )
+
+    def replay_bytes(self, context: RunContext, module: Any) -> tuple[int, int]:
+        """Return what the replay buffers of all ranks will take, in bytes on disk and in memory."""
+        sizes = {**self._size(context), "rows_of_run": self._rows_of_run(context)}
+        takes_memory = in_memory(self.data["storage"])
+        takes_disk = self._saves_replay or not takes_memory
+        files, rows = replay_bytes(self._row_bytes(module), **sizes)
+        return files * takes_disk * context.world_size, rows * takes_memory * context.world_size
+
+    def _row_bytes(self, module: Any) -> int:
+        columns = all_columns(self._columns(module.actor), self.data["sampler"], self.data["transform"])
+        return sum(column.row_bytes for column in columns)
+
+    def _rows_of_run(self, context: RunContext) -> int:
+        return math.ceil(self.total_env_steps / context.world_size) + self.num_envs
 
     def make_data(self, module: Any, context: RunContext) -> Stream:
         """Make the stream of minibatches; environments are made when its iteration starts."""

@@ -130,3 +130,9 @@ def _fields(path: Path) -> Iterator[tuple[str, int]]:
     for line in lines:
         name, value, *_ = line.split()
         yield name, int(value)
+
+
+def replay_bytes(row_bytes: int, *, capacity: int, slack: int, rows_of_run: int) -> tuple[int, int]:
+    """Return the bytes of a replay's files, and of its rows in memory, at the end of a run; see `check_capacity`."""
+    rows = min(file_rows(capacity, slack), file_rows(rows_of_run, 0))
+    return row_bytes * rows, row_bytes * min(capacity, rows_of_run)
