@@ -1,6 +1,6 @@
 """What is written on a command line out of habit, and would have no effect there or another one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,5 +61,5 @@ def _members(group: str) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml")) if folder.is_dir() and group else []
 
 
-def _of_a_run(key: str, config_name: str, own: Iterable[str]) -> str:
+def _of_a_run(key: str, config_name: str, own: Collection[str]) -> str:
     return f"{unknown_key(key, own)}; it belongs to a run, and qtrl.{config_name} takes it from the run's config.yaml"

@@ -29,7 +29,8 @@ def check_keys(cfg: DictConfig, known: Any = None) -> None:
     """
     for group in sorted(groups_of_a_run() & cfg.keys()):
         if group != "trainer" and OmegaConf.is_dict(cfg[group]):
-            for key, choices in _unknown(group, OmegaConf.to_container(cfg[group], resolve=True)):
+            node: Any = OmegaConf.to_container(cfg[group], resolve=True)
+            for key, choices in _unknown(group, node):
                 if at(known, key) is MISSING:
                     raise ConfigError(unknown_key(key, choices))
 

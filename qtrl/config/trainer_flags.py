@@ -38,8 +38,8 @@ def check_trainer(trainer: DictConfig) -> None:
     Raises:
         ConfigError: The first of them, with what to write instead.
     """
-    for flag in trainer:
-        if flag not in ACTING and not str(flag).startswith("_"):
+    for flag in map(str, trainer):
+        if flag not in ACTING and not flag.startswith("_"):
             hint = f"write {INSTEAD[flag]}" if flag in INSTEAD else f"those that have are {', '.join(ACTING)}"
             raise ConfigError(f"trainer.{flag}={trainer[flag]} has no effect in a run of qtrl: {hint}")
     precision = trainer.get("precision")

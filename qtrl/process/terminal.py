@@ -20,9 +20,9 @@ def keep_output_harmless() -> None:
 
 
 class _Dropping(io.FileIO):
-    def write(self, data: Any) -> int | None:
+    def write(self, data: Any, /) -> int:
         try:
-            return super().write(data)
+            return super().write(data) or 0
         except OSError:
             return len(data)
 

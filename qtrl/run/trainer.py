@@ -55,7 +55,7 @@ def make_trainer(settings: RunSettings, checkpoint_io: AtomicCheckpointIO) -> Tr
         flags += f" +trainer.num_nodes={trainer.num_nodes}" if trainer.num_nodes > 1 else ""
         raise ConfigError(f"{trainer.world_size} processes need trainer=ddp: write trainer=ddp {flags}")
     if alone:
-        rank_zero_only.rank = 0  # Lightning took it from the environment when it was imported
+        rank_zero_only.rank = 0  # type: ignore[attr-defined] # Lightning took it from the environment when imported
     return trainer
 
 
