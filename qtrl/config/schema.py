@@ -27,12 +27,14 @@ def check_keys(cfg: DictConfig, known: Any = None) -> None:
     Raises:
         ConfigError: With the nearest key that exists.
     """
+    found: dict[str, Collection[str]] = {}
     for group in sorted(groups_of_a_run() & cfg.keys()):
         if group != "trainer" and OmegaConf.is_dict(cfg[group]):
             node: Any = OmegaConf.to_container(cfg[group], resolve=True)
-            for key, choices in _unknown(group, node):
-                if at(known, key) is MISSING:
-                    raise ConfigError(unknown_key(key, choices))
+            found |= {key: choices for key, choices in _unknown(group, node) if at(known, key) is MISSING}
+    if found:
+        key = min(found, key=lambda key: (key.count("."), key))  # in a group rather than where it is referred to
+        raise ConfigError(unknown_key(key, found[key]))
 
 
 def _unknown(where: str, node: dict[str, Any], *, argument: bool = False) -> Iterator[tuple[str, Collection[str]]]:
