@@ -107,7 +107,7 @@ def load(
         QtrlError: In one line, why not: there is no such run, it is damaged or names what is not trusted, its
             environment cannot be made here, or an option does not fit it.
     """
-    check_reading(checkpoint, shots, readout_error)
+    shots = check_reading(checkpoint, shots, readout_error)
     if isinstance(trust, str):
         raise ConfigError(f"trust={trust!r} is not allowed: expected names as in trust=['my_package.blocks.Cosine']")
     made = make_engine(engine) if isinstance(engine, str) else engine

@@ -9,9 +9,9 @@ from qtrl.process.imports import lasting_imports
 def evaluate(cfg: DictConfig) -> float:
     """Test one agent, as it is or under the conditions of an ablation; see `qtrl.commands`."""
     with lasting_imports():
-        from qtrl.envs.render import check_renderer
+        from qtrl.envs.render import pick_renderer
 
-        check_renderer()  # before anything imports mujoco, which fails on a bad MUJOCO_GL without saying why
+        pick_renderer()  # before anything imports mujoco, which takes the renderer that MUJOCO_GL names then
         from qtrl.commands.evaluation import run_evaluation
         from qtrl.commands.frozen_policy import run_ablation
 

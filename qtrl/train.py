@@ -9,9 +9,9 @@ from qtrl.process.imports import lasting_imports
 def train(cfg: DictConfig) -> float:
     """Train as `cfg` says; see `qtrl.run.training.run_training`."""
     with lasting_imports():
-        from qtrl.envs.render import check_renderer
+        from qtrl.envs.render import pick_renderer
 
-        check_renderer()  # before anything imports mujoco, which fails on a bad MUJOCO_GL without saying why
+        pick_renderer()  # before anything imports mujoco, which takes the renderer that MUJOCO_GL names then
         from qtrl.run.training import run_training
 
     return run_training(cfg)

@@ -2,6 +2,7 @@
 
 from qtrl.callbacks.checkpoint_io import AtomicCheckpointIO
 from qtrl.callbacks.checkpoints import Checkpoints
+from qtrl.callbacks.forecast import Forecast
 from qtrl.callbacks.metric_rows import MetricRows
 from qtrl.callbacks.preemption import Preemption
 from qtrl.callbacks.probe import Probe
@@ -17,6 +18,7 @@ from qtrl.callbacks.update_flops import UpdateFlops
 __all__ = [
     "AtomicCheckpointIO",
     "Checkpoints",
+    "Forecast",
     "MetricRows",
     "Preemption",
     "Probe",

@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from qtrl.callbacks.forecast import duration
 from qtrl.callbacks.protocols import Learner, Source, Test, source_of
 
-SECONDS_BETWEEN_LINES = 30.0
-"""Where the output is no terminal, a plain line is printed this often."""
+SECONDS_BETWEEN_LINES = 60.0
+"""Where the output is no terminal, a plain line is printed this often at most."""
 
 
 class _RateColumn(ProgressColumn):
@@ -28,7 +29,7 @@ class RunProgress(Callback):
     def __init__(self, test: Test, *, total_env_steps: int, warmup_env_steps: int) -> None:
         self._total, self._warmup, self._test = total_env_steps, warmup_env_steps, test
         self._bar: Progress | None = None
-        self._next_line, self._start = 0.0, (0.0, 0)
+        self._next_line, self._start, self._learns = 0.0, (0.0, 0), False
 
     def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:  # type: ignore[override]
         """Begin to show; the stream reports every step, so that warm-up is seen as well."""
@@ -38,9 +39,10 @@ class RunProgress(Callback):
         self._start = (time.monotonic(), self._source.env_steps)
         self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
         self._source.listen(self._advance)
-        if sys.stderr.isatty():
+        console = Console(stderr=True)
+        if sys.stderr.isatty() and console.is_interactive:  # TERM=dumb moves no cursor
             columns = (BarColumn(), MofNCompleteColumn(), TextColumn("env steps"), _RateColumn(), TimeRemainingColumn())
-            self._bar = Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
+            self._bar = Progress(TextColumn("{task.description}"), *columns, console=console)
             self._bar.start()
             self._task = self._bar.add_task("warm-up", total=self._total, completed=self._source.env_steps)
 
@@ -55,6 +57,8 @@ class RunProgress(Callback):
         self.on_train_end(trainer, pl_module)
 
     def _advance(self, env_steps: int) -> None:
+        if not self._learns and env_steps > self._warmup:  # warm-up is quicker
+            self._learns, self._start = True, (time.monotonic(), env_steps)
         if self._bar is not None:
             self._bar.update(self._task, completed=env_steps, description=self._describe(env_steps))
         elif time.monotonic() >= self._next_line:
@@ -68,7 +72,10 @@ class RunProgress(Callback):
 
     def _line(self, env_steps: int) -> str:
         seconds, first = time.monotonic() - self._start[0], self._start[1]
-        rate = (env_steps - first) / seconds
-        left = (self._total - env_steps) / rate / 60
-        steps = f"{env_steps:,} of {self._total:,} env steps"
-        return f"qtrl: {steps}, {self._describe(env_steps)}, {rate:.0f} env steps/s, {left:.1f} min left"
+        parts = [f"{env_steps:,} of {self._total:,} env steps", self._describe(env_steps)]
+        if env_steps > first:
+            rate = (env_steps - first) / seconds
+            parts.append(f"{rate:.0f} env steps/s")
+            if self._learns:
+                parts.append(f"{duration(max(0, self._total - env_steps) / rate)} left")
+        return f"qtrl: {', '.join(parts)}"

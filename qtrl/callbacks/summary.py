@@ -7,7 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from qtrl.callbacks.metric_rows import SECTIONS
-from qtrl.callbacks.protocols import Learner, Test, concluding
+from qtrl.callbacks.protocols import Learner, Test, concluding, source_of
 from qtrl.errors import RunFolderError
 from qtrl.files.atomic import write_json
 from qtrl.keys import PURPOSES
@@ -20,15 +20,21 @@ class RunSummary(Callback):
         path: The file.
         test: Summarizes the tests; other callbacks that are `Concluding` add what they have to say.
         warmup_env_steps: Env steps that do not count as learning.
+        total_env_steps: Env steps of a complete run.
         facts: Added as they are: env id, versions, commit, seed.
     """
 
-    def __init__(self, path: Path, test: Test, *, warmup_env_steps: int, facts: dict[str, Any]) -> None:
-        self.path, self._test, self._warmup, self._facts = path, test, warmup_env_steps, facts
+    def __init__(
+        self, path: Path, test: Test, *, warmup_env_steps: int, total_env_steps: int, facts: dict[str, Any]
+    ) -> None:
+        self.path, self._test, self._facts = path, test, facts
+        self._warmup, self._total = warmup_env_steps, total_env_steps
 
     def on_train_end(self, trainer: Trainer, pl_module: Learner) -> None:  # type: ignore[override]
-        """Write the summary of a complete run."""
-        self._write(trainer, pl_module, "complete")
+        """Write the summary of a complete run, or of one that Lightning ended before, as by `trainer.max_time`."""
+        done = source_of(trainer).env_steps
+        early = f"ended at env step {done} of {self._total}"
+        self._write(trainer, pl_module, "complete" if done >= self._total else early)
 
     def on_exception(self, trainer: Trainer, pl_module: Learner, exception: BaseException) -> None:  # type: ignore[override]
         """Write what there is, and why the run stopped."""

@@ -54,10 +54,11 @@ class Agent:
 
 
 def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
-    """Raise a ConfigError for the first of the command line's options that is not allowed."""
-    check_reading(options.checkpoint, options.shots, options.readout_error)
-    Number(fewest_episodes, NUMBERS["callbacks.test_episodes"].high).check("episodes", options.episodes)
-    Number(0, LARGEST_SEED - options.episodes).check("seed", options.seed)
+    """Raise a ConfigError for the first of the command line's options that is not allowed; make 1e2 an integer."""
+    options.shots = check_reading(options.checkpoint, options.shots, options.readout_error)
+    episodes = Number(fewest_episodes, NUMBERS["callbacks.test_episodes"].high)
+    options.episodes = episodes.check("episodes", options.episodes)
+    options.seed = Number(0, LARGEST_SEED - options.episodes).check("seed", options.seed)
     if options.log and not options.video:
         raise ConfigError("log=true sends the video to W&B: add video=true")
 

@@ -1,6 +1,5 @@
 """Run a Hydra command with errors of one line."""
 
-import difflib
 import functools
 import os
 import sys
@@ -10,12 +9,19 @@ from typing import Any
 
 from qtrl.commands.multirun import end_with_command, failures_of_jobs, tell_failure, told_failures
 from qtrl.config.location import config_dir
+from qtrl.config.unknown import unknown_key
 from qtrl.errors import QtrlError
+from qtrl.process.launchers import stray_ranks
 from qtrl.process.openmp import spin_count
+from qtrl.process.quiet import quiet_libraries
+from qtrl.process.terminal import keep_output_harmless
 
 TRACEBACKS = "HYDRA_FULL_ERROR"
 SAFE_LOADS = {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": None}
 """With the first, no `torch.load` of any library runs code from a file; with the second, all do that do not refuse."""
+
+RENDERERS = ("MUJOCO_GL", "SDL_VIDEODRIVER")
+"""Variables that a command sets for its own process."""
 
 
 def run_command(task: Callable, config_name: str) -> None:
@@ -24,20 +30,35 @@ def run_command(task: Callable, config_name: str) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    from qtrl.config.misplaced import refuse_misplaced
     from qtrl.config.renamed import refuse_renamed
     from qtrl.config.secrets import refuse_secret_arguments
 
+    keep_output_harmless()
+    quiet_libraries()
     if "GOMP_SPINCOUNT" not in os.environ:
         os.environ["GOMP_SPINCOUNT"] = spin_count()
     asked = os.environ.get(TRACEBACKS, "0")
+    own: dict[str, str | None] = {**SAFE_LOADS, **stray_ranks(config_name)}
+    own |= {name: os.environ.get(name) for name in RENDERERS}
+    if config_name == "tune" or {"-m", "--multirun"} & set(sys.argv[1:]):
+        own |= {"WANDB_RUN_ID": None}  # the id of one run, not of several
     failures: list[Exception] = []
     with failures_of_jobs() as failed_jobs:
         try:
             keeping = _keeping(task, failures, tracebacks=asked)
             refuse_secret_arguments()
             refuse_renamed(sys.argv[1:], config_name)
+            refuse_misplaced(sys.argv[1:], config_name)
             # With tracebacks Hydra raises its errors instead of printing them and exiting.
-            with _environment({TRACEBACKS: "1", **SAFE_LOADS}):
+            with _environment(
+                {
+                    TRACEBACKS: "1",
+                    **SAFE_LOADS,
+                    **stray_ranks(config_name),
+                    **{name: os.environ.get(name) for name in RENDERERS},
+                }
+            ):
                 hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(keeping)()
             if failures:
                 raise failures[0]
@@ -114,17 +135,10 @@ def describe(error: Exception) -> str:
         if isinstance(cause, QtrlError):
             return str(cause)
         if hasattr(cause, "parent_node") and getattr(cause, "key", None) is not None and "not in struct" in str(cause):
-            return _unknown_key(str(cause.full_key or cause.key), cause.parent_node)
+            return unknown_key(str(cause.full_key or cause.key), [str(key) for key in cause.parent_node or ()])
         cause = cause.__cause__
     override = getattr(error, "override", None)  # one that Hydra cannot parse
     # Hydra lists options one a line.
     lines = [line.strip() for line in str(error).splitlines()]
     message = " ".join(line for line in lines if line and not line.startswith(("Config search path", "provider=")))
     return f"{override}: {message}" if override else message
-
-
-def _unknown_key(full_key: str, parent: Any) -> str:
-    choices = sorted(str(key) for key in parent or ())
-    close = difflib.get_close_matches(full_key.rpartition(".")[2], choices, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return f"unknown key {full_key!r}: {hint}choices are {', '.join(choices)}"

@@ -1,7 +1,7 @@
 """One noise-free test of a finished run."""
 
+import os
 import statistics
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,7 @@ from qtrl.errors import QtrlError, RunFolderError
 from qtrl.files.atomic import write_json
 from qtrl.loggers.artifacts import log_video
 from qtrl.nn import QuantumLayers, quantum_layers
+from qtrl.process.moment import moment
 
 
 def run_evaluation(cfg: DictConfig) -> float:
@@ -80,12 +81,17 @@ def new_result(agent: Agent, ending: str) -> Path:
     """Return the file of a test that ends now: `eval/<time><ending>` in a run's folder.
 
     Of an exported agent, whose folder may be read-only, it is `<name>-<time><ending>` in the current folder.
+
+    Raises:
+        RunFolderError: The folder cannot be written.
     """
     if agent.exported:
-        return Path.cwd() / f"{agent.run_dir.name}-{time.strftime('%Y%m%d-%H%M%S')}{ending}"
+        return Path.cwd() / f"{agent.run_dir.name}-{moment()}{ending}"
     folder = agent.run_dir / "eval"
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"{folder} cannot be written: {error.strerror}") from error
-    return folder / (time.strftime("%Y%m%d-%H%M%S") + ending)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RunFolderError(f"{folder} cannot be written: it is read-only")
+    return folder / (moment() + ending)

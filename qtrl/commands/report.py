@@ -38,10 +38,10 @@ def run_report(cfg: DictConfig) -> list[Path]:
     levels = level_rows(study, levels_of(study) if cfg.levels is None else cfg.levels)
     title = cfg.title or f"Comparison of blocks on {study.facts.get('env_id', 'one environment')}"
     command = shlex.join(["python", "-m", "qtrl.report", *HydraConfig.get().overrides.task])
-    files = write_report(study, rows, out, levels=levels, reference=cfg.reference, title=title, command=command)
-    print(format_table(rows, reference=cfg.reference))
+    print(format_table(rows, reference=cfg.reference), flush=True)  # before anything that may not be writable
     if levels:
-        print(format_levels(levels))
+        print(format_levels(levels), flush=True)
+    files = write_report(study, rows, out, levels=levels, reference=cfg.reference, title=title, command=command)
     for path in files:
         print(f"qtrl: {path}")
     if wandb_run is not None:

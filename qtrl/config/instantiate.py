@@ -86,6 +86,8 @@ def _value(node: Any) -> Any:
 
 def construct_task(cfg: DictConfig) -> Task:
     """Make the task that the group `task` names, from the keys that its class asks for; errors as of `construct`."""
+    if extra := sorted(str(key) for key in cfg.task if key not in ("_target_", "_partial_")):
+        raise ConfigError(f"task.{extra[0]} has no effect: what a task reads are keys at the top of the config")
     with _explained(cfg.task):
         return construct(get_class(cfg.task._target_), _with_waiting_wrappers(cfg))
 

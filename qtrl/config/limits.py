@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from qtrl.config.nested import MISSING
+from qtrl.config.trainer_flags import check_trainer
 from qtrl.data import STORAGES
 from qtrl.envs import VECTORS
 from qtrl.errors import ConfigError
@@ -23,16 +24,23 @@ class Number:
     whole: bool = True
     optional: bool = False
 
-    def check(self, key: str, value: object) -> None:
-        """Raise a ConfigError that says what came and what was expected."""
+    def check(self, key: str, value: Any) -> Any:
+        """Return the value, a whole number as an integer: 1e6 is read as a float.
+
+        Raises:
+            ConfigError: It is out of range or of another kind; says what came and what was expected.
+        """
         if value is None and self.optional:
-            return
+            return None
+        if self.whole and isinstance(value, float) and value.is_integer():
+            value = int(value)
         kinds = (int,) if self.whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not self.low <= value <= self.high:
             kind = "an integer" if self.whole else "a number"
             too_high = isinstance(value, int | float) and value > self.high
             limit = f"at most {_plain(self.high)}" if too_high else f"at least {_plain(self.low)}"
             raise ConfigError(f"{key}={_shown(value)} is not allowed: expected {kind} of {limit}")
+        return value
 
 
 def _plain(number: float) -> str:
@@ -164,14 +172,18 @@ CHOICES = {
 
 
 def check_config(cfg: DictConfig) -> None:
-    """Raise a ConfigError for the first number or word of a config that is missing or not allowed."""
+    """Check the numbers and words of a config, and write whole numbers as integers.
+
+    Raises:
+        ConfigError: The first that is missing or not allowed.
+    """
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:
         raise ConfigError(f"{missing[0]}=??? is not allowed: expected a value")
     for key, number in NUMBERS.items():
         value = OmegaConf.select(cfg, key, default=MISSING)
-        if value is not MISSING:
-            number.check(key, value)
+        if value is not MISSING and type(checked := number.check(key, value)) is not type(value):
+            OmegaConf.update(cfg, key, checked)
     for key, words in CHOICES.items():
         word = OmegaConf.select(cfg, key, default=words[0])
         if word not in words:
@@ -184,7 +196,8 @@ def check_config(cfg: DictConfig) -> None:
     _check_log_info(OmegaConf.select(cfg, "callbacks.log_info"))
     _check_env(cfg)
     _check_sizes(cfg)
-    _check_trainer(cfg)
+    check_trainer(cfg.trainer)
+    _check_scaling(cfg)
 
 
 def _check_levels(levels: Any) -> None:
@@ -238,7 +251,7 @@ def _check_sizes(cfg: DictConfig) -> None:
             raise ConfigError(f"{key}={width} is not allowed: with {inputs} it has over {MAX_WEIGHTS:,} weights")
 
 
-def _check_trainer(cfg: DictConfig) -> None:
+def _check_scaling(cfg: DictConfig) -> None:
     """Refuse too many ranks on a CPU, whose number Lightning takes as text too, and to limit scaled gradients."""
     devices, precision = str(cfg.trainer.get("devices")), str(cfg.trainer.get("precision"))
     if cfg.trainer.get("accelerator") != "gpu" and devices.isdecimal():

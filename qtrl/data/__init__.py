@@ -9,7 +9,7 @@ from qtrl.data.process_collector import ProcessCollector
 from qtrl.data.replay import Replay, all_columns
 from qtrl.data.schedule import Schedule
 from qtrl.data.schema import Column, transition_columns
-from qtrl.data.storage.capacity import check_allocation, check_capacity
+from qtrl.data.storage.capacity import check_allocation, check_capacity, replay_bytes
 from qtrl.data.storage.row_storage import STORAGES, in_memory, storage_device
 from qtrl.data.stream import Stream
 
@@ -33,6 +33,7 @@ __all__ = [
     "check_allocation",
     "check_capacity",
     "in_memory",
+    "replay_bytes",
     "storage_device",
     "transition_columns",
 ]

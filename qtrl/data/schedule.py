@@ -1,6 +1,8 @@
 """How long a run is, and when it learns."""
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 from qtrl.errors import ConfigError
 
@@ -27,3 +29,25 @@ class Schedule:
             )
         if self.updates_per_env_step <= 0:
             raise ConfigError(f"updates_per_env_step={self.updates_per_env_step} must be above 0")
+
+    @property
+    def rate(self) -> Fraction:
+        """Updates for each env step, exactly as the decimal number says: 0.1 is one in ten, however many they are."""
+        return Fraction(str(self.updates_per_env_step))
+
+    def updates(self, steps: int) -> int:
+        """Count the updates of the whole run, whose turns make so many env steps each."""
+        return int(self._learning(steps) * self.rate)
+
+    def check_updates(self, steps: int) -> None:
+        """Raise a ConfigError where no update is owed in the whole run; `steps` as in `updates`."""
+        if not self.updates(steps):
+            raise ConfigError(
+                f"updates_per_env_step={self.updates_per_env_step} owes no update in the {self._learning(steps)} env "
+                f"steps between warmup_env_steps={self.warmup_env_steps} and total_env_steps={self.total_env_steps}, "
+                f"which are made {steps} at a time: raise the total, or lower the warm-up"
+            )
+
+    def _learning(self, steps: int) -> int:
+        """Count the env steps of the turns that begin after warm-up."""
+        return steps * (math.ceil(self.total_env_steps / steps) - math.ceil(self.warmup_env_steps / steps))

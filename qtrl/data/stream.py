@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class Stream:
         """Largest magnitude of a reward so far, on this rank."""
         self.begun = False
         """Whether iteration has started."""
-        self._owed = 0.0
+        self._owed = Fraction(0)
         self._learn_from = schedule.warmup_env_steps
         self._collector: Collector | None = None
         self._collector_state: dict[str, Any] | None = None
@@ -146,7 +147,7 @@ class Stream:
                 if self._owed < 1:  # else a run goes on that stopped between two updates
                     self._stop.check()
                     self._collect()
-                    self._owed += learns * steps * self._schedule.updates_per_env_step
+                    self._owed += learns * steps * self._schedule.rate
                 while self._owed >= 1:
                     self._owed -= 1
                     with stopwatch.section("replay"):
@@ -225,7 +226,7 @@ class Stream:
     def state_dict(self) -> dict[str, object]:
         """Return counters, and of every rank random states, environments and running episodes."""
         state = self._state_of_collector()
-        run = {"env_steps": self.env_steps, "owed": self._owed, "replay_saved": self._save_replay}
+        run = {"env_steps": self.env_steps, "owed": float(self._owed), "replay_saved": self._save_replay}
         own = {
             "replay": self.replay.state_dict(),
             "policy": self._policy.generators.state_dict(),
@@ -255,7 +256,7 @@ class Stream:
     def load_state_dict(self, state: dict) -> None:
         """Take back what `state_dict` returned; Lightning calls it before iteration starts."""
         own, saved = state["ranks"][self._rank], state["replay_saved"] and self._save_replay
-        self.env_steps, self._owed = state["env_steps"], state["owed"]
+        self._take_back_counters(state)
         self.replay.load_state_dict(own["replay"], rows=saved)
         if not saved:
             self._refill()
@@ -269,12 +270,17 @@ class Stream:
         if self._returns is not None and "returns" in own:  # else the run begins to scale rewards
             self._returns.load_state_dict(own["returns"])
 
+    def _take_back_counters(self, state: dict) -> None:
+        """Take back env steps and owed updates, these as the fraction that the saved number stands for."""
+        self.env_steps = state["env_steps"]
+        self._owed = Fraction(float(state["owed"])).limit_denominator(self._schedule.rate.denominator)
+
     def _refill(self) -> None:
         """Begin with an empty replay: collect as many env steps as in warm-up before learning goes on."""
         warmup = max(1, self._schedule.warmup_env_steps)
         first = self.env_steps
         self._learn_from = first + min(warmup, self.replay.capacity * self._world_size)
-        self._owed = 0.0
+        self._owed = Fraction(0)
         if first < self._schedule.total_env_steps <= self._learn_from:
             raise ConfigError(
                 f"total_env_steps={self._schedule.total_env_steps} leaves nothing to learn: without a saved replay, "

@@ -1,4 +1,4 @@
-"""Rendering of frames and videos, with or without a display."""
+"""Rendering of frames and videos, which needs no display."""
 
 import os
 import sys
@@ -16,15 +16,16 @@ INSTALL = "install libegl1 and libegl-mesa0 for MUJOCO_GL=egl, or libosmesa6 for
 
 
 def pick_renderer() -> None:
-    """Select off-screen rendering on a machine without a display, unless the user has selected a renderer.
+    """Select off-screen rendering, unless the user has selected a renderer.
 
     Sets `MUJOCO_GL` to `egl` or `osmesa`, the first whose libraries are installed, and `SDL_VIDEODRIVER` for
-    environments that draw with pygame. To be called before the first frame of the process.
+    environments that draw with pygame. Frames go into files alone, so a screen is not asked for: `DISPLAY` may name one
+    that does not answer. To be called before anything imports a renderer, which `import mujoco` does.
 
     Raises:
         RenderError: `MUJOCO_GL` is set and names a library that is not installed.
     """
-    if not sys.platform.startswith("linux") or any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY")):
+    if not sys.platform.startswith("linux"):
         return
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     check_renderer()

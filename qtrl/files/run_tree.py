@@ -6,6 +6,9 @@ from pathlib import Path
 from qtrl.errors import RunFolderError
 from qtrl.files.untrusted import check_tree, read_regular
 
+RUN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+"""The ids of W&B's runs; matched in full."""
+
 
 def existing_run_dir(path: object, key: str) -> Path:
     """Find the folder of an earlier run, which the caller names by `key` and a stranger may have made.
@@ -45,6 +48,6 @@ def read_run_id(path: Path) -> str:
         run_id = read_regular(path, limit=200).decode(errors="replace").strip()
     except FileNotFoundError:
         return ""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", run_id):
+    if not RUN_ID.fullmatch(run_id):
         raise RunFolderError(f"{path} does not hold the id of a W&B run: remove it")
     return run_id

@@ -1,19 +1,22 @@
 """Weights & Biases: offline unless a key is there or it is asked for; env steps are the axis of every metric."""
 
+import configparser
 import math
 import netrc
 import os
+import secrets
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 
-from qtrl.files.run_tree import read_run_id
+from qtrl.files.run_tree import RUN_ID, read_run_id
 from qtrl.keys import ENV_STEPS
 from qtrl.loggers.time_limit import within
 
@@ -25,18 +28,45 @@ CALL_SECONDS = 3
 """How long W&B's service may take to accept a row, and to end a run that was stopped."""
 FINISH_SECONDS = 15
 """How long the end of a complete training waits for the upload."""
+"""Ids of W&B that may stand in names of folders."""
 RETRY_SECONDS = (10, 60, 600)
 """Pauses before W&B is tried again after it failed; after the last of these tries it is left alone."""
 
 
 def has_key() -> bool:
-    """Tell whether this machine is logged in: by `WANDB_API_KEY`, or by `wandb login`'s entry in the netrc file."""
+    """Tell whether this machine is logged in to the server that runs go to.
+
+    That is by `WANDB_API_KEY`, or by the entry of that server which `wandb login` leaves in the netrc file.
+    """
     if os.environ.get("WANDB_API_KEY"):
         return True
     try:
-        return netrc.netrc().authenticators("api.wandb.ai") is not None
+        logins = netrc.netrc(os.environ.get("NETRC")).hosts
     except (OSError, netrc.NetrcParseError):
         return False
+    return any(urlsplit(server).netloc in logins for server in _servers()) if logins else False
+
+
+def _servers() -> Sequence[str]:
+    """Return the address of `WANDB_BASE_URL`, else of `wandb login --host`, else those of W&B's own servers."""
+    folder = os.environ.get("WANDB_CONFIG_DIR") or Path.home() / ".config" / "wandb"
+    settings = configparser.ConfigParser()
+    with suppress(configparser.Error, UnicodeDecodeError):
+        settings.read(Path(folder, "settings"))
+    chosen = os.environ.get("WANDB_BASE_URL") or settings.get("default", "base_url", fallback="")
+    if chosen:
+        return [chosen if "//" in chosen else f"//{chosen}"]
+    import wandb  # there is a netrc file, so the run will most likely need it
+
+    return ["https://api.wandb.ai", wandb.Settings().base_url]
+
+
+def _new_id() -> str | None:
+    """Return the id that `WANDB_RUN_ID` gives a new run; None where W&B is to choose one."""
+    asked = os.environ.get("WANDB_RUN_ID")
+    if asked is None or RUN_ID.fullmatch(asked):
+        return asked
+    return secrets.token_hex(4)  # W&B would refuse to start with that one
 
 
 class WandbRun(Logger):
@@ -83,8 +113,13 @@ class WandbRun(Logger):
         """Calls of W&B that failed."""
         self.finish_seconds = FINISH_SECONDS
         """How long the end of a complete run waits for the upload."""
-        self._init: dict[str, Any] = {"project": project, "name": run_name, "entity": entity, "group": group}
-        self._init |= {"tags": list(tags), "job_type": job_type, "config": dict(config or {})}
+        self._init: dict[str, Any] = {
+            "project": project or None,
+            "name": run_name,
+            "entity": entity or None,
+            "group": group,
+        }
+        self._init |= {"tags": list(tags) or None, "job_type": job_type, "config": dict(config or {})}
 
     @property
     def version(self) -> str:
@@ -129,7 +164,7 @@ class WandbRun(Logger):
             finish_timeout=self.finish_seconds,
             finish_timeout_raises=True,
         )
-        options = {"id": self._id or None, "resume": "allow", "mode": self.mode, "settings": settings}
+        options = {"id": self._id or _new_id(), "resume": "allow", "mode": self.mode, "settings": settings}
         return wandb.init(dir=str(self._folder.parent), **options, **self._init)
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:

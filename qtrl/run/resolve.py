@@ -1,6 +1,5 @@
 """From the config that the command line composed to the config of one run, checked."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from qtrl.config.limits import check_config
 from qtrl.config.location import config_dir
 from qtrl.config.saved import checked_text
+from qtrl.config.schema import check_keys
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
+from qtrl.process.moment import moment
 from qtrl.run.folder import handed_down, has_checkpoint
 from qtrl.run.resume import resumed_config
 from qtrl.run.settings import AUTO
@@ -37,6 +38,8 @@ def resolve(cfg: DictConfig) -> tuple[DictConfig, str]:
     refuse_secrets(cfg)
     if cfg.resume is True or (cfg.resume == AUTO and has_checkpoint(Path(cfg.run_dir))):
         cfg = resumed_config(cfg)
+    else:
+        check_keys(cfg)
     check_config(cfg)
     return cfg, checked_text(cfg)
 
@@ -78,7 +81,7 @@ def _named(cfg: DictConfig) -> DictConfig:
         if cfg.resume == AUTO and not stays:
             add = "hydra.sweep.dir=runs/NAME" if swept else "run_dir=DIR"
             raise ConfigError(f"resume=auto: which folder? add {add}, the same each time")
-        name = f"{experiment}-s{cfg.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+        name = f"{experiment}-s{cfg.seed}-{moment()}"
         cfg.run_dir = str(handed_down() or (hydra.runtime.output_dir if swept else Path(str(cfg.paths.runs), name)))
     cfg.run_dir = str(Path(str(cfg.run_dir)).expanduser().absolute())
     return cfg

@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from qtrl.config.nested import MISSING, at, leaves, shown
 from qtrl.config.saved import load_config, named_in, trusted
+from qtrl.config.schema import check_keys
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
 from qtrl.files.run_tree import existing_run_dir
@@ -37,6 +38,7 @@ def resumed_config(composed: DictConfig) -> DictConfig:
     before = _container(saved)
     wanted = _container(composed if auto else _overridden(before, composed))
     _check_changes(before, wanted, force=composed.resume_force)
+    check_keys(OmegaConf.create(wanted), known=before)
     own = {key: before[key] for key in ("run_dir", "ckpt_path", "paths")}
     cfg = OmegaConf.create({**wanted, **own, "resume": True})
     OmegaConf.set_struct(cfg, True)

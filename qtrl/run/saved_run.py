@@ -38,12 +38,12 @@ class SavedRun:
     exported: bool
 
 
-def check_reading(checkpoint: object, shots: object, readout_error: object) -> None:
-    """Raise a ConfigError for the first of what a use of a trained agent may ask for that is not allowed."""
+def check_reading(checkpoint: object, shots: object, readout_error: object) -> Any:
+    """Return the shots, 1e3 as an integer; raise a ConfigError for the first of what was asked for that is wrong."""
     if checkpoint not in CHECKPOINTS:
         raise ConfigError(f"checkpoint={checkpoint} is unknown: choices are {', '.join(CHECKPOINTS)}")
-    Number(1, NUMBERS["block.shots"].high, optional=True).check("shots", shots)
     Number(0, 0.5, whole=False, optional=True).check("readout_error", readout_error)
+    return Number(1, NUMBERS["block.shots"].high, optional=True).check("shots", shots)
 
 
 def open_saved_run(run: object, checkpoint: str, *, block: Mapping[str, Any], trust: Collection[str]) -> SavedRun:

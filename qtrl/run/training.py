@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
 from qtrl.callbacks.protocols import Source, Test, concluding
 from qtrl.config.instantiate import blamed, construct, construct_task, logger_makers
-from qtrl.errors import CheckpointError, EnvFaultError, QtrlError, RunFolderError
+from qtrl.errors import CheckpointError, ConfigError, EnvFaultError, QtrlError, RunFolderError
 from qtrl.loggers import MetricsCSV
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.stopping import Interruption, Stop
@@ -30,6 +30,7 @@ from qtrl.run.resolve import resolve
 from qtrl.run.result import finished_metric
 from qtrl.run.settings import AUTO, RunSettings
 from qtrl.run.start_from import find_starting_point
+from qtrl.run.trainer import make_trainer
 from qtrl.tasks import RunContext, Task
 
 
@@ -49,6 +50,7 @@ def run_training(cfg: DictConfig) -> float:
         run = _prepare(cfg, text, settings, held)
         try:
             _fit(run)
+            _say_ended_early(run)
             if run.trainer.is_global_zero:
                 run.task.draw(folder)
         except RunFolderError:
@@ -78,7 +80,7 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
     start, checkpoint_io = find_starting_point(settings, held), AtomicCheckpointIO()
     with blamed(settings.folder / "config.yaml" if settings.resume is True else None):
         task = construct_task(cfg)
-        trainer = _make_trainer(settings, checkpoint_io)
+        trainer = make_trainer(settings, checkpoint_io)
         context = RunContext(
             run_dir=settings.folder,
             seed=settings.seed,
@@ -112,22 +114,6 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
     return Run(settings, task, trainer, module, data, test, resumed.path if resumed else None, context.stop)
 
 
-def _make_trainer(settings: RunSettings, checkpoint_io: AtomicCheckpointIO) -> Trainer:
-    """Make the Trainer; everything that it would do by itself and that qtrl does is switched off."""
-    return settings.trainer(
-        default_root_dir=settings.run_dir,
-        deterministic=settings.deterministic,
-        plugins=[checkpoint_io],
-        logger=False,
-        max_epochs=1,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
-
-
 def _facts(settings: RunSettings, task: Task, trainer: Trainer) -> dict[str, Any]:
     """Return what made the result, and what it must share with others to be compared with them."""
     run = {"experiment": settings.experiment, "label": settings.label, "seed": settings.seed}
@@ -138,14 +124,14 @@ def _callbacks(
     settings: RunSettings, task: Task, test: Test, context: RunContext, facts: dict[str, Any]
 ) -> list[Callback]:
     """Make the callbacks, in the order in which they are called: what sums up comes last."""
-    warmup = settings.warmup_env_steps
+    lengths = {"total_env_steps": settings.total_env_steps, "warmup_env_steps": settings.warmup_env_steps}
     return [
         Reproducibility(facts["numerics"]),
-        RunProgress(test, total_env_steps=settings.total_env_steps, warmup_env_steps=warmup),
+        RunProgress(test, **lengths),
         *task.make_callbacks(context),
         test,  # type: ignore[list-item]
         Checkpoints(settings.folder / "checkpoints", test, every_env_steps=settings.checkpoint_every_env_steps),
-        RunSummary(settings.folder / "summary.json", test, warmup_env_steps=warmup, facts=facts),
+        RunSummary(settings.folder / "summary.json", test, **lengths, facts=facts),
         Preemption(context.stop),
     ]
 
@@ -161,8 +147,8 @@ def _fit(run: Run) -> None:
         with run.stop.listening():
             run.trainer.fit(run.module, run.data, ckpt_path=path, weights_only=True)
     except Interruption as interruption:
-        saved, hint = _saved(run.settings), f"resume with: {_resume_command(run.settings)}"
-        _say(run.trainer, f"stopped by {interruption} at env step {run.data.env_steps:,}, {saved} is saved; {hint}")
+        stopped = f"stopped by {interruption} at env step {run.data.env_steps:,}, {_saved(run.settings)} is saved"
+        _say(run.trainer, f"{stopped}; resume with: {_resume_command(run.settings)}")
         raise
     except EnvFaultError as error:
         hint = f"mend it, then resume with: {_resume_command(run.settings)}"
@@ -192,6 +178,20 @@ def _explained(run: Run, error: Exception) -> Exception | None:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return CheckpointError(f"{run.resumed_from} does not fit its run (edited, or of another version?): {reason}")
     return run.task.explain(error, run.module)
+
+
+def _say_ended_early(run: Run) -> None:
+    """Say that a flag of the trainer or a callback ended the run before its last env step.
+
+    Raises:
+        ConfigError: It had not learned anything.
+    """
+    done, total = run.data.env_steps, run.settings.total_env_steps
+    if done < total:
+        if not run.data.begun:
+            raise ConfigError("trainer.max_time or a callback ended the run before its first update: allow it more")
+        ended = f"ended at env step {done:,} of {total:,}, by trainer.max_time or a callback"
+        _say(run.trainer, f"{ended}; resume with: {_resume_command(run.settings)}")
 
 
 def _say_result(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from lightning.pytorch import Callback, seed_everything
 from torch import nn
 
 from qtrl.analysis.drawing.learning_curve import draw_learning_curve
-from qtrl.callbacks import MetricRows, Probe, QGuard, SaturationGuard, Testing, UpdateFlops, play, test_seeds
+from qtrl.callbacks import Forecast, MetricRows, Probe, QGuard, SaturationGuard, Testing, UpdateFlops, play, test_seeds
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError, EnvError
 from qtrl.keys import METRICS, info_metrics, probe_metrics
@@ -108,8 +109,15 @@ class RL(RLData):
     def make_callbacks(self, context: RunContext) -> list[Callback]:
         """Make the callbacks that count operations, compare values with their bound, write rows, and probe layers."""
         every, probe_every = (self.callbacks[f"{name}_every_env_steps"] for name in ("log", "probe"))
-        guards = [QGuard(every_env_steps=every), SaturationGuard(every_env_steps=every)]
-        callbacks: list[Callback] = [UpdateFlops(context.meters.flops), *guards, MetricRows(every_env_steps=every)]
+        updates = self.schedule.updates(self.num_envs * context.world_size)
+        replay_bytes = partial(self.replay_bytes, context)
+        callbacks: list[Callback] = [
+            UpdateFlops(context.meters.flops),
+            Forecast(total_env_steps=self.total_env_steps, updates=updates, replay_bytes=replay_bytes),
+            QGuard(every_env_steps=every),
+            SaturationGuard(every_env_steps=every),
+            MetricRows(every_env_steps=every),
+        ]
         if probe_every:
             sizes = {"rows": self.callbacks["probe_rows"], "total_env_steps": self.total_env_steps}
             callbacks.append(Probe(every_env_steps=probe_every, seed=context.seed, **sizes))

@@ -26,6 +26,7 @@ from qtrl.data import (
     check_allocation,
     check_capacity,
     in_memory,
+    replay_bytes,
     storage_device,
     transition_columns,
 )
@@ -123,12 +124,13 @@ class RLData:
         return tuple(self.callbacks.get("log_info") or ())  # a run folder of an earlier version has none
 
     def check(self, module: Any, context: RunContext) -> None:
-        """Check that the replay buffer will fit, and that the environment keeps its promises.
+        """Check that there is something to learn, that the replay buffer will fit, and what the environment promises.
 
         Raises:
-            ConfigError: It would not fit into memory or onto the disk.
+            ConfigError: No update is owed, or the buffer would not fit into memory or onto the disk.
             EnvError: The environment is not one of Gymnasium's kind, or not so many can exist at the same time.
         """
+        self.schedule.check_updates(self.num_envs * context.world_size)
         self._check_replay(module, context)
         if context.rank == 0:
             tests = max(self.callbacks["test_episodes"], self.callbacks["final_test_episodes"] or 0)
@@ -136,19 +138,35 @@ class RLData:
             try_out(self.env["id"], **numbers, memory=available_memory(), **self.env_options)
 
     def _check_replay(self, module: Any, context: RunContext) -> None:
-        columns = all_columns(self._columns(module.actor), self.data["sampler"], self.data["transform"])
         takes_memory = in_memory(self.data["storage"])
         check_capacity(
-            sum(column.row_bytes for column in columns),
+            self._row_bytes(module),
             **self._size(context),
-            rows_of_run=math.ceil(self.total_env_steps / context.world_size) + self.num_envs,
+            rows_of_run=self._rows_of_run(context),
             in_memory=takes_memory,
             device=self._device(context),
             folder=_folder(context) if self._saves_replay or not takes_memory else None,
             processes=context.world_size // context.num_nodes,
         )
         if takes_memory and self._device(context).type == "cpu":
-            check_allocation([column.row_bytes for column in columns], self.data["capacity"])
+            check_allocation([column.row_bytes for column in self._all_columns(module)], self.data["capacity"])
+
+    def replay_bytes(self, context: RunContext, module: Any) -> tuple[int, int]:
+        """Return what the replay buffers of all ranks will take, in bytes on disk and in memory."""
+        sizes = {**self._size(context), "rows_of_run": self._rows_of_run(context)}
+        takes_memory = in_memory(self.data["storage"])
+        takes_disk = self._saves_replay or not takes_memory
+        files, rows = replay_bytes(self._row_bytes(module), **sizes)
+        return files * takes_disk * context.world_size, rows * takes_memory * context.world_size
+
+    def _all_columns(self, module: Any) -> tuple[Column, ...]:
+        return all_columns(self._columns(module.actor), self.data["sampler"], self.data["transform"])
+
+    def _row_bytes(self, module: Any) -> int:
+        return sum(column.row_bytes for column in self._all_columns(module))
+
+    def _rows_of_run(self, context: RunContext) -> int:
+        return math.ceil(self.total_env_steps / context.world_size) + self.num_envs
 
     def make_data(self, module: Any, context: RunContext) -> Stream:
         """Make the stream of minibatches; environments are made when its iteration starts."""

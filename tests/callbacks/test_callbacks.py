@@ -17,6 +17,8 @@ from qtrl.process.stopping import Interruption
 Periodic, start_seeds = callbacks_package.Testing, callbacks_package.test_seeds  # pytest would collect their own names
 ENV, LIMIT = "Pendulum-v1", 7
 
+LENGTHS = {"total_env_steps": 30, "warmup_env_steps": 10}
+
 
 def test_tests_come_when_due_and_at_the_end(small_run):
     run = small_run(lambda testing: [testing], total=35)
@@ -124,7 +126,7 @@ def test_a_stopped_run_saves_what_it_has_and_a_broken_one_does_not(small_run, tm
     callbacks = lambda testing: [  # noqa: E731
         progress(testing),
         Checkpoints(tmp_path, testing, every_env_steps=20),
-        RunSummary(summary, testing, warmup_env_steps=10, facts={}),
+        RunSummary(summary, testing, **LENGTHS, facts={}),
     ]
     with pytest.raises((SystemExit, RuntimeError)):
         small_run(callbacks)
@@ -161,7 +163,7 @@ def test_the_last_row_is_written_where_none_was_due(small_run):
 
 def test_summary_of_a_complete_run(small_run, tmp_path):
     path = tmp_path / "summary.json"
-    run = small_run(lambda testing: [testing, RunSummary(path, testing, warmup_env_steps=10, facts={"seed": 0})])
+    run = small_run(lambda testing: [testing, RunSummary(path, testing, **LENGTHS, facts={"seed": 0})])
     summary = json.loads(path.read_text())
     assert run.logger.summary == summary
     assert (summary["status"], summary["seed"]) == ("complete", 0)
@@ -182,7 +184,7 @@ def test_summary_of_a_complete_run(small_run, tmp_path):
 
 def test_time_of_tests_does_not_count_as_learning(small_run, tmp_path):
     path = tmp_path / "summary.json"
-    small_run(lambda testing: [testing, RunSummary(path, testing, warmup_env_steps=10, facts={})], every=1)
+    small_run(lambda testing: [testing, RunSummary(path, testing, **LENGTHS, facts={})], every=1)
     summary = json.loads(path.read_text())
     parts = sum(summary["seconds"][part] for part in ("env", "policy", "replay", "surrogate", "critic", "actor"))
     assert summary["seconds"]["test"] > 0
@@ -198,10 +200,8 @@ def test_without_a_terminal_a_line_tells_now_and_then(small_run, capsys, monkeyp
     small_run(progress_of)
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 30
-    assert re.fullmatch(r"qtrl: 5 of 30 env steps, warm-up, \d+ env steps/s, \d+\.\d min left", lines[4])
-    assert re.fullmatch(
-        r"qtrl: 25 of 30 env steps, return -\d+, test -\d+, \d+ env steps/s, \d+\.\d min left", lines[24]
-    )
+    assert re.fullmatch(r"qtrl: 5 of 30 env steps, warm-up, \d+ env steps/s", lines[4])
+    assert re.fullmatch(r"qtrl: 25 of 30 env steps, return -\d+, test -\d+, \d+ env steps/s, \d+ s left", lines[24])
 
 
 def test_lines_are_rare(small_run, capsys):
@@ -220,3 +220,11 @@ def test_on_a_terminal_a_bar_tells(small_run, monkeypatch):
     assert "30/30" in text
     assert "env steps/s" in text
     assert "test -" in text
+
+
+def test_a_terminal_that_moves_no_cursor_gets_lines(small_run, capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    small_run(progress_of)
+    assert capsys.readouterr().err.count("qtrl: ") == 30

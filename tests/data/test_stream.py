@@ -85,6 +85,28 @@ def test_as_many_updates_as_env_steps_after_warm_up_ask_for(tmp_path, num_envs, 
     assert (stream.env_steps, len(stream.replay)) == (36, 36)
 
 
+def counted(stream, monkeypatch):
+    """Let a stream count env steps and updates, and do nothing else."""
+    monkeypatch.setattr(stream, "_collect", lambda collector: setattr(stream, "env_steps", stream.env_steps + 1))
+    monkeypatch.setattr(stream.replay, "sample", lambda: None)
+    monkeypatch.setattr(stream.replay, "priorities_of", lambda rows: None)
+    return stream
+
+
+@pytest.mark.parametrize(("ratio", "every"), [(0.1, 10), (0.05, 20), (0.3, None)])
+def test_tenths_of_an_update_are_owed_exactly_however_many_and_over_breaks(tmp_path, monkeypatch, ratio, every):
+    options = {"total": 20_010, "warmup": 10, "ratio": ratio}
+    stream, steps = counted(make_stream(tmp_path, **options), monkeypatch), []
+    for batch in stream:
+        steps.append(batch.env_steps - 10)
+        if len(steps) % 500 == 0:
+            state = {"env_steps": stream.env_steps, "owed": float(stream._owed)}
+            stream._owed = None
+            stream._take_back_counters(state)
+    assert len(steps) == round(20_000 * ratio)
+    assert every is None or steps == list(range(every, 20_001, every))
+
+
 @pytest.mark.parametrize("num_envs", [1, 3])
 @pytest.mark.parametrize("world_size", [1, 2])
 def test_env_steps_are_sums_over_ranks(tmp_path, num_envs, world_size):

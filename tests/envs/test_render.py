@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from ctypes.util import find_library
 
 import imageio.v2 as imageio
@@ -44,11 +46,23 @@ def test_users_choice_of_a_renderer_is_kept(no_screen, monkeypatch):
 
 
 @pytest.mark.parametrize("variable", ["DISPLAY", "WAYLAND_DISPLAY"])
-def test_with_a_screen_nothing_is_set(no_screen, monkeypatch, variable):
-    monkeypatch.setenv(variable, ":0")
+def test_a_screen_which_may_not_answer_is_not_asked(no_screen, monkeypatch, variable):
+    _install(monkeypatch, *EGL)
+    monkeypatch.setenv(variable, ":77")
+    pick_renderer()
+    assert (os.environ["MUJOCO_GL"], os.environ["SDL_VIDEODRIVER"]) == ("egl", "dummy")
+
+
+def test_without_a_library_for_it_the_screen_is_left_to_mujoco(no_screen, monkeypatch):
+    _install(monkeypatch)
+    monkeypatch.setenv("DISPLAY", ":0")
     pick_renderer()
     assert "MUJOCO_GL" not in os.environ
-    assert "SDL_VIDEODRIVER" not in os.environ
+
+
+def test_the_renderer_is_picked_before_anything_imports_one():
+    script = "import sys; from qtrl.envs.render import pick_renderer; assert not {'mujoco', 'glfw'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("backend", ["egl", "osmesa"])

@@ -260,3 +260,55 @@ def test_a_login_in_the_netrc_file_is_a_key(tmp_path, monkeypatch, text, expecte
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("NETRC")
     assert has_key() is expected
+
+
+LOGIN = "machine {} login user password " + "k" * 40 + "\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "variables", "settings", "found"),
+    [
+        ("api.wandb.ai", {}, "", True),
+        ("wandb.firm.org", {}, "", False),
+        ("wandb.firm.org", {"WANDB_BASE_URL": "https://wandb.firm.org"}, "", True),
+        ("wandb.firm.org:8080", {"WANDB_BASE_URL": "http://wandb.firm.org:8080/"}, "", True),
+        ("wandb.firm.org", {}, "[default]\nbase_url = https://wandb.firm.org\n", True),
+        ("api.wandb.ai", {"WANDB_BASE_URL": "https://wandb.firm.org"}, "", False),
+        ("api.wandb.ai", {}, "[default]\nbase_url = https://wandb.firm.org\n", False),
+        ("api.wandb.ai", {}, "no settings", True),
+    ],
+)
+def test_a_login_counts_at_the_server_that_runs_go_to(host, variables, settings, found, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text(LOGIN.format(host))
+    (tmp_path / "settings").write_text(settings)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert has_key() is found
+
+
+@pytest.mark.parametrize(("variable", "taken"), [("mine.1", True), ("a/b", False), ("", False), ("..", False)])
+def test_the_id_of_the_environment_is_that_of_a_new_run_if_it_can_be_one(
+    variable, taken, tmp_path, client, monkeypatch
+):
+    monkeypatch.setenv("WANDB_RUN_ID", variable)
+    make_run(tmp_path).log_metrics({"env_steps": 1})
+    assert (client.inits[0]["id"] == variable) is taken
+    assert client.inits[0]["id"]
+    make_run(tmp_path).log_metrics({"env_steps": 1})
+    assert client.inits[1]["id"] == "abc123"  # the run's own from then on
+
+
+def test_empty_words_are_left_to_w_and_b(tmp_path, client):
+    WandbRun(tmp_path, project="", run_name="a run", entity="").log_metrics({"env_steps": 1})
+    assert [client.inits[0][name] for name in ("project", "entity", "tags")] == [None, None, None]
+
+
+def test_project_and_entity_of_the_environment_are_those_of_the_config(compose, monkeypatch):
+    assert compose("experiment=pendulum_fc").logger.project == "qtrl"
+    monkeypatch.setenv("WANDB_PROJECT", "robots")
+    monkeypatch.setenv("WANDB_ENTITY", "lab")
+    logger = compose("experiment=pendulum_fc", "tags=[a]").logger
+    assert (logger.project, logger.entity) == ("robots", "lab")
+    assert compose("experiment=pendulum_fc", "logger.project=other").logger.project == "other"

@@ -70,8 +70,7 @@ def _read_search(cfg: DictConfig) -> Search:
     experiment = chosen_experiment()
     if hydra.mode == RunMode.MULTIRUN:
         raise ConfigError("-m is not allowed: a search starts its trainings itself")
-    COUNT.check("trials", cfg.trials)
-    Number(1, 1_024).check("jobs", cfg.jobs)
+    cfg.trials, cfg.jobs = COUNT.check("trials", cfg.trials), Number(1, 1_024).check("jobs", cfg.jobs)
     Number(0, whole=False, optional=True).check("timeout", cfg.timeout)
     overrides = []
     for override in hydra.overrides.task:
@@ -100,11 +99,10 @@ def _seeds(cfg: DictConfig) -> list[int]:
     seeds = [cfg.seed] if cfg.seeds is None else cfg.seeds
     if not isinstance(seeds, list | ListConfig) or not seeds:
         raise ConfigError(f"seeds={seeds} is not allowed: expected a list, as in seeds=[0,1,2]")
-    for seed in seeds:
-        NUMBERS["seed"].check("seeds", seed)
+    seeds = [NUMBERS["seed"].check("seeds", seed) for seed in seeds]
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"seeds={seeds} is not allowed: expected each of them once")
-    return list(seeds)
+    return seeds
 
 
 def _check_settings(search: Search) -> None:

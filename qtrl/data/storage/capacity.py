@@ -103,3 +103,9 @@ def present(folder: Path) -> int:
     """Return the bytes that the files of a folder take on the disk."""
     files = (path.lstat() for path in folder.glob("*.bin"))
     return sum(512 * found.st_blocks for found in files)  # which counts in 512 bytes
+
+
+def replay_bytes(row_bytes: int, *, capacity: int, slack: int, rows_of_run: int) -> tuple[int, int]:
+    """Return the bytes of a replay's files, and of its rows in memory, at the end of a run; see `check_capacity`."""
+    rows = min(file_rows(capacity, slack), file_rows(rows_of_run, 0))
+    return row_bytes * rows, row_bytes * min(capacity, rows_of_run)

@@ -15,7 +15,7 @@ def mean(probabilities: Tensor, support: Tensor) -> Tensor:
 
 def smaller_of(logits: Tensor, support: Tensor) -> Tensor:
     """Return, row by row, the distribution (B, K) of the critic with the smaller mean, for logits (2, B, K)."""
-    probabilities = logits.softmax(dim=-1)
+    probabilities = logits.float().softmax(dim=-1)  # mixed precision gives logits of fewer bits
     q1, q2 = mean(probabilities, support)
     return torch.where((q1 <= q2)[:, None], probabilities[0], probabilities[1])
 
