@@ -87,7 +87,12 @@ def _keys_of_files(group: str, folders: tuple[str, ...], *, makes: bool) -> Mapp
         for path in sorted(Path(folder, group).rglob("*.yaml")):
             where = ".".join((group, *path.relative_to(Path(folder, group)).parent.parts))
             _collect(where, yaml.safe_load(path.read_text(encoding="utf-8")) or {}, found, makes=makes)
-    return found
+    return {key: names for key, names in found.items() if names is not None or not _is_group(key, folders)}
+
+
+def _is_group(key: str, folders: tuple[str, ...]) -> bool:
+    """Tell whether a key is null only where no member of the group of that name was chosen."""
+    return any(Path(folder, *key.split(".")).is_dir() for folder in folders)
 
 
 def _collect(where: str, node: dict[str, Any], found: dict[str, frozenset[str] | None], *, makes: bool) -> None:

@@ -21,7 +21,7 @@ WITHOUT_EFFECT = {
     "+exploration.theta=0.1": "unknown key 'exploration.theta': choices are angle_noise, noise",
     "+actor.width=3": "unknown key 'actor.width'",
     "+critic.quantiles=3": "unknown key 'critic.quantiles'",
-    "+logger.project=mine": "unknown key 'logger.project': choices are none",
+    "+logger.project=mine": "unknown key 'logger.project'",
     "+paths.data=x": "unknown key 'paths.data': choices are runs",
 }
 
