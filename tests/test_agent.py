@@ -83,7 +83,9 @@ def test_seeds_repeat_draws_and_leave_the_global_stream_alone(run):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("engine", ["reference", "statevector", make_engine("reference")], ids=str)
+@pytest.mark.parametrize(
+    "engine", ["reference", "statevector", make_engine("reference")], ids=["reference", "statevector", "an engine"]
+)
 def test_any_engine_and_any_shots(run, engine):
     agent = qtrl.load(run, engine=engine, shots=7, readout_error=0.5)
     block = agent.actor.layer.block
