@@ -16,10 +16,10 @@ from qtrl.config.nested import shown
 from qtrl.config.objects import make
 from qtrl.config.saved import PARTIAL
 from qtrl.envs import make_env
-from qtrl.envs.faults import FaultGuard
+from qtrl.envs.guards.faults import FaultGuard
+from qtrl.envs.guards.simulator import SimulatorGuard
+from qtrl.envs.guards.wrappers import VectorGuard, to_bounds
 from qtrl.envs.observations import flattened
-from qtrl.envs.simulator import SimulatorGuard
-from qtrl.envs.wrappers import VectorGuard, to_bounds
 from qtrl.errors import ConfigError, EnvError, QtrlError, RunFolderError
 from qtrl.process.threads import one_thread
 from qtrl.quantum import Engine, make_engine

@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from qtrl.callbacks.metric_rows import SECTIONS
+from qtrl.callbacks.metrics.metric_rows import SECTIONS
 from qtrl.callbacks.protocols import Learner, Test, concluding, source_of
 from qtrl.errors import RunFolderError
 from qtrl.files.atomic import write_json

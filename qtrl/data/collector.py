@@ -18,7 +18,7 @@ from torchrl.envs import GymWrapper
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.schema import Column
 from qtrl.envs import VectorEnv
-from qtrl.envs.checkpoint_state import check_dict, check_tensor
+from qtrl.envs.vectorized.checkpoint_state import check_dict, check_tensor
 from qtrl.errors import CheckpointError
 from qtrl.keys import ACTION, OBSERVATION
 

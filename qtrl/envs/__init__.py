@@ -6,11 +6,11 @@ Anything that Gymnasium's `make` accepts will do, as long as its action space is
 
 from qtrl.envs.endless import EndlessNotice
 from qtrl.envs.episodes import Episodes, run_episodes
+from qtrl.envs.guards.trial import try_out
 from qtrl.envs.make import env_spec, make_env
 from qtrl.envs.render import write_video
-from qtrl.envs.trial import try_out
-from qtrl.envs.vector import VECTORS, make_vector_env
-from qtrl.envs.vector_env import VectorEnv
+from qtrl.envs.vectorized.make_vector import VECTORS, make_vector_env
+from qtrl.envs.vectorized.vector_env import VectorEnv
 
 __all__ = [
     "VECTORS",

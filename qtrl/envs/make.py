@@ -7,12 +7,12 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.wrappers import FlattenObservation, PassiveEnvChecker
 
-from qtrl.envs.contract import Contract
-from qtrl.envs.faults import MOST_ERRORS, FaultGuard
+from qtrl.envs.guards.contract import Contract
+from qtrl.envs.guards.faults import MOST_ERRORS, FaultGuard
+from qtrl.envs.guards.simulator import guard_simulator
+from qtrl.envs.guards.spaces import check_action_space, check_observation_space, observation_parts
+from qtrl.envs.guards.wrappers import VectorGuard
 from qtrl.envs.render import check_renderer, pick_renderer
-from qtrl.envs.simulator import guard_simulator
-from qtrl.envs.spaces import check_action_space, check_observation_space, observation_parts
-from qtrl.envs.wrappers import VectorGuard
 from qtrl.errors import ConfigError, EnvError, QtrlError
 from qtrl.specs import EnvSpec
 

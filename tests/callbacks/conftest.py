@@ -36,7 +36,7 @@ def runs_in(folder, compose):
     ):
         quiet_libraries()
         cfg = compose(
-            "experiment=pendulum_pqc",
+            "experiment=paper/pendulum_pqc",
             "debug=smoke",
             "circuit.n_qubits=2",
             "circuit.reps=1",

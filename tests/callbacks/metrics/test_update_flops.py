@@ -4,7 +4,7 @@ from flops import Sizes, update_flops
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from qtrl.callbacks import UpdateFlops
-from qtrl.callbacks.update_flops import COUNTED
+from qtrl.callbacks.metrics.update_flops import COUNTED
 from qtrl.meters import FlopCount
 
 SMALL = ("data.batch_size=4", "actor.links=0")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from qtrl.envs.make import env_spec, make_env
-from qtrl.envs.vector_env import VectorEnv
-from qtrl.envs.worker import ProcessWorker, ThreadWorker, Worker
-from qtrl.envs.worker_pool import WorkerPool
+from qtrl.envs.vectorized.vector_env import VectorEnv
+from qtrl.envs.vectorized.worker import ProcessWorker, ThreadWorker, Worker
+from qtrl.envs.vectorized.worker_pool import WorkerPool
 from qtrl.errors import ConfigError
 
 VECTORS: Mapping[str, type[Worker]] = {"serial": Worker, "threads": ThreadWorker, "processes": ProcessWorker}

@@ -8,7 +8,7 @@ import torch
 from gymnasium.spaces import Box
 
 from qtrl.envs import make_env
-from qtrl.envs.contract import Contract
+from qtrl.envs.guards.contract import Contract
 from qtrl.errors import EnvError
 
 OBSERVATION = np.array([0.5, 1.0, 2.0], np.float32)

@@ -18,9 +18,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def to_bounds(action: Array, space: gym.spaces.Box) -> Array:
     """Clamp actions (..., A) and map them from [-1, 1] to the bounds of a space, (..., *its shape)."""
     low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-    weight = (np.clip(action, -1.0, 1.0).reshape(*action.shape[:-1], *low.shape) + 1.0) / 2.0
+    weight = (np.clip(action, -1.0, 1.0).reshape((*action.shape[:-1], *low.shape)) + 1.0) / 2.0
     # Weighted so that -1 and 1 give the bounds exactly; the clip catches rounding between equal bounds.
-    return np.clip(low * (1.0 - weight) + high * weight, low, high).astype(space.dtype)
+    mixed = np.clip(low * (1.0 - weight) + high * weight, low, high)
+    return np.asarray(mixed, space.dtype)  # also for a scalar, of which `clip` makes no array
 
 
 class VectorGuard(gym.Wrapper):

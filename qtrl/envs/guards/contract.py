@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from qtrl.envs.spaces import NUMBERS, MisfitError, conform, described
+from qtrl.envs.guards.spaces import NUMBERS, MisfitError, conform, described
 from qtrl.errors import EnvFaultError
 
 STEP = ("observation", "reward", "terminated", "truncated", "info")

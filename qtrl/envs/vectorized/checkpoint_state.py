@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qtrl.envs.env_group import RESULTS
-from qtrl.envs.episode import MOST_ACTIONS, Array, Record
+from qtrl.envs.vectorized.env_group import RESULTS
+from qtrl.envs.vectorized.episode import MOST_ACTIONS, Array, Record
 from qtrl.errors import CheckpointError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from qtrl.envs import make_vector_env
-from qtrl.envs.worker_pool import split_rows
+from qtrl.envs.vectorized.worker_pool import split_rows
 from qtrl.errors import EnvError, EnvFaultError
 
 COUNTING = "toy_envs:Counting-v0"
@@ -137,7 +137,7 @@ def test_restarts_of_more_than_an_hour_ago_do_not_count(monkeypatch):
     envs = make("die", max_restarts=1)
     try:
         act(envs, FAULT)
-        monkeypatch.setattr("qtrl.envs.worker_pool.HOUR", 0.0)
+        monkeypatch.setattr("qtrl.envs.vectorized.worker_pool.HOUR", 0.0)
         act(envs, FAULT)
         assert envs.lost.tolist() == [False, False, True, True]
     finally:
@@ -191,7 +191,9 @@ def test_with_no_restarts_a_dead_worker_is_one_line():
 
 
 def test_a_worker_that_hangs_while_it_takes_episodes_up_begins_new_ones(monkeypatch):
-    monkeypatch.setattr("qtrl.envs.worker_pool.REPLAY_FACTOR", 0.25)  # of 2 seconds, for each of a worker's two rows
+    monkeypatch.setattr(
+        "qtrl.envs.vectorized.worker_pool.REPLAY_FACTOR", 0.25
+    )  # of 2 seconds, for each of a worker's two rows
     envs, other = make("hang"), make("hang", seed=9)
     try:
         act(envs)
@@ -218,7 +220,7 @@ def test_closing_leaves_no_process_behind_also_in_the_middle_of_a_step():
 
 
 def test_closing_does_not_wait_for_a_worker_that_hangs(monkeypatch):
-    monkeypatch.setattr("qtrl.envs.worker_pool.PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("qtrl.envs.vectorized.worker_pool.PATIENCE_SECONDS", 0.5)
     envs = make("hang")
     envs.step_async(np.full((4, 1), FAULT, np.float32))
     start = time.perf_counter()
@@ -243,7 +245,7 @@ ORPHANS = """
 import os, signal, sys, time
 import numpy as np
 from qtrl.envs import make_vector_env
-from qtrl.envs.worker_pool import split_rows
+from qtrl.envs.vectorized.worker_pool import split_rows
 if __name__ == "__main__":
     envs = make_vector_env("toy_envs:Faulty_hang-v0", 2, 0, vector="processes", workers=2)
     print(*(worker._process.pid for worker in envs._pool.workers), flush=True)
@@ -264,7 +266,7 @@ KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
 def test_worker_processes_end_with_a_process_that_does_not_close_them(tmp_path, end, status):
     script = tmp_path / "forgetful.py"
     script.write_text(ORPHANS.replace("{end}", end))
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(here.parents[1]), str(here)])}
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environ, timeout=60)
     assert run.returncode == status
@@ -285,7 +287,7 @@ def running(pid):
 
 
 def test_a_worker_process_imports_neither_torch_nor_torchrl():
-    code = "import qtrl.envs.worker_pool, sys; sys.exit(bool({'torch', 'torchrl'} & set(sys.modules)))"
+    code = "import qtrl.envs.vectorized.worker_pool, sys; sys.exit(bool({'torch', 'torchrl'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 

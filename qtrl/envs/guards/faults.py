@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from qtrl.envs.simulator import LOST
+from qtrl.envs.guards.simulator import LOST
 from qtrl.errors import EnvFaultError, QtrlError
 
 ERRORS = "qtrl.errors"

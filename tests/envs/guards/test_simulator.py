@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from qtrl.envs import VECTORS, make_env, make_vector_env, run_episodes
-from qtrl.envs.simulator import LOST, SimulatorGuard
+from qtrl.envs.guards.simulator import LOST, SimulatorGuard
 from qtrl.errors import EnvError
 
 
@@ -88,7 +88,7 @@ def test_too_many_lost_steps_end_the_run_in_one_line():
 
 
 def test_few_lost_steps_end_nothing(monkeypatch):
-    monkeypatch.setattr("qtrl.envs.simulator.WITHIN", 250)
+    monkeypatch.setattr("qtrl.envs.guards.simulator.WITHIN", 250)
     env = make_env("toy_envs:Unstable3-v0")  # a hundred lost steps take 300 env steps
     env.reset(seed=0)
     for _ in range(400):

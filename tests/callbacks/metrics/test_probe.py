@@ -7,8 +7,14 @@ from lightning.pytorch import Callback, Trainer
 from torch import nn
 
 from qtrl.callbacks import MetricRows, Probe
-from qtrl.callbacks import probe as probe_module
-from qtrl.callbacks.probe import action_metrics, gradient_metrics, jacobian_metrics, layer_metrics, surrogate_metrics
+from qtrl.callbacks.metrics import probe as probe_module
+from qtrl.callbacks.metrics.probe import (
+    action_metrics,
+    gradient_metrics,
+    jacobian_metrics,
+    layer_metrics,
+    surrogate_metrics,
+)
 from qtrl.config.instantiate import construct_task
 from qtrl.keys import METRICS, probe_metrics
 from qtrl.loggers import MetricsCSV
@@ -183,7 +189,7 @@ def small_run(compose, tmp_path):
     def run(gradient="qtdnn", *, block="pqc", probe=True, callbacks=(), overrides=()):
         quiet_libraries()
         cfg = compose(
-            f"experiment=pendulum_{block}",
+            f"experiment=paper/pendulum_{block}",
             "debug=smoke",
             f"gradient={gradient}",
             f"circuit.n_qubits={QUBITS}",

@@ -6,10 +6,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from qtrl.envs.episode import Array, Episode, Record
-from qtrl.envs.faults import ERRORS
+from qtrl.envs.guards.faults import ERRORS
+from qtrl.envs.guards.simulator import LOST
 from qtrl.envs.info_means import info_values
-from qtrl.envs.simulator import LOST
+from qtrl.envs.vectorized.episode import Array, Episode, Record
 from qtrl.specs import EnvSpec
 
 Starts = Sequence[tuple[int, int | None]]

@@ -12,10 +12,10 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from qtrl.envs.checkpoint_state import pack, unpack
-from qtrl.envs.env_group import RESULTS
-from qtrl.envs.episode import Array
-from qtrl.envs.worker_pool import WorkerPool
+from qtrl.envs.vectorized.checkpoint_state import pack, unpack
+from qtrl.envs.vectorized.env_group import RESULTS
+from qtrl.envs.vectorized.episode import Array
+from qtrl.envs.vectorized.worker_pool import WorkerPool
 from qtrl.errors import EnvError, QtrlError
 from qtrl.specs import EnvSpec
 

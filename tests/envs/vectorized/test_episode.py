@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from qtrl.envs import VECTORS, make_env, make_vector_env
-from qtrl.envs.episode import Episode
+from qtrl.envs.vectorized.episode import Episode
 
 LONG = "toy_envs:CountingLong-v0"
 FURTHER = 60
@@ -214,7 +214,7 @@ def test_only_the_first_reset_after_loading_begins_no_episodes():
 
 
 def test_an_episode_of_too_many_actions_cannot_be_taken_up(monkeypatch):
-    monkeypatch.setattr("qtrl.envs.episode.MOST_ACTIONS", 5)
+    monkeypatch.setattr("qtrl.envs.vectorized.episode.MOST_ACTIONS", 5)
     episode, action = Episode(make_env(LONG)), np.zeros(1, np.float32)
     assert episode.record() is None
     episode.reset(0)

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from qtrl.envs import make_env, run_episodes
-from qtrl.envs.faults import ERRORS, MOST_ERRORS
-from qtrl.envs.simulator import LOST
+from qtrl.envs.guards.faults import ERRORS, MOST_ERRORS
+from qtrl.envs.guards.simulator import LOST
 from qtrl.errors import EnvFaultError
 
 BENT = "toy_envs:Bent-v0"
@@ -38,7 +38,7 @@ def test_past_the_limit_the_run_ends_in_one_line():
 
 
 def test_exceptions_of_long_ago_do_not_count(monkeypatch):
-    monkeypatch.setattr("qtrl.envs.faults.WITHIN", 20)
+    monkeypatch.setattr("qtrl.envs.guards.faults.WITHIN", 20)
     env = make_env(BENT, kwargs={"bend": "raise"})
     env.reset(seed=0)
     for _ in range(30):

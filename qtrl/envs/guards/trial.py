@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import psutil
 
-from qtrl.envs.contract import Contract
+from qtrl.envs.guards.contract import Contract
 from qtrl.envs.make import make_env
 from qtrl.errors import EnvError
 

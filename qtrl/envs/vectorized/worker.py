@@ -15,7 +15,7 @@ from multiprocessing.util import Finalize
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
-from qtrl.envs.env_group import EnvGroup
+from qtrl.envs.vectorized.env_group import EnvGroup
 from qtrl.errors import EnvError, QtrlError
 
 SPAWN = get_context("spawn")

@@ -9,9 +9,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from qtrl.envs.env_group import EnvGroup, Starts, row_layout
-from qtrl.envs.episode import Array, Record
-from qtrl.envs.worker import PATIENCE_SECONDS, LostWorkerError, Worker
+from qtrl.envs.vectorized.env_group import EnvGroup, Starts, row_layout
+from qtrl.envs.vectorized.episode import Array, Record
+from qtrl.envs.vectorized.worker import PATIENCE_SECONDS, LostWorkerError, Worker
 from qtrl.errors import EnvError, EnvFaultError
 from qtrl.specs import EnvSpec
 

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from qtrl.envs.wrappers import Array
+from qtrl.envs.guards.wrappers import Array
 
 Record = dict[str, Any]
 """An episode so far: the state of the `generator` and the `seed` before its reset, all `actions`, float32 of shape

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, Graph, MultiBinary, MultiDiscrete, Tuple
 
-from qtrl.envs.spaces import (
+from qtrl.envs.guards.spaces import (
     MisfitError,
     check_action_space,
     check_observation_space,

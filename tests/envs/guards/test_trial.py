@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import toy_envs
 
-from qtrl.envs import EndlessNotice, trial, try_out
+from qtrl.envs import EndlessNotice, try_out
+from qtrl.envs.guards import trial
 from qtrl.errors import EnvError
 from qtrl.specs import EnvSpec
 

@@ -5,7 +5,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from torchrl.envs import GymWrapper
 
 from qtrl.envs import VECTORS, make_env, make_vector_env
-from qtrl.envs.vector import start_seeds
+from qtrl.envs.vectorized.make_vector import start_seeds
 from qtrl.errors import ConfigError, EnvError
 
 COUNTING = "toy_envs:Counting-v0"

@@ -1,0 +1,1 @@
+"""What is measured beside the updates: rows of metrics, the probe of the layers, warnings."""
