@@ -53,7 +53,7 @@ def test_block_environment_experiment_critic_exploration_sampler_and_logger(reci
     ids=["circuit, engine, gradient", "actor, transform"],
 )
 def test_quantum_parts(choices, recipes, train):
-    assert train(*recipes, "experiment=pendulum_pqc", "logger=csv", *choices) == 0
+    assert train(*recipes, "experiment=paper/pendulum_pqc", "logger=csv", *choices) == 0
 
 
 def test_task(recipes, train):

@@ -11,7 +11,7 @@ from qtrl.commands.multirun import end_with_command, failures_of_jobs, tell_fail
 from qtrl.config.location import config_dir
 from qtrl.config.unknown import unknown_key
 from qtrl.errors import QtrlError
-from qtrl.process.launchers import stray_ranks
+from qtrl.process.launchers import handed_down, stray_ranks
 from qtrl.process.openmp import spin_count
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.terminal import keep_output_harmless
@@ -49,7 +49,8 @@ def run_command(task: Callable, config_name: str) -> None:
             keeping = _keeping(task, failures, tracebacks=asked)
             refuse_secret_arguments()
             refuse_renamed(sys.argv[1:], config_name)
-            refuse_misplaced(sys.argv[1:], config_name)
+            if not handed_down():  # Lightning adds keys of Hydra's for the ranks that it starts
+                refuse_misplaced(sys.argv[1:], config_name)
             # With tracebacks Hydra raises its errors instead of printing them and exiting.
             with _environment(
                 {

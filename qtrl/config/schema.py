@@ -63,8 +63,9 @@ def _choices(where: str, node: dict[str, Any]) -> Collection[str] | None:
     except Exception:  # whatever importing it raises is told where it is made
         return None
     named = {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
+    beside = _keys_of_files(group, _folders(), makes=False).get(where) or frozenset()  # as of several loggers
     if len(named) == len(parameters):
-        return named
+        return named | beside
     # It hands the rest on; if it is qtrl's own, the files have the keys.
     keys = _keys_of_files(group, _folders(), makes=True).get(where)
     return named | keys if keys and node[TARGET] in trusted_classes().get(where, ()) else None

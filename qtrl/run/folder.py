@@ -12,18 +12,11 @@ from qtrl.files.atomic import PART, remove_parts, write_text
 from qtrl.files.checkpoint import recover_checkpoint
 from qtrl.files.run_tree import check_run_tree
 from qtrl.loggers import MetricsCSV
+from qtrl.process.launchers import HANDED_DOWN
 from qtrl.run.lock import locked
 from qtrl.run.settings import AUTO, RunSettings
 
 LAST = Path("checkpoints", "last.ckpt")
-HANDED_DOWN = "QTRL_RUN_DIR"
-"""Environment variable by which rank 0 tells the processes that it starts which run folder is theirs."""
-
-
-def handed_down() -> Path | None:
-    """Return the run folder that rank 0 made, in a process that rank 0 started."""
-    path = os.environ.get(HANDED_DOWN)
-    return Path(path) if path and "LOCAL_RANK" in os.environ else None
 
 
 def has_checkpoint(run_dir: Path) -> bool:

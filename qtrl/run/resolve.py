@@ -15,8 +15,9 @@ from qtrl.config.saved import checked_text
 from qtrl.config.schema import check_keys
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError
+from qtrl.process.launchers import handed_down
 from qtrl.process.moment import moment
-from qtrl.run.folder import handed_down, has_checkpoint
+from qtrl.run.folder import has_checkpoint
 from qtrl.run.resume import resumed_config
 from qtrl.run.settings import AUTO
 

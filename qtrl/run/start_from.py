@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from torch import nn
 
 from qtrl.files.checkpoint import read_checkpoint
+from qtrl.process.launchers import handed_down
 from qtrl.run.checkpoint_checks import build_fitting
-from qtrl.run.folder import LAST, handed_down, resumed_run_dir
+from qtrl.run.folder import LAST, resumed_run_dir
 from qtrl.run.settings import RunSettings
 
 Made = TypeVar("Made", bound=nn.Module)

@@ -20,11 +20,12 @@ from qtrl.callbacks.protocols import Source, Test, concluding
 from qtrl.config.instantiate import blamed, construct, construct_task, logger_makers
 from qtrl.errors import CheckpointError, ConfigError, EnvFaultError, QtrlError, RunFolderError
 from qtrl.loggers import MetricsCSV
+from qtrl.process.launchers import HANDED_DOWN, handed_down
 from qtrl.process.quiet import quiet_libraries
 from qtrl.process.stopping import Interruption, Stop
 from qtrl.process.threads import set_threads
 from qtrl.run.checkpoint_checks import check_resumable
-from qtrl.run.folder import HANDED_DOWN, handed_down, new_run_dir, rewind
+from qtrl.run.folder import new_run_dir, rewind
 from qtrl.run.provenance import numerics, provenance
 from qtrl.run.resolve import resolve
 from qtrl.run.result import finished_metric

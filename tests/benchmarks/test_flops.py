@@ -59,7 +59,7 @@ def counted(cfg, updates, folder):
 @pytest.mark.parametrize("block", BLOCKS)
 def test_torch_counts_the_same_operations_in_real_updates(block, compose, tmp_path):
     quiet_libraries()
-    cfg = compose(f"experiment=pendulum_{block}", *SMALL, *BLOCKS[block])
+    cfg = compose(f"experiment=paper/pendulum_{block}", *SMALL, *BLOCKS[block])
     parts = update_flops(sizes_of(block), ROWS, values=False)
     without_actor = sum(parts.values()) - parts["actor"]
     assert counted(cfg, 1, tmp_path) == without_actor

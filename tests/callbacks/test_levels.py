@@ -29,7 +29,7 @@ def test_a_run_that_goes_on_keeps_them_and_knows_no_others():
 def test_the_summary_says_what_a_run_had_spent(small_run, tmp_path):
     path = tmp_path / "summary.json"
     run = small_run(
-        lambda testing: [testing, RunSummary(path, testing, warmup_env_steps=10, facts={})],
+        lambda testing: [testing, RunSummary(path, testing, total_env_steps=30, warmup_env_steps=10, facts={})],
         test={"levels": [-1_000_000, 0.5]},
         before=lambda module, testing: module.meters.flops.__init__(updates=1, operations=2_000_000_000),
     )
@@ -44,7 +44,7 @@ def test_the_summary_says_what_a_run_had_spent(small_run, tmp_path):
 def test_a_longer_test_at_the_end_does_not_count(small_run, tmp_path):
     path = tmp_path / "summary.json"
     small_run(
-        lambda testing: [testing, RunSummary(path, testing, warmup_env_steps=10, facts={})],
+        lambda testing: [testing, RunSummary(path, testing, total_env_steps=30, warmup_env_steps=10, facts={})],
         every=1_000,
         test={"levels": [-1_000_000], "final_episodes": 3},
     )

@@ -23,7 +23,7 @@ ALL = [*CIRCUIT, *FLIPS, "surrogate", *UNINFORMED]
 @pytest.fixture(scope="module")
 def trained_run(train, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "pqc"
-    assert train(*SMOKE, "experiment=pendulum_pqc", f"run_dir={folder}") == 0
+    assert train(*SMOKE, "experiment=paper/pendulum_pqc", f"run_dir={folder}") == 0
     return folder
 
 
@@ -145,7 +145,7 @@ def test_conditions_that_were_finished_are_kept(run, evaluate, monkeypatch):
 
 def test_of_a_block_without_a_circuit_what_does_not_apply_is_named(train, evaluate, tmp_path, capsys):
     folder = tmp_path / "fc"
-    assert train(*SMOKE, "experiment=pendulum_fc", "callbacks.test_max_episode_steps=5", f"run_dir={folder}") == 0
+    assert train(*SMOKE, "experiment=paper/pendulum_fc", "callbacks.test_max_episode_steps=5", f"run_dir={folder}") == 0
     result = studied(evaluate, folder)
     assert list(result["left_out"]) == [*CIRCUIT, *FLIPS, "surrogate"]
     assert list(by_name(result)) == ["own", *UNINFORMED]
@@ -157,7 +157,7 @@ def test_of_a_block_without_a_circuit_what_does_not_apply_is_named(train, evalua
 
 def test_an_actor_without_a_quantum_layer_is_refused(train, evaluate, tmp_path, capsys):
     folder, short = tmp_path / "td3", ("callbacks.test_max_episode_steps=5", "total_env_steps=60")
-    assert train(*SMOKE, "experiment=pendulum_pqc", "control=td3", *short, f"run_dir={folder}") == 0
+    assert train(*SMOKE, "experiment=paper/pendulum_pqc", "control=td3", *short, f"run_dir={folder}") == 0
     capsys.readouterr()
     assert evaluate(f"run={folder}", "ablation=frozen_policy", "episodes=5") == 2
     assert "MLPActor has no quantum layer" in capsys.readouterr().err

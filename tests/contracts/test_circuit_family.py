@@ -13,7 +13,7 @@ from qtrl.config.location import config_dir
 from qtrl.quantum import ENTANGLEMENTS, draw, from_qiskit, from_torchquantum, make_engine, to_qiskit, to_torchquantum
 
 CIRCUITS = sorted(path.stem for path in Path(config_dir(), "circuit").glob("*.yaml"))
-SIZES = {"pendulum_pqc": (40, 5), "humanoid_pqc": (220, 10)}
+SIZES = {"paper/pendulum_pqc": (40, 5), "humanoid_pqc": (220, 10)}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def configs(compose):
 @pytest.fixture
 def make(configs):
     def made(name, **changes):
-        cfg = configs["pendulum_pqc", name].copy()
+        cfg = configs["paper/pendulum_pqc", name].copy()
         for key, value in changes.items():
             OmegaConf.update(cfg, key if key == "seed" else f"circuit.{key}", value)
         return build(cfg.circuit)

@@ -87,7 +87,7 @@ def test_as_many_updates_as_env_steps_after_warm_up_ask_for(tmp_path, num_envs, 
 
 def counted(stream, monkeypatch):
     """Let a stream count env steps and updates, and do nothing else."""
-    monkeypatch.setattr(stream, "_collect", lambda collector: setattr(stream, "env_steps", stream.env_steps + 1))
+    monkeypatch.setattr(stream, "_collect", lambda: setattr(stream, "env_steps", stream.env_steps + 1))
     monkeypatch.setattr(stream.replay, "sample", lambda: None)
     monkeypatch.setattr(stream.replay, "priorities_of", lambda rows: None)
     return stream

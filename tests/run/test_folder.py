@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from qtrl.errors import RunFolderError
-from qtrl.run.folder import HANDED_DOWN, new_run_dir
+from qtrl.process.launchers import HANDED_DOWN
+from qtrl.run.folder import new_run_dir
 
 SMOKE = ("experiment=pendulum_zeros", "debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=5")
 SMOKE += ("total_env_steps=20", "warmup_env_steps=15", "callbacks.probe_every_env_steps=null")

@@ -5,7 +5,7 @@ import pytest
 from qtrl.errors import QtrlError
 from qtrl.run.resolve import resolve
 
-PENDULUM = ("experiment=pendulum_pqc", "logger=csv")
+PENDULUM = ("experiment=paper/pendulum_pqc", "logger=csv")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ SAID_AGAIN = (
     "algo.critic_optimizer={lr:1e-3}",
     "++algo.critic_optimizer.lr=1e-3",
     "tags=[pendulum, pqc]",
-    "experiment=pendulum_pqc",
+    "experiment=paper/pendulum_pqc",
     "logger=csv",
     "gradient=qtdnn",
     "optim@algo.actor_optimizer=adam",
@@ -111,21 +111,21 @@ def test_whatever_else_changes_is_named(change, words, resume, begin, refusal):
 )
 @pytest.mark.parametrize("resume", ["true", "auto"])
 def test_another_logger_is_named_although_one_has_no_keys(first, second, words, resume, begin, refusal):
-    here = begin("experiment=pendulum_pqc", f"logger={first}")
-    experiment = ["experiment=pendulum_pqc"] if resume == "auto" else []
+    here = begin("experiment=paper/pendulum_pqc", f"logger={first}")
+    experiment = ["experiment=paper/pendulum_pqc"] if resume == "auto" else []
     assert words in refusal(*experiment, here, f"resume={resume}", f"logger={second}")
 
 
 def test_the_default_logger_is_named_where_the_run_began_with_another(begin, refusal):
-    assert "logger cannot change from {}" in refusal("experiment=pendulum_pqc", begin(*PENDULUM), "resume=auto")
+    assert "logger cannot change from {}" in refusal("experiment=paper/pendulum_pqc", begin(*PENDULUM), "resume=auto")
 
 
 @pytest.mark.parametrize("resume", ["true", "auto"])
 def test_with_force_a_key_is_added_changed_and_taken_away(resume, begin, compose):
-    here = begin("experiment=pendulum_pqc", "logger=wandb", "+algo.actor_optimizer.weight_decay=0.1")
+    here = begin("experiment=paper/pendulum_pqc", "logger=wandb", "+algo.actor_optimizer.weight_decay=0.1")
     changes = ["logger=csv", "+algo.critic_optimizer.weight_decay=0.5", "circuit.reps=2"]
     taken = ["~algo.gamma"]
-    experiment = ["experiment=pendulum_pqc"] if resume == "auto" else []
+    experiment = ["experiment=paper/pendulum_pqc"] if resume == "auto" else []
     cfg, _ = resolve(compose(*experiment, here, f"resume={resume}", "resume_force=true", *changes, *taken))
     assert (cfg.logger, cfg.algo.critic_optimizer.weight_decay) == ({}, 0.5)
     assert (cfg.circuit.reps, cfg.block.circuit.reps) == (2, 2)
@@ -135,11 +135,11 @@ def test_with_force_a_key_is_added_changed_and_taken_away(resume, begin, compose
 
 @pytest.mark.parametrize("resume", ["true", "auto"])
 def test_no_secret_is_told_by_the_line_that_names_a_change(resume, begin, refusal, tmp_path, monkeypatch):
-    here = begin("experiment=pendulum_pqc", "logger=wandb")
+    here = begin("experiment=paper/pendulum_pqc", "logger=wandb")
     path = tmp_path / "config.yaml"
     path.write_text(path.read_text().replace("entity: null", "entity: canary-that-must-not-sing"))
     monkeypatch.setenv("MY_TOKEN", "canary-that-must-not-sing")
-    experiment = ["experiment=pendulum_pqc"] if resume == "auto" else []
+    experiment = ["experiment=paper/pendulum_pqc"] if resume == "auto" else []
     line = refusal(*experiment, here, f"resume={resume}", "logger=wandb")
     assert "MY_TOKEN" in line
     assert "canary" not in line
@@ -170,7 +170,7 @@ def test_a_key_that_the_run_does_not_have_is_unknown(unknown, begin, compose):
 )
 def test_a_run_that_could_not_be_gone_on_with_does_not_begin(override, words, refusal, tmp_path):
     override = override.replace("\\n", "\n")
-    line = refusal("experiment=pendulum_pqc", f"run_dir={tmp_path / 'run'}", override)
+    line = refusal("experiment=paper/pendulum_pqc", f"run_dir={tmp_path / 'run'}", override)
     assert "no run could resume with this config: " in line
     assert words in line
 

@@ -12,7 +12,7 @@ from qtrl.keys import METRICS, PURPOSES, probe_metrics
 
 pytestmark = pytest.mark.filterwarnings("default")
 CANARIES = {"WANDB_API_KEY": "f00dcafe" * 5, "MY_SECRET_TOKEN": "canary-that-must-not-sing"}
-SMOKE = ("experiment=pendulum_pqc", "debug=smoke", "callbacks.test_max_episode_steps=20")
+SMOKE = ("experiment=paper/pendulum_pqc", "debug=smoke", "callbacks.test_max_episode_steps=20")
 ZEROS = ("experiment=pendulum_zeros", "debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=5")
 ZEROS += ("actor.hidden=16", "critic.hidden=16", "callbacks.probe_every_env_steps=null")
 """A run of a second, where the block does not matter."""
@@ -63,7 +63,7 @@ def test_its_config_is_plain_and_complete(run):
     text = (run / "config.yaml").read_text()
     cfg = yaml.safe_load(text)
     assert "${" not in text
-    assert (cfg["experiment"], cfg["run_dir"], cfg["total_env_steps"]) == ("pendulum_pqc", str(run), 100)
+    assert (cfg["experiment"], cfg["run_dir"], cfg["total_env_steps"]) == ("paper/pendulum_pqc", str(run), 100)
     assert cfg["block"]["circuit"] == cfg["circuit"]
     assert cfg["block"]["engine"]["_target_"] == "qtrl.quantum.engines.AutoEngine"
 

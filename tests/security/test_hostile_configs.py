@@ -118,7 +118,7 @@ TYPES = {
     "algo.gamma": "0.99; import os",
     "data.storage": ["memory"],
     "data.batch_size": {"a": 1},
-    "circuit.n_qubits": 5.0,
+    "circuit.n_qubits": 5.5,
     "trainer.devices": "1000000",
     "algo": [],
     "callbacks": "none",

@@ -95,7 +95,7 @@ class _Reading:
             self._add(rotation, qubits, [AngleSum((), angle)])
         elif instruction.is_standard_gate() and NAMES.get(name, name) in GATES:
             self._add(NAMES.get(name, name), qubits, [read_angle(value, label) for value in instruction.params])
-        elif (definition := getattr(instruction.operation, "definition", None)) is None:
+        elif (definition := _definition(instruction)) is None:
             advice = f"{REWRITE} rewrites unitary gates"
             if laid_out:
                 advice = (
@@ -134,6 +134,27 @@ class _Reading:
         n_angles = len(self._parameters)
         unused = sorted(set(range(n_angles)) - places_of(self._gates))
         return Circuit(n_qubits, tuple(self._gates), tuple(list(self._places)[n_angles:]), tuple(unused))
+
+
+def _definition(instruction: "CircuitInstruction") -> Any:
+    """Return what an instruction consists of, as Qiskit has it; None where it has nothing."""
+    from qiskit import QuantumCircuit
+
+    found = QuantumCircuit.unitary
+    if not found.__module__.startswith("qiskit."):  # importing TorchQuantum puts one there whose gates have no inverse
+        QuantumCircuit.unitary = _unitary
+    try:
+        return getattr(instruction.operation, "definition", None)
+    finally:
+        QuantumCircuit.unitary = found
+
+
+def _unitary(circuit: "QuantumCircuit", matrix: Any, qubits: Any, label: str | None = None) -> Any:
+    """Stand in for the method of Qiskit's circuits."""
+    from qiskit.circuit.library import UnitaryGate
+
+    gate = UnitaryGate(matrix, label=label)
+    return circuit.append(gate, qubits if isinstance(qubits, Iterable) else [qubits])
 
 
 def _names(parameters: Iterable[Any]) -> list[str]:
