@@ -150,6 +150,7 @@ def test_two_ranks_stopped_by_a_signal_to_one_of_them_go_on_bit_for_bit(run, tmp
     assert all(torch.equal(value, whole["weights"][name]) for name, value in split["weights"].items())
 
 
+@pytest.mark.slow
 def test_statistics_of_categorical_critics_are_those_of_both_ranks(tmp_path):
     done = end(train(tmp_path, TOTAL, "experiment=pendulum_zeros", "critic=categorical"))
     assert done.returncode == 0, done.stderr

@@ -200,9 +200,8 @@ def shared_memory(tmp_path, *arguments):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("kernel", ["ones", "gradient"])
-def test_the_kernel_compiles_for_a_gpu_that_is_not_there(tmp_path, kernel):
-    assert shared_memory(tmp_path, 90, kernel, 10) == {"10": 8192}
+def test_the_kernel_compiles_for_a_gpu_that_is_not_there(tmp_path):
+    assert shared_memory(tmp_path, 90, "ones", 10) == {"10": 8192}
 
 
 @pytest.mark.slow
