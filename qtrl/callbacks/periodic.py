@@ -1,6 +1,7 @@
 """What happens every so many env steps."""
 
 import time
+from abc import ABC, abstractmethod
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
@@ -25,15 +26,15 @@ class Interval:
         return passed
 
 
-class Periodic(Callback):
+class Periodic(Callback, ABC):
     """Measure every so many env steps, and at the end unless that was just done; the time is not that of learning."""
 
     def __init__(self, every_env_steps: int) -> None:
         self.interval, self._last = Interval(every_env_steps), -1
 
+    @abstractmethod
     def measure(self, trainer: Trainer, module: Any) -> None:
         """Measure and log."""
-        raise NotImplementedError
 
     def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:  # type: ignore[override]
         """Begin to count where the run begins or goes on."""

@@ -4,12 +4,11 @@ python tests/benchmarks/keep_results.py runs/study/pendulum docs/results/pendulu
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
 FILES = ("config.yaml", "metrics.csv", "summary.json")
-OF_THE_MACHINE = "run_dir: "
-"""Where the run lay says nothing to others; whoever reads a run folder knows where it is."""
 
 
 def keep(study: Path, results: Path) -> list[Path]:
@@ -21,10 +20,15 @@ def keep(study: Path, results: Path) -> list[Path]:
             continue
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
-            lines = (summary.parent / name).read_text().splitlines(keepends=True)
-            (folder / name).write_text("".join(line for line in lines if not line.startswith(OF_THE_MACHINE)))
+            text = (summary.parent / name).read_text()
+            (folder / name).write_text(_without_places(text) if name == "config.yaml" else text)
         kept.append(folder)
     return kept
+
+
+def _without_places(text: str) -> str:
+    """Leave out of a config where the run lay: whoever reads a run folder knows where it is."""
+    return re.sub(r"(?m)^(paths:\n  runs: ).*$", r"\1runs", re.sub(r"(?m)^run_dir: .*\n", "", text))
 
 
 if __name__ == "__main__":
