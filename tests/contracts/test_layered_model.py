@@ -128,7 +128,7 @@ def test_each_phase_moves_its_own_parameters_and_leaves_no_gradient_in_the_other
 ) -> None:
     fitted, classical, layers = estimator_parameters(model), classical_parameters(model), quantum_layers(model)
     learner = torch.optim.SGD(classical, lr=0.1)
-    fitter = torch.optim.SGD(fitted, lr=0.1) if fitted else learner
+    fitter = torch.optim.SGD([{"params": fitted}], lr=0.1)
 
     runs = 2 if isinstance(model, Twice) else 1
     answer(model, x)
