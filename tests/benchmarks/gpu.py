@@ -31,7 +31,7 @@ EXTRA = ("trials",)
 
 def parts(device: str, quick: bool) -> dict[str, tuple[float, list[str]]]:
     """Return the limit of time, in seconds, and the arguments of each part."""
-    workers = "4" if device == "cuda" else "0"
+    workers = "8" if device == "cuda" else "0"
     tests = ["-m", "pytest", *TESTS, "-m", "gpu", "-n", workers, "-q", "-p", "no:cacheprovider", "-p", "no:benchmark"]
     circuits, updates, training = (str(HERE / f"gpu_{name}.py") for name in ("circuits", "updates", "training"))
     if device == "cpu":
