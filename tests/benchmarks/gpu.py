@@ -40,7 +40,7 @@ def parts(device: str, quick: bool) -> dict[str, tuple[float, list[str]]]:
             "tests": (60, tests),
             "circuits": (120, [circuits, *few, "--engines", "statevector", "--seconds", "0.01"]),
             "updates": (120, [updates, "--batch-sizes", "16", "--modes", "eager", "--seconds", "1"]),
-            "training": (120, [training, *one_run, "--seconds", "25"]),
+            "training": (180, [training, *one_run, "--seconds", "60"]),
         }
     seconds, each, minutes = ("0.1", "2", "100") if quick else ("0.15", "3", "235")
     return {

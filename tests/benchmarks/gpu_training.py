@@ -46,8 +46,8 @@ def train(overrides: list[str], folder: Path, seconds: float, device: str) -> di
         said, _ = process.communicate(timeout=60)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "said.txt").write_text(said)
-    with (folder / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    file = folder / "metrics.csv"
+    rows = list(csv.DictReader(file.read_text().splitlines())) if file.exists() else []
     if not rows:
         raise RuntimeError(f"no row of metrics; the run said: {' '.join(said.split())[-250:]}")
     return facts(rows) | memory
@@ -86,8 +86,9 @@ def main() -> None:
     options = parser.parse_args()
     store = Store(options.out / "training.json", options.device)
     trainer = "gpu" if options.device == "cuda" else "default"
-    lengths = ("warmup_env_steps=2000", "test_every_env_steps=20000", "callbacks.log_every_env_steps=500")
-    lengths += ("checkpoint_replay=none",)  # so that the end takes no time
+    warmup, every = (2000, 500) if options.device == "cuda" else (200, 20)
+    lengths = [f"warmup_env_steps={warmup}", f"callbacks.log_every_env_steps={every}", "test_every_env_steps=20000"]
+    lengths.append("checkpoint_replay=none")  # so that the end takes no time
     for envs in options.envs:
         for way in options.ways:
             name = f"{way}; {envs} environments, {options.seconds:.0f} s"
