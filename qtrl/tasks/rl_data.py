@@ -187,6 +187,7 @@ class RLData:
             rank=context.rank,
             stopwatch=context.meters.stopwatch,
             device=self.data["policy_device"],
+            cuda_graphs=self._records_acting(module, context),
         )
         stream = Stream(
             partial(self._make_collector, context, policy, columns),
@@ -215,6 +216,12 @@ class RLData:
 
     def _device(self, context: RunContext) -> torch.device:
         return storage_device(self.data["storage"], context.device)
+
+    def _records_acting(self, module: Any, context: RunContext) -> bool:
+        """Tell whether acting becomes CUDA graphs, as updates do: where it is done on a GPU, by this process."""
+        acts_on = torch.device(self.data["policy_device"] or context.device)
+        here = self.data["collector"] == "in_process"
+        return getattr(module, "cuda_graphs", False) and here and acts_on.type == "cuda"
 
     def _columns(self, actor: nn.Module) -> tuple[Column, ...]:
         blocks = {name: layer.block for name, layer in quantum_layers(actor).items()}
