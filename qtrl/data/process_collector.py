@@ -20,6 +20,7 @@ from torchrl.weight_update import MultiProcessWeightSyncScheme
 from qtrl.data.collector import Array, Collector
 from qtrl.data.policy import CollectingPolicy
 from qtrl.envs import VectorEnv
+from qtrl.envs.vectorized.worker import GROUP_SIGNALS
 from qtrl.errors import EnvError
 from qtrl.keys import ERRORS, INFO, LOST
 from qtrl.seeding import Generators
@@ -169,7 +170,7 @@ def _worker_policy(policy: _WorkerPolicy, seed: int) -> _WorkerPolicy:
 
 def _worker_envs(make: MakeEnvs) -> EnvBase:
     """Make a worker's environments; the parent process alone answers to signals that reach all."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in GROUP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     envs = make()
     env = GymWrapper(_SaysLost(envs))
