@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterable
 from ctypes.util import find_library
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,10 @@ def render_frame(env: gym.Env) -> np.ndarray:
 
 def frames_per_second(env: gym.Env) -> float:
     """Return the frame rate at which one frame per env step plays in real time; 30 where that is unknown."""
-    time_step = getattr(env.unwrapped, "dt", None)
-    return float(env.metadata.get("render_fps") or (1.0 / time_step if time_step else 30.0))
+    fps, time_step = env.metadata.get("render_fps"), getattr(env.unwrapped, "dt", None)
+    if isinstance(fps, Real) and fps > 0:
+        return float(fps)
+    return 1.0 / float(time_step) if isinstance(time_step, Real) and time_step > 0 else 30.0
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> Path:

@@ -128,6 +128,13 @@ def test_frame_rate_is_the_environments_own(env_id, expected):
     assert frames_per_second(make_env(env_id)) == expected
 
 
+@pytest.mark.parametrize("fps", [None, "fast", 0, -1])
+def test_frame_rate_is_usual_where_what_is_told_is_none(fps):
+    env = make_env("toy_envs:Counting-v0")
+    env.unwrapped.metadata, env.unwrapped.dt = {"render_fps": fps}, lambda: 0.1
+    assert frames_per_second(env) == 30
+
+
 def test_frame_rate_comes_from_the_time_step_where_none_is_told():
     env = make_env("toy_envs:Counting-v0")
     env.unwrapped.dt = 0.02
