@@ -20,6 +20,9 @@ TRACEBACKS = "HYDRA_FULL_ERROR"
 SAFE_LOADS = {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": None}
 """With the first, no `torch.load` of any library runs code from a file; with the second, all do that do not refuse."""
 
+FILES_ALONE = {"MPLBACKEND": "agg"}
+"""Figures become files; Matplotlib cannot be imported where this names a backend that is not there, as Jupyter's."""
+
 RENDERERS = ("MUJOCO_GL", "SDL_VIDEODRIVER")
 """Variables that a command sets for its own process."""
 
@@ -39,7 +42,7 @@ def run_command(task: Callable, config_name: str) -> None:
     if "GOMP_SPINCOUNT" not in os.environ:
         os.environ["GOMP_SPINCOUNT"] = spin_count()
     asked = os.environ.get(TRACEBACKS, "0")
-    own: dict[str, str | None] = {**SAFE_LOADS, **stray_ranks(config_name)}
+    own: dict[str, str | None] = {**SAFE_LOADS, **FILES_ALONE, **stray_ranks(config_name)}
     own |= {name: os.environ.get(name) for name in RENDERERS}
     if config_name == "tune" or {"-m", "--multirun"} & set(sys.argv[1:]):
         own |= {"WANDB_RUN_ID": None}  # the id of one run, not of several
@@ -52,14 +55,7 @@ def run_command(task: Callable, config_name: str) -> None:
             if not handed_down():  # Lightning adds keys of Hydra's for the ranks that it starts
                 refuse_misplaced(sys.argv[1:], config_name)
             # With tracebacks Hydra raises its errors instead of printing them and exiting.
-            with _environment(
-                {
-                    TRACEBACKS: "1",
-                    **SAFE_LOADS,
-                    **stray_ranks(config_name),
-                    **{name: os.environ.get(name) for name in RENDERERS},
-                }
-            ):
+            with _environment({TRACEBACKS: "1", **own}):
                 hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(keeping)()
             if failures:
                 raise failures[0]
