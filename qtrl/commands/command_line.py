@@ -9,6 +9,7 @@ from typing import Any
 
 from qtrl.commands.multirun import end_with_command, failures_of_jobs, tell_failure, told_failures
 from qtrl.config.location import config_dir
+from qtrl.config.overrides import for_shell
 from qtrl.config.unknown import unknown_key
 from qtrl.errors import QtrlError
 from qtrl.process.launchers import handed_down, stray_ranks
@@ -138,4 +139,6 @@ def describe(error: Exception) -> str:
     # Hydra lists options one a line.
     lines = [line.strip() for line in str(error).splitlines()]
     message = " ".join(line for line in lines if line and not line.startswith(("Config search path", "provider=")))
-    return f"{override}: {message}" if override else message
+    key, _, value = (override or "").partition("=")
+    hint = f"; write a text with such characters as {for_shell(key, value)}" if value else ""
+    return f"{override}: {message}{hint}" if override else message

@@ -30,8 +30,8 @@ class AloneInSLURM(SLURMEnvironment):
 def make_trainer(settings: RunSettings, checkpoint_io: AtomicCheckpointIO) -> Trainer:
     """Make the Trainer; everything that it would do by itself and that qtrl does is switched off.
 
-    With `trainer.strategy=auto` the run is this one process, and else this one starts the other ranks: variables such as
-    `RANK`, `LOCAL_RANK` and `SLURM_NTASKS`, which whatever started it may have left, say nothing about it.
+    With `trainer.strategy=auto` the run is this one process, and else this one starts the other ranks: variables such
+    as `RANK`, `LOCAL_RANK` and `SLURM_NTASKS`, which whatever started it may have left, say nothing about it.
 
     Raises:
         ConfigError: That strategy would use several processes.
