@@ -5,13 +5,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from qtrl.commands.multirun import end_with_command, failures_of_jobs, tell_failure, told_failures
 from qtrl.config.location import config_dir
 from qtrl.config.overrides import for_shell
 from qtrl.config.unknown import unknown_key
-from qtrl.errors import QtrlError
+from qtrl.errors import ConfigError, QtrlError
 from qtrl.process.launchers import handed_down, stray_ranks
 from qtrl.process.openmp import spin_count
 from qtrl.process.quiet import quiet_libraries
@@ -51,6 +52,7 @@ def run_command(task: Callable, config_name: str) -> None:
     with failures_of_jobs() as failed_jobs:
         try:
             keeping = _keeping(task, failures, tracebacks=asked)
+            _check_current_folder()
             refuse_secret_arguments()
             refuse_renamed(sys.argv[1:], config_name)
             if not handed_down():  # Lightning adds keys of Hydra's for the ranks that it starts
@@ -69,6 +71,16 @@ def run_command(task: Callable, config_name: str) -> None:
                 raise
             _print_error(error, told_failures(failed_jobs))
             sys.exit(2)
+
+
+def _check_current_folder() -> None:
+    """Raise a `ConfigError` where it was removed, in which neither Hydra nor a relative path can work."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise ConfigError(
+            f"the current folder cannot be used ({error.strerror}): change into one that exists"
+        ) from error
 
 
 def _print_error(error: Exception, failed_jobs: Sequence[tuple[str, str]]) -> None:

@@ -13,6 +13,9 @@ import numpy as np
 
 from qtrl.errors import RenderError
 
+KNOWN = ("", "egl", "osmesa", "glfw", "glx", "cgl", "wgl", "enable", "enabled", "on", "true", "1")
+KNOWN += ("disable", "disabled", "off", "false", "0")
+"""What MuJoCo takes for `MUJOCO_GL`, on one system or another."""
 INSTALL = "install libegl1 and libegl-mesa0 for MUJOCO_GL=egl, or libosmesa6 for MUJOCO_GL=osmesa (Debian's names)"
 
 
@@ -24,7 +27,7 @@ def pick_renderer() -> None:
     that does not answer. To be called before anything imports a renderer, which `import mujoco` does.
 
     Raises:
-        RenderError: `MUJOCO_GL` is set and names a library that is not installed.
+        RenderError: `MUJOCO_GL` is set and names no renderer, or a library that is not installed.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -36,8 +39,10 @@ def pick_renderer() -> None:
 
 
 def check_renderer() -> None:
-    """Raise a `RenderError` if `MUJOCO_GL` names a missing library: MuJoCo itself then fails with an AttributeError."""
-    backend = os.environ.get("MUJOCO_GL", "")
+    """Raise a `RenderError` if `MUJOCO_GL` names no renderer or a missing library: `import mujoco` would fail."""
+    backend = os.environ.get("MUJOCO_GL", "").lower().strip()
+    if backend not in KNOWN:
+        raise RenderError(f"MUJOCO_GL={backend} is no renderer of MuJoCo's: write egl, osmesa or glfw, or unset it")
     if backend in ("egl", "osmesa") and not _installed(backend):
         raise RenderError(f"MUJOCO_GL={backend}, but its libraries were not found: {INSTALL}")
 

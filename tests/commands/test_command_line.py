@@ -195,5 +195,14 @@ def test_the_command_line_itself_ends_with_status_2_and_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_current_folder_that_was_removed_is_told(train, tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert train(*PENDULUM) == 2
+    assert "the current folder cannot be used" in the_line(capsys.readouterr().err)
+
+
 def test_an_error_of_unknown_origin_is_told_as_it_is():
     assert describe(RuntimeError("first\n  second\n")) == "first second"

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from ctypes.util import find_library
 
 import imageio.v2 as imageio
@@ -72,6 +73,16 @@ def test_missing_library_is_named_with_its_package(no_screen, monkeypatch, backe
     for fails in (check_renderer, pick_renderer, lambda: make_env("Humanoid-v4", render=True)):
         with pytest.raises(RenderError, match=f"MUJOCO_GL={backend}.*libegl1 and libegl-mesa0.*libosmesa6"):
             fails()
+
+
+@pytest.mark.parametrize(
+    ("value", "known"), [("nonsense", False), ("EGL", True), ("off", True), ("glfw", True), ("", True)]
+)
+def test_a_name_that_is_no_renderer_is_told_before_mujoco_is_imported(no_screen, monkeypatch, value, known):
+    _install(monkeypatch, *EGL)
+    monkeypatch.setenv("MUJOCO_GL", value)
+    with nullcontext() if known else pytest.raises(RenderError, match="^MUJOCO_GL=nonsense is no renderer of MuJoCo's"):
+        pick_renderer()
 
 
 class _Unable:
