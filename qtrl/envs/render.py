@@ -13,8 +13,8 @@ import numpy as np
 
 from qtrl.errors import RenderError
 
-KNOWN = ("", "egl", "osmesa", "glfw", "glx", "cgl", "wgl", "enable", "enabled", "on", "true", "1")
-KNOWN += ("disable", "disabled", "off", "false", "0")
+KNOWN = {"", "egl", "osmesa", "glfw", "glx", "cgl", "wgl"} | {"enable", "enabled", "on", "true", "1"}
+KNOWN |= {"disable", "disabled", "off", "false", "0"}
 """What MuJoCo takes for `MUJOCO_GL`, on one system or another."""
 INSTALL = "install libegl1 and libegl-mesa0 for MUJOCO_GL=egl, or libosmesa6 for MUJOCO_GL=osmesa (Debian's names)"
 
@@ -73,9 +73,9 @@ def render_frame(env: gym.Env) -> np.ndarray:
 def frames_per_second(env: gym.Env) -> float:
     """Return the frame rate at which one frame per env step plays in real time; 30 where that is unknown."""
     fps, time_step = env.metadata.get("render_fps"), getattr(env.unwrapped, "dt", None)
-    if isinstance(fps, Real) and fps > 0:
+    if isinstance(fps, Real) and float(fps) > 0:
         return float(fps)
-    return 1.0 / float(time_step) if isinstance(time_step, Real) and time_step > 0 else 30.0
+    return 1.0 / float(time_step) if isinstance(time_step, Real) and float(time_step) > 0 else 30.0
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> Path:
