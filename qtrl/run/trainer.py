@@ -11,6 +11,7 @@ from lightning.pytorch.plugins.environments import ClusterEnvironment, Lightning
 from qtrl.callbacks import AtomicCheckpointIO
 from qtrl.config.trainer_flags import ONE_PROCESS
 from qtrl.errors import ConfigError
+from qtrl.process.launchers import forget_launcher
 from qtrl.run.settings import RunSettings
 
 
@@ -29,15 +30,17 @@ class AloneInSLURM(SLURMEnvironment):
 def make_trainer(settings: RunSettings, checkpoint_io: AtomicCheckpointIO) -> Trainer:
     """Make the Trainer; everything that it would do by itself and that qtrl does is switched off.
 
-    With `trainer.strategy=auto` the run is this one process: variables such as `RANK`, `LOCAL_RANK` and `SLURM_NTASKS`,
-    which whatever started it may have left, say nothing about it.
+    With `trainer.strategy=auto` the run is this one process, and else this one starts the other ranks: variables such
+    as `RANK`, `LOCAL_RANK` and `SLURM_NTASKS`, which whatever started it may have left, say nothing about it.
 
     Raises:
         ConfigError: That strategy would use several processes.
     """
     keywords = getattr(inspect.unwrap(settings.trainer), "keywords", {})
     alone = keywords.get("strategy", ONE_PROCESS) == ONE_PROCESS
-    plugins: list[Any] = [checkpoint_io, *([_surroundings()] if alone else [])]
+    if not alone:
+        forget_launcher(keywords.get("num_nodes", 1))
+    plugins: list[Any] = [checkpoint_io, _surroundings() if alone else LightningEnvironment()]
     trainer = settings.trainer(
         default_root_dir=settings.run_dir,
         deterministic=settings.deterministic,

@@ -1,7 +1,6 @@
 """One training run, from its config to its result."""
 
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
 from qtrl.callbacks.protocols import Source, Test, concluding
 from qtrl.config.instantiate import blamed, construct, construct_task, logger_makers
+from qtrl.config.overrides import for_shell
 from qtrl.errors import CheckpointError, ConfigError, EnvFaultError, QtrlError, RunFolderError
 from qtrl.loggers import MetricsCSV
 from qtrl.process.launchers import HANDED_DOWN, handed_down
@@ -171,7 +171,7 @@ def _saved(settings: RunSettings) -> str:
 
 
 def _resume_command(settings: RunSettings) -> str:
-    return f"python -m qtrl.train run_dir={shlex.quote(settings.run_dir)} resume=true"
+    return f"python -m qtrl.train {for_shell('run_dir', settings.run_dir)} resume=true"
 
 
 def _explained(run: Run, error: Exception) -> Exception | None:

@@ -161,6 +161,30 @@ def test_a_command_leaves_the_environment_as_it_was(train, capsys):
     assert dict(os.environ) == before
 
 
+@pytest.mark.parametrize(("jobs", "found"), [((), "mine"), (("-m",), None)])
+def test_the_id_of_one_w_and_b_run_is_not_that_of_several(jobs, found, train, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setenv("WANDB_RUN_ID", "mine")
+    monkeypatch.setattr(
+        "qtrl.run.training.run_training", lambda cfg: seen.append(os.environ.get("WANDB_RUN_ID")) or 0.0
+    )
+    assert train(*jobs, *PENDULUM, f"paths.runs={tmp_path}") == 0
+    assert seen == [found]
+    assert os.environ["WANDB_RUN_ID"] == "mine"
+
+
+def test_matplotlib_is_imported_whatever_backend_jupyter_left(train, monkeypatch):
+    script = "import matplotlib, sys; sys.exit(matplotlib.rcParams['backend'].lower() != 'agg')"
+    ends = []
+    monkeypatch.setenv("MPLBACKEND", "module://of_jupyter.which_is_not_here")
+    monkeypatch.setattr(
+        "qtrl.run.training.run_training",
+        lambda cfg: ends.append(subprocess.run([sys.executable, "-c", script], check=False).returncode) or 0.0,
+    )
+    assert train(*PENDULUM) == 0
+    assert ends == [0]
+
+
 def test_the_command_line_itself_ends_with_status_2_and_one_line(tmp_path):
     command = [sys.executable, "-m", "qtrl.train", "experiment=nothing", "paths.runs=runs"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -169,6 +193,15 @@ def test_the_command_line_itself_ends_with_status_2_and_one_line(tmp_path):
     assert done.stdout == ""
     assert all(name in the_line(done.stderr) for name in EXPERIMENTS)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_current_folder_that_was_removed_is_told(train, tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert train(*PENDULUM) == 2
+    assert "the current folder cannot be used" in the_line(capsys.readouterr().err)
 
 
 def test_an_error_of_unknown_origin_is_told_as_it_is():

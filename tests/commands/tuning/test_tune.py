@@ -302,12 +302,13 @@ STOPS = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit('saved'))
 signal.signal(signal.SIGINT, lambda *_: sys.exit('saved'))
+signal.signal(signal.SIGHUP, lambda *_: sys.exit('saved'))
 os.kill(os.getppid(), {number})
 time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_is_passed_on_and_waited_for(child, tmp_path, number):
     before, training = signal.getsignal(number), child(STOPS.format(number=int(number)))
     with pytest.raises(Interruption, match=number.name):
