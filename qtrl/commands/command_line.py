@@ -9,6 +9,7 @@ from typing import Any
 
 from qtrl.commands.multirun import end_with_command, failures_of_jobs, tell_failure, told_failures
 from qtrl.config.location import config_dir
+from qtrl.config.nested import leaves
 from qtrl.config.unknown import unknown_key
 from qtrl.errors import QtrlError
 from qtrl.process.launchers import handed_down, stray_ranks
@@ -136,10 +137,21 @@ def describe(error: Exception) -> str:
         if isinstance(cause, QtrlError):
             return str(cause)
         if hasattr(cause, "parent_node") and getattr(cause, "key", None) is not None and "not in struct" in str(cause):
-            return unknown_key(str(cause.full_key or cause.key), [str(key) for key in cause.parent_node or ()])
+            return _unknown(str(cause.full_key or cause.key), cause.parent_node)
         cause = cause.__cause__
     override = getattr(error, "override", None)  # one that Hydra cannot parse
     # Hydra lists options one a line.
     lines = [line.strip() for line in str(error).splitlines()]
     message = " ".join(line for line in lines if line and not line.startswith(("Config search path", "provider=")))
     return f"{override}: {message}" if override else message
+
+
+def _unknown(key: str, parent: Any) -> str:
+    """Say that the node `parent` of a composed config has no such key, and which one elsewhere has its name."""
+    from omegaconf import OmegaConf
+
+    if not parent:
+        return f"unknown key {key!r}: nothing stands there, write +{key}=VALUE to add it"
+    siblings = [str(name) for name in parent]
+    keys = [name for name, _ in leaves(OmegaConf.to_container(parent._get_root(), resolve=False))]
+    return unknown_key(key, siblings, [name for name in keys if name.rpartition(".")[2] == key.rpartition(".")[2]])

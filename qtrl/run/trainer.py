@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import warnings
 from typing import Any
 
 from lightning.fabric.utilities.rank_zero import rank_zero_only
@@ -33,10 +34,11 @@ def make_trainer(settings: RunSettings, checkpoint_io: AtomicCheckpointIO) -> Tr
     which whatever started it may have left, say nothing about it.
 
     Raises:
-        ConfigError: That strategy would use several processes.
+        ConfigError: That strategy would use several processes, or the machine cannot multiply in `trainer.precision`.
     """
     keywords = getattr(inspect.unwrap(settings.trainer), "keywords", {})
     alone = keywords.get("strategy", ONE_PROCESS) == ONE_PROCESS
+    warnings.filterwarnings("ignore", ".*AMP with fp16 is not supported on CPU.*")  # refused below
     plugins: list[Any] = [checkpoint_io, *([_surroundings()] if alone else [])]
     trainer = settings.trainer(
         default_root_dir=settings.run_dir,
@@ -50,6 +52,10 @@ def make_trainer(settings: RunSettings, checkpoint_io: AtomicCheckpointIO) -> Tr
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+    asked = str(keywords.get("precision", trainer.precision))
+    if asked.startswith("16") and trainer.precision != "16-mixed":
+        hint = f"write trainer.precision={trainer.precision}, or trainer=gpu"
+        raise ConfigError(f"trainer.precision={asked} works on GPUs alone: {hint}")
     if alone and trainer.world_size > 1:
         flags = f"trainer.devices={trainer.num_devices} trainer.accelerator={keywords.get('accelerator', 'auto')}"
         flags += f" +trainer.num_nodes={trainer.num_nodes}" if trainer.num_nodes > 1 else ""

@@ -19,6 +19,12 @@ MISPLACED = {
     ("train", "logger=null"): "logger=null chooses nothing: write logger=csv",
     ("train", "env="): "env= chooses nothing: leave env out for the default, or take one of humanoid, pendulum",
     ("train", "+experimant=x"): r"did you mean experiment\?",
+    ("train", "hydra.sweep.dir=x"): "has no effect without -m",
+    ("train", "sweep=seeds"): "has no effect without -m",
+    ("train", "launcher=joblib"): "has no effect without -m",
+    ("train", "--experiment"): "--experiment is no option: write experiment=VALUE",
+    ("train", "--total-env-steps=100"): "is no option: write total_env_steps=100",
+    ("tune", "--jobs"): "is no option: write jobs=VALUE",
     ("tune", "+jobz=2"): "unknown key 'jobz'",
 }
 FINE = {
@@ -33,7 +39,10 @@ FINE = {
     ],
     "train": [
         "algo.tau=0.1",
+        "-m",
         "hydra.sweep.dir=x",
+        "sweep=seeds",
+        "--cfg=job",
         "+experiment=x",
         "data/sampler=prioritized",
         "control=td3",
