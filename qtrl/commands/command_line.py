@@ -21,6 +21,8 @@ TRACEBACKS = "HYDRA_FULL_ERROR"
 SAFE_LOADS = {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": None}
 """With the first, no `torch.load` of any library runs code from a file; with the second, all do that do not refuse."""
 
+MULTIRUN = ("-m", "--multirun")
+"""Hydra takes them before or behind the overrides, not among them."""
 RENDERERS = ("MUJOCO_GL", "SDL_VIDEODRIVER")
 """Variables that a command sets for its own process."""
 
@@ -37,12 +39,13 @@ def run_command(task: Callable, config_name: str) -> None:
 
     keep_output_harmless()
     quiet_libraries()
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in MULTIRUN)
     if "GOMP_SPINCOUNT" not in os.environ:
         os.environ["GOMP_SPINCOUNT"] = spin_count()
     asked = os.environ.get(TRACEBACKS, "0")
     own: dict[str, str | None] = {**SAFE_LOADS, **stray_ranks(config_name)}
     own |= {name: os.environ.get(name) for name in RENDERERS}
-    if config_name == "tune" or {"-m", "--multirun"} & set(sys.argv[1:]):
+    if config_name == "tune" or {*MULTIRUN} & {*sys.argv[1:]}:
         own |= {"WANDB_RUN_ID": None}  # the id of one run, not of several
     failures: list[Exception] = []
     with failures_of_jobs() as failed_jobs:

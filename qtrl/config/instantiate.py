@@ -52,7 +52,6 @@ def _explained(node: DictConfig) -> Iterator[None]:
 
 def _unless_given(made: Callable[..., Any], node: DictConfig) -> Callable[..., Any]:
     """Let a partial node's class refuse arguments that the caller gives too, which would replace those of the node."""
-
     parameters: list[str] = []
     with suppress(ValueError):  # as of some classes that are written in C
         parameters = list(inspect.signature(get_object(node._target_)).parameters)

@@ -38,16 +38,17 @@ def refuse_misplaced(overrides: Sequence[str], config_name: str) -> None:
         root = key.partition(".")[0].partition("@")[0].partition("/")[0]
         if key in HYDRA and assigned:
             raise ConfigError(f"{override} has no effect: {HYDRA[key]}")
-        if (
-            not several
-            and config_name == "train"
-            and assigned
-            and f"{key}.".startswith(tuple(f"{name}." for name in MULTIRUN))
-        ):
+        of_jobs = any(f"{key}.".startswith(f"{name}.") for name in MULTIRUN)
+        if of_jobs and assigned and not several and config_name == "train":
+            hint = "add that, or leave this out (a single run's folder is run_dir=DIR)"
+            raise ConfigError(f"{override} has no effect without -m: {hint}")
+        if several and override.startswith("run_dir=") and not {",", "$"} & {*value}:
             raise ConfigError(
-                f"{override} has no effect without -m: add it, or leave this out (run_dir=DIR places a run)"
+                f"{override} is the folder of one run, and -m makes several: write hydra.sweep.dir={value}"
             )
-        if assigned and value in ("null", "None", "") and (choices := _members(key)):
+        if override.startswith("~") and key in NULL:
+            raise ConfigError(f"{override} leaves nothing: write {NULL[key]}")
+        if assigned and value in ("null", "None", "", "[]") and (choices := _members(key)):
             hint = f"write {NULL[key]}" if key in NULL else f"leave {key} out for the default"
             raise ConfigError(f"{override} chooses nothing: {hint}, or take one of {', '.join(choices)}")
         if root not in own and (root in of_runs or override.startswith("+")) and (assigned or override[:1] in "+~"):
