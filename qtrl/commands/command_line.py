@@ -1,5 +1,6 @@
 """Run a Hydra command with errors of one line."""
 
+import errno
 import functools
 import os
 import sys
@@ -11,7 +12,7 @@ from qtrl.commands.multirun import end_with_command, failures_of_jobs, tell_fail
 from qtrl.config.location import config_dir
 from qtrl.config.nested import leaves
 from qtrl.config.unknown import unknown_key
-from qtrl.errors import QtrlError
+from qtrl.errors import QtrlError, RunFolderError
 from qtrl.process.launchers import handed_down, stray_ranks
 from qtrl.process.openmp import spin_count
 from qtrl.process.quiet import quiet_libraries
@@ -21,6 +22,7 @@ TRACEBACKS = "HYDRA_FULL_ERROR"
 SAFE_LOADS = {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": None}
 """With the first, no `torch.load` of any library runs code from a file; with the second, all do that do not refuse."""
 
+UNWRITABLE = (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 MULTIRUN = ("-m", "--multirun")
 """Hydra takes them before or behind the overrides, not among them."""
 RENDERERS = ("MUJOCO_GL", "SDL_VIDEODRIVER")
@@ -75,6 +77,12 @@ def run_command(task: Callable, config_name: str) -> None:
             if asked == "1" or (type(error) is ValueError and "Config group override must be" not in str(error)):
                 raise
             _print_error(error, told_failures(failed_jobs))
+            sys.exit(2)
+        except OSError as error:  # Hydra's own writing, of what a multirun consists of
+            if asked == "1" or error.errno not in UNWRITABLE or not {*MULTIRUN} & {*sys.argv[1:]}:
+                raise
+            where = f"{error.filename or 'the folder of the multirun'} cannot be written: {error.strerror}"
+            _print_error(RunFolderError(f"{where}; choose another folder with hydra.sweep.dir=DIR"), [])
             sys.exit(2)
 
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from qtrl.config.nested import MISSING
@@ -33,6 +34,8 @@ class Number:
         """
         if value is None and self.optional:
             return None
+        if isinstance(value, np.generic):
+            value = value.item()
         if isinstance(value, str):
             with suppress(ValueError):
                 value = float(value)
@@ -41,7 +44,8 @@ class Number:
         kinds = (int,) if self.whole else (int, float)
         fits = isinstance(value, kinds) and not isinstance(value, bool) and self.low <= value <= self.high
         if not fits or not math.isfinite(value):
-            kind = "an integer" if self.whole else "a finite number"
+            infinite = isinstance(value, float) and math.isinf(value)
+            kind = "an integer" if self.whole else "a finite number" if infinite else "a number"
             too_high = isinstance(value, int | float) and value > self.high
             limit = f"at most {_plain(self.high)}" if too_high else f"at least {_plain(self.low)}"
             raise ConfigError(f"{key}={_shown(value)} is not allowed: expected {kind} of {limit}")

@@ -55,7 +55,7 @@ def run_training(cfg: DictConfig) -> float:
             _say_ended_early(run)
             if run.trainer.is_global_zero:
                 run.task.draw(folder)
-        except RunFolderError:
+        except (RunFolderError, CheckpointError):
             _say_result(run)
             raise
         _say_result(run)

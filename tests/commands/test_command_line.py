@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from qtrl.commands.command_line import describe
 from qtrl.config.location import config_dir
@@ -43,6 +45,14 @@ MISTAKES = {
     "scaled gradients that are limited": (
         (*PENDULUM, "algo.max_gradient_norm=1", "trainer.precision=16-mixed"),
         ["algo.max_gradient_norm does not go with trainer.precision=16-mixed"],
+    ),
+    "callback that never acts": (
+        (*PENDULUM, "+trainer.callbacks=[{_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: loss}]"),
+        ["EarlyStopping acts at the ends of epochs", "sets trainer.should_stop in on_train_batch_end"],
+    ),
+    "no row to learn from": (
+        ("experiment=pendulum_zeros", *PENDULUM[1:], "data/transform=n_step", "data.transform.n_steps=1000"),
+        ["the replay has no row yet when learning begins: raise warmup_env_steps, or lower data.transform.n_steps"],
     ),
     "precision that a CPU has not": ((*PENDULUM, "trainer.precision=16-mixed"), ["write trainer.precision=bf16-mixed"]),
     "clipping by Lightning": ((*PENDULUM, "+trainer.gradient_clip_val=1"), ["write algo.max_gradient_norm"]),
@@ -157,6 +167,16 @@ def test_a_damaged_config_of_a_run_is_told(evaluate, train, capsys, tmp_path, co
     (tmp_path / "config.yaml").write_text(content)
     assert train("resume=true", f"run_dir={tmp_path}") == 2
     assert "config.yaml is not" in the_line(capsys.readouterr().err)
+
+
+def test_a_multirun_whose_folder_cannot_be_written_is_told(train, capsys, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device", "/sweep/multirun.yaml")
+
+    monkeypatch.setattr(OmegaConf, "save", full)
+    assert train(*PENDULUM, "-m", "seed=0", f"hydra.sweep.dir={tmp_path}") == 2
+    line = the_line(capsys.readouterr().err)
+    assert "/sweep/multirun.yaml cannot be written: No space left on device; choose another folder with hydra.s" in line
 
 
 def test_tracebacks_are_there_for_who_asks(train, monkeypatch):
