@@ -190,6 +190,10 @@ def test_after_the_timeout_no_trial_begins(tune, trainings, capsys):
         (("+space.circuit={type: categorical, choices: [efficient_su2, nope]}",), "nope"),
         (("+space.gradient.hidden={type: int, low: 1, high: 8}", "gradient=zero"), "no key 'gradient.hidden'"),
         (("algo.gamma=7",), "algo.gamma=7 is not allowed"),
+        (("+algo.n_step=3",), "unknown key 'algo.n_step'"),
+        (("+trainer.max_epochs=3",), "trainer.max_epochs=3 has no effect"),
+        (("warmup_env_steps=20000",), "warmup_env_steps=20000 must be at least 0 and below total_env_steps=20000"),
+        (("+env.wrappers=[{_target_: nowhere.X}]",), "nowhere.X cannot be made"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_before_anything_runs(tune, trainings, tmp_path, capsys, arguments, said):
