@@ -14,6 +14,7 @@ from qtrl.nn.gradients import (
     StraightThroughEstimator,
     ZeroEstimator,
 )
+from qtrl.nn.hybrid_net import HybridNet
 from qtrl.nn.mlp import mlp
 from qtrl.nn.mlp_actor import MLPActor
 from qtrl.nn.normalization import RewardScale, RunningNorm, reward_scales, running_norms, update_norms
@@ -27,6 +28,7 @@ from qtrl.nn.quantum_layer import (
     quantum_layers,
     replaced,
 )
+from qtrl.nn.standardize import Standardize
 from qtrl.nn.targets import acting_copy, copy_weights_, polyak_, target_copy
 
 __all__ = ["FC", "PQC", "RBG", "Bernoulli", "Block", "FCMatched", "Shuffled", "Zeros"]
@@ -34,6 +36,6 @@ __all__ += ["Direct", "ExactEstimator", "GradientEstimator", "ParameterShiftEsti
 __all__ += ["SPSAEstimator", "StraightThroughEstimator", "ZeroEstimator"]
 __all__ += ["CategoricalCritic", "Critic", "HybridActor", "MLPActor", "TDLoss", "TDRows", "TwinCritic", "mlp"]
 __all__ += ["BatchNorm", "RewardScale", "RunningNorm", "Statistics", "reward_scales", "running_norms"]
-__all__ += ["update_norms"]
+__all__ += ["HybridNet", "Standardize", "update_norms"]
 __all__ += ["QuantumLayer", "QuantumLayers", "approximated", "perturbed", "quantum_layers", "replaced"]
 __all__ += ["acting_copy", "classical_parameters", "copy_weights_", "estimator_parameters", "polyak_", "target_copy"]

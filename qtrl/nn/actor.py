@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from qtrl.errors import ConfigError
+from qtrl.nn.angle_bounds import ANGLE_BOUNDS
 from qtrl.nn.blocks import Block
 from qtrl.nn.gradients import GradientEstimator
 from qtrl.nn.mlp import mlp
@@ -18,22 +19,6 @@ from qtrl.nn.sizes import check_sizes
 
 MakeEstimator = Callable[[int, int], GradientEstimator]
 """Makes an estimator from the block's numbers of inputs and outputs."""
-
-
-def _unbounded(angles: Tensor) -> Tensor:
-    return angles
-
-
-def _bounded_norm(angles: Tensor) -> Tensor:
-    return angles * (1 + angles.square().mean(dim=-1, keepdim=True)).rsqrt()
-
-
-ANGLE_BOUNDS: dict[str | None, Callable[[Tensor], Tensor]] = {
-    None: _unbounded,
-    "tanh": torch.tanh,
-    "norm": _bounded_norm,
-}
-"""What `angle_bound` may be."""
 
 
 class HybridActor(nn.Module):

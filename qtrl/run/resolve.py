@@ -14,6 +14,7 @@ from qtrl.config.location import config_dir
 from qtrl.config.saved import checked_text
 from qtrl.config.schema import check_keys
 from qtrl.config.secrets import refuse_secrets
+from qtrl.config.unread import leave_out_unread
 from qtrl.errors import ConfigError
 from qtrl.process.launchers import handed_down
 from qtrl.process.moment import moment
@@ -36,6 +37,7 @@ def resolve(cfg: DictConfig) -> tuple[DictConfig, str]:
         raise ConfigError(f"resume={cfg.resume} is unknown: choices are false, true, {AUTO}")
     if cfg.resume is not True:
         cfg = _named(cfg)
+        leave_out_unread(cfg, HydraConfig.get().overrides.task)
     refuse_secrets(cfg)
     if cfg.resume is True or (cfg.resume == AUTO and has_checkpoint(Path(cfg.run_dir))):
         cfg = resumed_config(cfg)
