@@ -1,4 +1,4 @@
-"""Keys at the top of a composed config that its task does not read: they are left out, and refused where asked for."""
+"""Keys of a composed config that its task does not read: they are left out, and refused where they are asked for."""
 
 from collections.abc import Sequence
 
@@ -27,10 +27,13 @@ def leave_out_unread(cfg: DictConfig, overrides: Sequence[str]) -> None:
     if not unread:
         return
     for override in OverridesParser.create().parse_overrides(list(overrides)):
-        root = override.key_or_group.replace("/", ".").partition(".")[0]
-        if root in unread:
+        key = override.key_or_group.replace("/", ".")
+        if key in unread or key.partition(".")[0] in unread:
             kind = task.rpartition(".")[2]
-            raise ConfigError(f"{override.input_line} has no effect: no run of {kind} reads {root}; leave it out")
+            raise ConfigError(f"{override.input_line} has no effect: no run of {kind} reads {key}; leave it out")
     with open_dict(cfg):
         for key in unread:
-            cfg.pop(key, None)
+            parent, _, name = key.rpartition(".")
+            node = OmegaConf.select(cfg, parent) if parent else cfg
+            if OmegaConf.is_dict(node):
+                node.pop(name, None)

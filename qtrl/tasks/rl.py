@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import Callback, seed_everything
@@ -41,6 +41,11 @@ class RL(RLData):
         test_every_env_steps: Interval between tests.
         optimized_metric: What a search receives, one of `OPTIMIZED`.
     """
+
+    UNREAD: ClassVar = (
+        *("dataset", "model", "data.epochs", "data.validation_share", "data.test_share", "data.split_seed"),
+        *("callbacks.validate_every_epochs", "callbacks.checkpoint_every_epochs", "callbacks.log_every_epochs"),
+    )
 
     circuit: Circuit
     block: Callable[[int, int], Block]

@@ -41,7 +41,9 @@ class Supervised:
     UNREAD: ClassVar = (
         *("env", "actor", "critic", "exploration", "normalize", "num_envs"),
         *("total_env_steps", "warmup_env_steps", "updates_per_env_step"),
-        *("test_every_env_steps", "checkpoint_every_env_steps", "checkpoint_replay"),
+        *("test_every_env_steps", "checkpoint_every_env_steps", "checkpoint_replay", "data.capacity"),
+        *("callbacks.test_episodes", "callbacks.final_test_episodes", "callbacks.test_max_episode_steps"),
+        *("callbacks.log_every_env_steps", "callbacks.probe_rows"),
     )
 
     dataset: Callable[[], Table]
