@@ -3,6 +3,7 @@
 Source: arXiv:2503.09119, section 2.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.optim import Optimizer
 
 from qtrl.algos.decay import Decay
 from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics, held_fixed
+from qtrl.errors import ConfigError
 from qtrl.keys import EXAMPLE_PURPOSES, EXAMPLE_SECTIONS
 from qtrl.meters import RunMeters
 from qtrl.nn import (
@@ -23,6 +25,7 @@ from qtrl.nn import (
     fit_quantum_layers,
     load_pair_buffers,
     pair_buffers_state,
+    perturbed,
     quantum_layers,
 )
 from qtrl.quantum.gradients import parameter_shift_circuits
@@ -40,6 +43,8 @@ class HDQNN(LightningModule):
         model_optimizer: Makes the optimizer of all but the estimators, trainable blocks included.
         surrogate_optimizer: Makes the optimizer of the estimators, where they have parameters.
         max_gradient_norm: The gradients of the model and of each estimator are scaled down to it; None leaves them.
+        angle_noise: Standard deviation of the noise on blocks' inputs in forward exploration, so that recorded pairs tell
+            how outputs answer around the inputs that the model chose; in radians where blocks are circuits.
         lr_decay: How the learning rate of the model falls over the run, one of `qtrl.algos.decay.SHAPES`; None leaves
             it. The qtDNN has to follow its circuit to the end, and keeps its rate.
         lr_final: The fraction of it that is left at the end.
@@ -60,6 +65,7 @@ class HDQNN(LightningModule):
         model_optimizer: MakeOptimizer,
         surrogate_optimizer: MakeOptimizer,
         max_gradient_norm: float | None = None,
+        angle_noise: float = 0.0,
         lr_decay: str | None = None,
         lr_final: float = 0.1,
         meters: RunMeters | None = None,
@@ -76,6 +82,13 @@ class HDQNN(LightningModule):
         self.meters, self.metrics = self.mechanics.meters, self.mechanics.metrics
         self.meters.purposes, self.meters.sections = EXAMPLE_PURPOSES, EXAMPLE_SECTIONS
         self._layers = quantum_layers(model)
+        if not angle_noise >= 0:
+            raise ConfigError(f"algo.angle_noise={angle_noise} is not allowed: expected a number of at least 0")
+        if noisy := [layer.estimator.fresh_noise for layer in self._layers.values() if layer.estimator.fresh_noise]:
+            raise ConfigError(
+                f"gradient.fresh_noise={noisy[0]} has no effect here: set it to 0; it is algo.angle_noise"
+            )
+        self._angle_noise = angle_noise
         self._fitted = estimator_parameters(model)
         learning = [layer for layer in self._layers.values() if layer.estimator.trainable]
         self._fit_every = min((layer.fit_every_updates for layer in learning), default=0)
@@ -120,8 +133,10 @@ class HDQNN(LightningModule):
     @torch.no_grad()
     def _explore(self, rows: Tensor) -> None:
         """Run the real blocks on the minibatch, layer behind layer; each records its pairs."""
-        with self.meters.ledger.timed("explore", self._layers):
-            self(rows, self.mechanics.generators.get("explore", rows.device))
+        generators, layers = self.mechanics.generators, self._layers
+        noise = perturbed(layers.values(), self._angle_noise, generators.get("angle_noise", rows.device))
+        with self.meters.ledger.timed("explore", layers), noise if self._angle_noise else nullcontext():
+            self(rows, generators.get("explore", rows.device))
         self.meters.ledger.add("explore", self._layers.block_cost(len(rows)))
 
     def _fit_surrogates(self, rows: int) -> None:

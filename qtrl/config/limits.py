@@ -106,6 +106,7 @@ NUMBERS = {
     "algo.critic_optimizer.lr": FACTOR,
     "algo.surrogate_optimizer.lr": FACTOR,
     "algo.model_optimizer.lr": FACTOR,
+    "algo.angle_noise": FACTOR,
     "algo.lr_final": Number(0, 1, whole=False),
     "algo.max_gradient_norm": Number(TINY, whole=False, optional=True),
     "shots": Number(1, 10**7),

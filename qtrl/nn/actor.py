@@ -3,22 +3,17 @@
 Shapes: `B` batch, `O` observation, `A` action, `P` inputs of the block, `Q` its outputs, `L` links.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from qtrl.errors import ConfigError
-from qtrl.nn.angle_bounds import ANGLE_BOUNDS
 from qtrl.nn.blocks import Block
-from qtrl.nn.gradients import GradientEstimator
+from qtrl.nn.gradients import MakeEstimator
 from qtrl.nn.mlp import mlp
 from qtrl.nn.normalization import make_norm
 from qtrl.nn.quantum_layer import QuantumLayer
+from qtrl.nn.scaling import ANGLE_BOUNDS, AngleScaling, OutputScaling, check_scale
 from qtrl.nn.sizes import check_sizes
-
-MakeEstimator = Callable[[int, int], GradientEstimator]
-"""Makes an estimator from the block's numbers of inputs and outputs."""
 
 
 class HybridActor(nn.Module):
@@ -50,8 +45,6 @@ class HybridActor(nn.Module):
     Source: arXiv:2503.09119, figure 2 and table 1.
     """
 
-    base: Tensor
-
     def __init__(
         self,
         observation_size: int,
@@ -74,14 +67,13 @@ class HybridActor(nn.Module):
         if not isinstance(links, int) or links < 0:
             raise ConfigError(f"HybridActor: links is {links}, expected a whole number of at least 0")
         for name, scale in (("angle_scale", angle_scale), ("q_out_scale", q_out_scale)):
-            if not 0 < scale < float("inf"):
-                raise ConfigError(f"HybridActor: {name} is {scale}, expected a finite number above 0")
+            check_scale("HybridActor", name, scale)
         if angle_bound not in ANGLE_BOUNDS:
             raise ConfigError(f"HybridActor: angle_bound is {angle_bound!r}, expected tanh, norm or null")
-        self.n_in, self.angle_scale, self._bound = block.n_in, angle_scale, ANGLE_BOUNDS[angle_bound]
-        self.q_out_center, self.q_out_scale, self.bounded_links = q_out_center, q_out_scale, bounded_links
+        self.n_in, self.bounded_links = block.n_in, bounded_links
         self.norm = make_norm(normalize, observation_size)
-        self.register_buffer("base", block.base.clone(), persistent=False)
+        self.angles = AngleScaling(block.base, angle_scale, angle_bound)
+        self.heard = OutputScaling(q_out_center, q_out_scale)
         self.pre = mlp([observation_size, hidden, block.n_in + links], layer_norm=layer_norm)
         self.post = mlp([block.n_out + links, hidden, action_size], layer_norm=layer_norm)
         estimator = gradient(block.n_in, block.n_out) if gradient is not None and block.surrogate else None
@@ -92,15 +84,14 @@ class HybridActor(nn.Module):
         encoded = self.pre(self.norm(observation))  # (B, P + L)
         angles, links = encoded[..., : self.n_in], encoded[..., self.n_in :]
         links = torch.tanh(links) if self.bounded_links else links
-        return self.base + self.angle_scale * self._bound(angles), links
+        return self.angles(angles), links
 
     def decode(self, q_out: Tensor, links: Tensor) -> Tensor:
         """Return actions (B, A) in [-1, 1] for q_out (B, Q) and links (B, L)."""
         return torch.tanh(self._read(q_out, links))
 
     def _read(self, q_out: Tensor, links: Tensor) -> Tensor:
-        heard = (q_out - self.q_out_center) * self.q_out_scale
-        return self.post(torch.cat([heard, links], dim=-1))
+        return self.post(torch.cat([self.heard(q_out), links], dim=-1))
 
     def unbounded(self, observation: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return what tanh makes the actions of, (B, A); arguments as of `forward`."""

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from qtrl.errors import ConfigError
-from qtrl.nn.angle_bounds import ANGLE_BOUNDS
 from qtrl.nn.blocks import Block
 from qtrl.nn.gradients import MakeEstimator
 from qtrl.nn.mlp import mlp
 from qtrl.nn.pair_buffer import PairBuffer
 from qtrl.nn.quantum_layer import QuantumLayer
+from qtrl.nn.scaling import AngleScaling, OutputScaling
 from qtrl.nn.sizes import check_sizes
 
 
@@ -108,8 +108,6 @@ class HybridStage(nn.Module):
         pairs: As of `HybridNet`.
     """
 
-    base: Tensor
-
     def __init__(
         self,
         encoder: nn.Module,
@@ -124,14 +122,9 @@ class HybridStage(nn.Module):
         pairs: int,
     ) -> None:
         super().__init__()
-        for name, scale in (("angle_scale", angle_scale), ("q_out_scale", q_out_scale)):
-            if not 0 < scale < float("inf"):
-                raise ConfigError(f"HybridNet: {name} is {scale}, expected a finite number above 0")
-        if angle_bound not in ANGLE_BOUNDS:
-            raise ConfigError(f"HybridNet: angle_bound is {angle_bound!r}, expected tanh, norm or null")
-        self._angle_scale, self._bound, self._bounded_links = angle_scale, ANGLE_BOUNDS[angle_bound], bounded_links
-        self._center, self._scale = q_out_center, q_out_scale
-        self.register_buffer("base", block.base.clone(), persistent=False)
+        self._bounded_links = bounded_links
+        self.angles = AngleScaling(block.base, angle_scale, angle_bound)
+        self.heard = OutputScaling(q_out_center, q_out_scale)
         self.encoder = encoder
         estimator = gradient(block.n_in, block.n_out) if gradient is not None and block.surrogate else None
         learns = estimator is not None and estimator.trainable
@@ -141,6 +134,6 @@ class HybridStage(nn.Module):
     def forward(self, values: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return what the next layer reads, (B, Q + L), for values (B, I)."""
         angles, links = self.encoder(values).tensor_split([self.layer.block.n_in], dim=-1)
-        q_out = self.layer(self.base + self._angle_scale * self._bound(angles), generator)
+        q_out = self.layer(self.angles(angles), generator)
         links = torch.tanh(links) if self._bounded_links else links
-        return torch.cat([(q_out - self._center) * self._scale, links], dim=-1)
+        return torch.cat([self.heard(q_out), links], dim=-1)

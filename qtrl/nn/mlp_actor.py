@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from qtrl.errors import ConfigError
-from qtrl.nn.actor import MakeEstimator
 from qtrl.nn.blocks import Block
+from qtrl.nn.gradients import MakeEstimator
 from qtrl.nn.mlp import mlp
 from qtrl.nn.normalization import make_norm
 from qtrl.nn.sizes import check_sizes

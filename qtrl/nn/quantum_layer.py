@@ -1,18 +1,20 @@
-"""The quantum layer: a block, the estimator of its gradient and the pair of its last run, as one module.
+"""The quantum layer: a block, the estimator of its gradient and its recorded pairs, as one module.
 
 Shapes: `B` batch, `P` inputs of the block, `Q` its outputs.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from qtrl.errors import ShapeError
 from qtrl.meters import Cost
-from qtrl.nn.blocks import Block
-from qtrl.nn.gradients import Direct, GradientEstimator
+from qtrl.nn.blocks import PQC, Block
+from qtrl.nn.gradients import Direct, GradientEstimator, MakeEstimator, local_qtdnn
+from qtrl.nn.pair_buffer import PairBuffer
+from qtrl.quantum import Circuit, Engine, make_engine
 from qtrl.surrogate import FitResult
 
 LayerFunction = Callable[[Tensor, torch.Generator | None], Tensor]
@@ -20,18 +22,19 @@ LayerFunction = Callable[[Tensor, torch.Generator | None], Tensor]
 
 
 class QuantumLayer(nn.Module):
-    """A layer whose block acts in the environment, and whose estimator replaces the block where gradients must pass.
+    """A layer whose block acts, and whose estimator replaces the block where gradients must pass.
 
     The paper's three phases are three ways to use one layer, so a model may hold any number of them:
 
-    1. Act: `layer(q_in)` runs the block and records its input and output in `pair`.
-    2. Fit: `fit` trains the estimator, the qtDNN, on recorded pairs.
+    1. Act: `layer(q_in)` runs the block and records its input and output, in `pair` and in the buffer.
+    2. Fit: `fit_quantum_layers` trains the estimator, the qtDNN, on recorded pairs.
     3. Learn: within `approximated(model)`, `layer(q_in)` is the estimator's value, with the estimator's gradient.
 
     Args:
         block: What acts.
         estimator: Estimates the block's gradient. None, or a block with `surrogate=False`, gives `Direct`: autograd
             through the block itself.
+        buffer: Keeps the pairs of all runs of the block here; None keeps the last run's alone.
 
     Attributes:
         pair: What the block received, (B, P), and returned, (B, Q), in its last run here, detached; None before. It
@@ -40,40 +43,120 @@ class QuantumLayer(nn.Module):
             not belong to them either.
 
     Raises:
-        QtrlError: The estimator does not fit the block.
+        QtrlError: The estimator does not fit the block, or the buffer does not.
 
-    Source: arXiv:2503.09119, section 3.
+    Source: arXiv:2503.09119, sections 2 and 3.
     """
 
     estimator: GradientEstimator
 
-    def __init__(self, block: Block, estimator: GradientEstimator | None = None) -> None:
+    def __init__(
+        self, block: Block, estimator: GradientEstimator | None = None, buffer: PairBuffer | None = None
+    ) -> None:
         super().__init__()
         self.block = block
         self.estimator = Direct() if estimator is None or not block.surrogate else estimator
         self.estimator.check(block)
+        if buffer is not None and (buffer.n_in, buffer.n_out) != (block.n_in, block.n_out):
+            sizes = f"{block.n_in} inputs and {block.n_out} outputs"
+            raise ShapeError(f"QuantumLayer: buffer is {buffer!r}, but block {type(block).__name__} has {sizes}")
+        self.buffer = buffer
         self.pair: tuple[Tensor, Tensor] | None = None
         self._approximated = False
         self._replacement: LayerFunction | None = None
         self._noise: tuple[float, torch.Generator] | None = None
+        self._generator: torch.Generator | None = None
         self.received: Tensor | None = None
 
+    @classmethod
+    def from_circuit(
+        cls,
+        circuit: Circuit,
+        *,
+        engine: str | Engine = "auto",
+        readout: str = "mean",
+        shots: int = 100,
+        gradient: MakeEstimator = local_qtdnn,
+        buffer_size: int = 5_000,
+    ) -> Self:
+        """Make a layer of a circuit: its angles are the inputs, one reading of each qubit the outputs.
+
+        Args:
+            circuit: The circuit.
+            engine: Name of an engine, or what `make_engine` returned for one with options.
+            readout: One of `qtrl.quantum.READOUTS`.
+            shots: Measurements of each row, where the readout takes any number.
+            gradient: Makes the estimator from the numbers of inputs and outputs: a class of `qtrl.nn`, or
+                `functools.partial` of one with its arguments.
+            buffer_size: Newest pairs that are kept, where the estimator learns from any.
+
+        Raises:
+            QtrlError: The engine is unknown or cannot run the circuit, or a number is out of range.
+        """
+        sizes = circuit.n_angles, circuit.n_qubits
+        runner = make_engine(engine) if isinstance(engine, str) else engine
+        block = PQC(*sizes, circuit=circuit, engine=runner, readout=readout, shots=shots)
+        estimator = gradient(*sizes)
+        return cls(block, estimator, PairBuffer(buffer_size, *sizes) if estimator.trainable else None)
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "pair": None, "_noise": None, "received": None}
+        return {**self.__dict__, "pair": None, "_noise": None, "_generator": None, "received": None}
+
+    @property
+    def n_in(self) -> int:
+        """P, the inputs of the block."""
+        return self.block.n_in
+
+    @property
+    def n_out(self) -> int:
+        """Q, its outputs."""
+        return self.block.n_out
 
     def forward(self, q_in: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return q_out (B, Q) for q_in (B, P); `generator` feeds the random draws."""
+        """Return q_out (..., Q) for q_in (..., P); each vector of the last axis is a run of its own.
+
+        Args:
+            q_in: Any number of axes, one at least.
+            generator: Source of the random draws, on the device of `q_in`. Left out, it is that of `drawing`, or else
+                torch's global one.
+
+        Raises:
+            ShapeError: The last axis does not have P entries.
+            QtrlError: The block, or the estimator in its place, refuses the values.
+        """
+        rows = self._rows(q_in)
         if self._replacement is not None:
-            return self._replacement(q_in, generator)
-        if self._approximated:
-            self.received = q_in
-            return self.estimator(self.block, q_in, generator)
+            q_out = self._replacement(rows, generator)
+        elif self._approximated:
+            self.received = rows
+            q_out = self.estimator(self.block, rows, self._source(rows, generator))
+        else:
+            q_out = self._act(rows, generator)
+        return q_out if q_in.ndim == 2 else q_out.reshape(*q_in.shape[:-1], self.n_out)
+
+    @torch.compiler.disable
+    def _act(self, q_in: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Run the block and record the pair; outside of what `torch.compile` compiles, as circuits are."""
         if self._noise is not None:
             deviation, source = self._noise
             q_in = q_in + deviation * torch.randn(q_in.shape, generator=source, device=q_in.device, dtype=q_in.dtype)
-        q_out = self.block(q_in, generator)
+        q_out = self.block(q_in, self._source(q_in, generator))
         self.pair = (q_in.detach(), q_out.detach())
+        if self.buffer is not None:
+            self.buffer.append(*self.pair)
         return q_out
+
+    def _rows(self, q_in: Tensor) -> Tensor:
+        """Return the inputs as a matrix (B, P), not narrower than float32 where autocast made them so."""
+        if q_in.ndim == 0 or q_in.shape[-1] != self.n_in:
+            expected = f"(..., {self.n_in}), the inputs of block {type(self.block).__name__}"
+            raise ShapeError(f"QuantumLayer: q_in has shape {tuple(q_in.shape)}, expected {expected}")
+        if q_in.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(q_in.device.type):
+            q_in = q_in.float()
+        return q_in if q_in.ndim == 2 else q_in.reshape(-1, self.n_in)
+
+    def _source(self, q_in: Tensor, generator: torch.Generator | None) -> torch.Generator | None:
+        return generator or self._generator or _global_generator(q_in.device)
 
     def fit(self, q_in: Tensor, q_out: Tensor, **options: Any) -> FitResult | None:
         """Fit the estimator to recorded pairs; takes the arguments of `GradientEstimator.fit`."""
@@ -100,98 +183,8 @@ class QuantumLayer(nn.Module):
         object.__setattr__(self, "estimator", estimator)
 
 
-class QuantumLayers(dict[str, QuantumLayer]):
-    """The quantum layers of a model by their dotted names, and what they cost together."""
-
-    def cost(self, batch: int, *, gradient: bool) -> Cost:
-        """Return what one approximated forward pass runs on a quantum computer, with or without a backward pass."""
-        return sum((layer.cost(batch, gradient=gradient) for layer in self.values()), Cost())
-
-    def block_cost(self, batch: int) -> Cost:
-        """Return what one forward pass through the blocks runs on a quantum computer."""
-        return sum((layer.block.cost(batch) for layer in self.values()), Cost())
-
-    @property
-    def seconds(self) -> float:
-        """Wall-clock seconds that the circuits have run so far, gradients included."""
-        return sum({id(layer.block): layer.block.seconds for layer in self.values()}.values())
-
-    def squared_displacement(self) -> Tensor:
-        """Return the mean over rows of the squared distance of what estimators received last from the base point.
-
-        A scalar with its graph, summed over angles and layers, in rad² where the blocks are circuits; 0 without layers.
-        """
-        terms = [
-            (layer.received - layer.block.base).square().sum(dim=1).mean()
-            for layer in self.values()
-            if layer.received is not None
-        ]
-        return torch.stack(terms).sum() if terms else torch.zeros(())
-
-    def forget(self) -> None:
-        """Let go of what estimators received, and of the graph behind it, which keeps memory of its update."""
-        for layer in self.values():
-            layer.received = None
-
-
-def quantum_layers(model: nn.Module) -> QuantumLayers:
-    """Find the quantum layers of a model, in the order of its modules, each once."""
-    return QuantumLayers({name: m for name, m in model.named_modules() if isinstance(m, QuantumLayer)})
-
-
-def estimator_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """List the parameters that `fit` moves: those of the estimators of all quantum layers."""
-    estimators = {id(layer.estimator): layer.estimator for layer in quantum_layers(model).values()}
-    return [parameter for estimator in estimators.values() for parameter in estimator.parameters()]
-
-
-def classical_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """List all other parameters, those of trainable blocks included: what the loss of the whole model moves."""
-    fitted = {id(parameter) for parameter in estimator_parameters(model)}
-    return [parameter for parameter in model.parameters() if id(parameter) not in fitted]
-
-
-@contextmanager
-def approximated(model: nn.Module) -> Iterator[None]:
-    """Replace the blocks of all quantum layers of a model by their estimators in the `with` block."""
-    layers = list(quantum_layers(model).values())
-    before = [layer._approximated for layer in layers]
-    try:
-        for layer in layers:
-            layer._approximated = True
-        yield
-    finally:
-        for layer, was in zip(layers, before, strict=True):
-            layer._approximated = was
-
-
-@contextmanager
-def perturbed(layers: Iterable[QuantumLayer], deviation: float, generator: torch.Generator) -> Iterator[None]:
-    """Add independent normal noise to what the blocks of quantum layers receive in the `with` block.
-
-    The noise is part of what a layer records in `pair`, so that each run of a block measures how its outputs answer in
-    a random direction around the inputs that the model chose.
-
-    Args:
-        layers: Of any model; without an effect where they are approximated or replaced.
-        deviation: Standard deviation, in radians where the block is a circuit.
-        generator: Source of the noise, on the device of the inputs.
-    """
-    noisy = list(layers)
-    for layer in noisy:
-        layer._noise = (deviation, generator)
-    try:
-        yield
-    finally:
-        for layer in noisy:
-            layer._noise = None
-
-
-@contextmanager
-def replaced(layer: QuantumLayer, function: LayerFunction) -> Iterator[None]:
-    """Replace a quantum layer's `forward` by a function in the `with` block, within `approximated` as well."""
-    before, layer._replacement = layer._replacement, function
-    try:
-        yield
-    finally:
-        layer._replacement = before
+def _global_generator(device: torch.device) -> torch.Generator | None:
+    """Return the generator that `torch.manual_seed` seeds for a device, which layers such as dropout draw from."""
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index or 0]
+    return torch.default_generator if device.type == "cpu" else None

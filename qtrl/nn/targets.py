@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from qtrl.nn.gradients import Direct
 from qtrl.nn.normalization import running_statistics
-from qtrl.nn.quantum_layer import classical_parameters, quantum_layers
+from qtrl.nn.quantum_layers import classical_parameters, quantum_layers
 
 Net = TypeVar("Net", bound=nn.Module)
 

@@ -562,7 +562,7 @@ def test_statistics_of_observations_are_saved_and_only_change_when_shown():
 def test_a_penalty_draws_the_angles_to_the_base_point():
     def squared_distance(module):
         q_in, _ = module.actor.encode(make_rows()[OBSERVATION])
-        return (q_in - module.actor.base).square().sum(1).mean().item()
+        return (q_in - module.actor.layer.block.base).square().sum(1).mean().item()
 
     free, drawn = (make_module(settings={"policy_delay": 1, "angle_penalty": weight}) for weight in (0.0, 5.0))
     before = squared_distance(free)

@@ -101,6 +101,10 @@ class GradientEstimator(nn.Module, ABC):
         return block.cost(batch)
 
 
+MakeEstimator = Callable[[int, int], GradientEstimator]
+"""Makes an estimator from the block's numbers of inputs and outputs."""
+
+
 class Direct(GradientEstimator):
     """Run the block and let autograd do what it does: all for `fc`, nothing for blocks without a gradient."""
 

@@ -94,3 +94,15 @@ class QtDNNEstimator(GradientEstimator):
     def cost(self, block: Block, batch: int, *, gradient: bool) -> Cost:
         """Return the block's cost where its value is asked for; the qtDNN itself runs no circuit."""
         return block.cost(batch) if self.value == "block" else Cost()
+
+
+def local_qtdnn(n_in: int, n_out: int, **options: Any) -> QtDNNEstimator:
+    """Make the qtDNN of the local recipe: few units beside a linear path, around the block's base, fitted to new pairs.
+
+    Args:
+        n_in: Inputs of the block.
+        n_out: Outputs of the block.
+        options: Arguments of `QtDNNEstimator`, in place of those of the recipe.
+    """
+    recipe: dict[str, Any] = {"hidden": 128, "linear": True, "centered": True, "pairs": "recent"}
+    return QtDNNEstimator(n_in, n_out, **{**recipe, **options})

@@ -4,7 +4,9 @@ import pytest
 from qtrl.data.tables import files, table_file
 from qtrl.errors import DataError
 
-GOOD = "age,height,city,bought\n" + "".join(f"{20 + i},{1.5 + i / 10},Rome,{'yes' if i % 2 else 'no'}\n" for i in range(8))
+GOOD = "age,height,city,bought\n" + "".join(
+    f"{20 + i},{1.5 + i / 10},Rome,{'yes' if i % 2 else 'no'}\n" for i in range(8)
+)
 
 
 @pytest.fixture
@@ -70,8 +72,16 @@ WRONG = {
     "text below numbers": ("a,t\n" + ROWS + "old,1\n", {"target": "t"}, "column 'a' holds 'old' in row 9"),
     "one class": ("a,t\n1,x\n2,x\n3,x\n", {"target": "t"}, "has one class only, 'x'"),
     "a rare class": ("a,t\n" + ROWS + "3,5\n", {"target": "t"}, "fewer than 3 rows have 't' '5'"),
-    "missing": ("a,b,t\n" + "".join(f"{i},,{i % 2}\n1,2,1\n" for i in range(4)), {"target": "t"}, r"lacks values in b \(4\)"),
-    "an empty column": ("a,b,t\n" + "".join(f"{i},,{i % 2}\n" for i in range(6)), {"target": "t"}, "no value at all in 'b'"),
+    "missing": (
+        "a,b,t\n" + "".join(f"{i},,{i % 2}\n1,2,1\n" for i in range(4)),
+        {"target": "t"},
+        r"lacks values in b \(4\)",
+    ),
+    "an empty column": (
+        "a,b,t\n" + "".join(f"{i},,{i % 2}\n" for i in range(6)),
+        {"target": "t"},
+        "no value at all in 'b'",
+    ),
     "infinite": ("a,t\n" + ROWS + "inf,1\n", {"target": "t"}, "infinite values.*'a'"),
     "too large for float32": ("a,t\n" + ROWS + "1e60,1\n", {"target": "t"}, "beyond 3e38, in 'a'"),
     "text to predict": (GOOD, {"kind": "regression", "drop": ["city"]}, "set dataset.kind=classification"),
@@ -98,7 +108,8 @@ def test_what_cannot_be_learned_from_is_refused_in_one_line(case, written):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("people.xlsx", "expected a file ending with .csv or .parquet"), ("cut.parquet", "no Parquet file")]
+    ("name", "said"),
+    [("people.xlsx", "expected a file ending with .csv or .parquet"), ("cut.parquet", "no Parquet file")],
 )
 def test_other_files_are_refused(name, said, written):
     with pytest.raises(DataError, match=said):
