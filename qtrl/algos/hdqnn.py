@@ -43,8 +43,8 @@ class HDQNN(LightningModule):
         model_optimizer: Makes the optimizer of all but the estimators, trainable blocks included.
         surrogate_optimizer: Makes the optimizer of the estimators, where they have parameters.
         max_gradient_norm: The gradients of the model and of each estimator are scaled down to it; None leaves them.
-        angle_noise: Standard deviation of the noise on blocks' inputs in forward exploration, so that recorded pairs tell
-            how outputs answer around the inputs that the model chose; in radians where blocks are circuits.
+        angle_noise: Standard deviation of the noise on blocks' inputs in forward exploration, in radians where blocks
+            are circuits: recorded pairs then tell how outputs answer around the inputs that the model chose.
         lr_decay: How the learning rate of the model falls over the run, one of `qtrl.algos.decay.SHAPES`; None leaves
             it. The qtDNN has to follow its circuit to the end, and keeps its rate.
         lr_final: The fraction of it that is left at the end.
@@ -85,9 +85,7 @@ class HDQNN(LightningModule):
         if not angle_noise >= 0:
             raise ConfigError(f"algo.angle_noise={angle_noise} is not allowed: expected a number of at least 0")
         if noisy := [layer.estimator.fresh_noise for layer in self._layers.values() if layer.estimator.fresh_noise]:
-            raise ConfigError(
-                f"gradient.fresh_noise={noisy[0]} has no effect here: set it to 0; it is algo.angle_noise"
-            )
+            raise ConfigError(f"gradient.fresh_noise={noisy[0]} has no effect here: set it to 0, and algo.angle_noise")
         self._angle_noise = angle_noise
         self._fitted = estimator_parameters(model)
         learning = [layer for layer in self._layers.values() if layer.estimator.trainable]

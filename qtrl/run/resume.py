@@ -18,7 +18,7 @@ from qtrl.run.settings import AUTO
 
 OF_THE_COMMAND = ("run_dir", "resume", "resume_force", "trust", "paths.runs", "ckpt_path")
 """Keys that are not compared: they belong to the command, not to the run."""
-MAY_CHANGE = ("total_env_steps", "data.epochs")
+MAY_CHANGE = ("total_env_steps", "epochs")
 """How long a run is."""
 
 

@@ -43,7 +43,7 @@ class RL(RLData):
     """
 
     UNREAD: ClassVar = (
-        *("dataset", "model", "data.epochs", "data.validation_share", "data.test_share", "data.split_seed"),
+        *("dataset", "model", "epochs", "data.validation_share", "data.test_share", "data.split_seed"),
         *("callbacks.validate_every_epochs", "callbacks.checkpoint_every_epochs", "callbacks.log_every_epochs"),
     )
 

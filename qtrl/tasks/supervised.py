@@ -28,7 +28,8 @@ class Supervised:
 
     Attributes:
         dataset: Makes the table.
-        data: `epochs`, `batch_size`, shares of validation and test rows, and the seed of the split.
+        data: `batch_size`, shares of validation and test rows, and the seed of the split.
+        epochs: How often each training row is seen.
         circuit: Its angles and qubits are the inputs and outputs of each quantum layer, whatever the block.
         block: Makes the block from these two sizes.
         gradient: Makes the gradient estimator from the same sizes.
@@ -48,6 +49,7 @@ class Supervised:
 
     dataset: Callable[[], Table]
     data: Mapping[str, Any]
+    epochs: int
     circuit: Circuit
     block: Callable[[int, int], Block]
     gradient: Callable[[int, int], GradientEstimator]
@@ -80,7 +82,7 @@ class Supervised:
     def length(self) -> RunLength:
         """Return the run's length in examples."""
         every = self.callbacks["checkpoint_every_epochs"] * self.epoch
-        return RunLength(self.data["epochs"] * self.epoch, every, unit="example", key="data.epochs")
+        return RunLength(self.epochs * self.epoch, every, unit="example", key="epochs")
 
     def facts(self) -> dict[str, Any]:
         """Return the table's name, kind and sizes."""
@@ -108,7 +110,7 @@ class Supervised:
         """Make the stream of minibatches."""
         return ExampleStream(
             self.split.train,
-            epochs=self.data["epochs"],
+            epochs=self.epochs,
             batch_size=self.data["batch_size"],
             seed=context.seed,
             fingerprint=self.table.fingerprint,

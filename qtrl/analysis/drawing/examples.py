@@ -62,7 +62,7 @@ def draw_curves(metrics_csv: Path, picture: Path, *, title: str) -> None:
 def draw_test(predictions_csv: Path, picture: Path, *, classes: tuple[str, ...], target: str) -> None:
     """Draw confusion matrix and calibration of classes, or predicted over true numbers."""
     with predictions_csv.open(newline="") as file:
-        header, *rows = list(csv.reader(file))
+        rows = list(csv.reader(file))[1:]
     figure = new_figure(10, 4.5) if classes else new_figure(5, 4.5)
     if classes:
         left, right = figure.subplots(1, 2)
