@@ -27,7 +27,7 @@ class _RateColumn(ProgressColumn):
 class RunProgress(Callback):
     """Show a bar on a terminal, and now and then a line elsewhere, with what `test` says of its newest test.
 
-    `total_env_steps` is that of the whole run, `warmup_env_steps` that before learning begins; `unit` is what is counted.
+    `total_env_steps` is that of the whole run, `warmup_env_steps` that before learning begins, both in `unit`s.
     """
 
     def __init__(self, test: Test, *, total_env_steps: int, warmup_env_steps: int, unit: str = "env step") -> None:

@@ -66,8 +66,8 @@ class RunLength:
 class Task(Protocol):
     """What is learned. Its constructor's parameters are named like the keys of the config that it needs.
 
-    A class attribute `UNREAD` may name keys of the config, dotted, that neither it nor what it makes reads: they are left
-    out of the run's config, and refused on the command line.
+    A class attribute `UNREAD` may name keys of the config, dotted, that neither it nor what it makes reads: they are
+    left out of the run's config, and refused on the command line.
     """
 
     def facts(self) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ def rows_of(batches):
 
 
 def test_an_epoch_is_every_row_once_in_equal_parts():
-    batches = [batch for batch in stream()]  # noqa: C416 (its length is no real one)
+    batches = [batch for batch in stream()]
     assert [len(batch.targets) for batch in batches] == [4, 3, 3] * 2
     assert [batch.env_steps for batch in batches] == [4, 7, 10, 14, 17, 20]
     assert batches[-1].progress == 1.0

@@ -110,6 +110,10 @@ class ExampleTests(Periodic):
         best = f"best {self.best[1][self.chief]:.4f} after {self.best[0]:,} examples"
         return f"{tested}validation {self.chief} {self.last[1][self.chief]:.4f}, {best}"
 
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Say which table the model was trained on."""
+        checkpoint["fingerprint"] = self._table.fingerprint
+
     def state_dict(self) -> dict[str, Any]:
         """Return the results as plain data."""
         own = {"last_scores": self.last, "best": self.best, "tested": self.tested, "details": self._details}
