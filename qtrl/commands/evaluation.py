@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from qtrl.commands.agent import Agent, check_options, load_agent
+from qtrl.commands.agent import check_options, load_agent
 from qtrl.commands.exported import check_export, export_agent
 from qtrl.commands.uploads import own_wandb_run, print_address
 from qtrl.config.secrets import refuse_secrets

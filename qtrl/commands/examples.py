@@ -21,7 +21,7 @@ from qtrl.commands.evaluation import new_result, printing_first
 from qtrl.config.instantiate import blamed, construct_task
 from qtrl.config.saved import load_config, trusted
 from qtrl.config.secrets import refuse_secrets
-from qtrl.errors import CheckpointError, ConfigError, QtrlError
+from qtrl.errors import CheckpointError, ConfigError
 from qtrl.files.atomic import write_json
 from qtrl.files.run_tree import existing_run_dir
 from qtrl.keys import SCORES

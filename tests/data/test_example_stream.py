@@ -1,3 +1,5 @@
+from itertools import chain
+
 import pytest
 import torch
 
@@ -20,7 +22,7 @@ def test_an_epoch_is_every_row_once_in_equal_parts():
     assert [len(batch.targets) for batch in batches] == [4, 3, 3] * 2
     assert [batch.env_steps for batch in batches] == [4, 7, 10, 14, 17, 20]
     assert batches[-1].progress == 1.0
-    first, second = (sum(rows_of(batches)[i : i + 3], []) for i in (0, 3))
+    first, second = ([*chain(*rows_of(batches)[i : i + 3])] for i in (0, 3))
     assert sorted(first) == sorted(second) == list(range(10)) and first != second
 
 
@@ -44,7 +46,7 @@ def test_more_epochs_begin_with_the_same_ones():
 def test_ranks_see_rows_of_their_own_and_equally_many():
     parts = [rows_of(stream(rank=rank, world_size=3, epochs=1)) for rank in range(3)]
     assert len({len(part) for part in parts}) == 1
-    assert set(sum(sum(parts, []), [])) == set(range(10))
+    assert set(chain(*chain(*parts))) == set(range(10))
 
 
 def test_progress_is_told():

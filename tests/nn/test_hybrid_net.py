@@ -56,7 +56,16 @@ def test_angles_stay_within_their_bound_of_the_base():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"hidden": 0}, {"layers": 0}, {"links": -1}, {"angle_scale": 0.0}, {"angle_bound": "box"}, {"pairs": 0}]
+    "wrong",
+    [
+        {"hidden": 0},
+        {"layers": 0},
+        {"links": -1},
+        {"angle_scale": 0.0},
+        {"angle_bound": "box"},
+        {"pairs": 0},
+        {"dropout": 1.0},
+    ],
 )
 def test_what_cannot_be_is_refused(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong)).rpartition("_")[2]):

@@ -18,8 +18,8 @@ def note(episodes: int, terms: Terms = AGENT) -> str:
     """Return what a reader of the table must know."""
     return (
         f"Differences are to the run as it is, with 95 % bootstrap intervals over {episodes} {terms.cases} "
-        f"{terms.alike}, one in twenty of which excludes 0 by chance. These are {terms.cases} of one {terms.subject}: a "
-        f"statement about this {terms.subject}, not about the method that trained it."
+        f"{terms.alike}, one in twenty of which excludes 0 by chance. These are {terms.cases} of one {terms.subject}: "
+        f"a statement about this {terms.subject}, not about the method that trained it."
     )
 
 

@@ -138,8 +138,8 @@ def _used(own: PairedComparison, needed: Sequence[PairedComparison], terms: Term
     least = max(needed, key=lambda paired: paired.difference)
     size = f"{_number(-least.difference)} [{_number(-least.high)}, {_number(-least.low)}]"
     return (
-        f"the layer is used, for a {terms.score} of {size} or more, where the standard deviation between {terms.cases} is "
-        f"{_number(own.return_std)}: whatever replaces it without knowing the {terms.given} costs {terms.score}: "
+        f"the layer is used, for a {terms.score} of {size} or more, where the standard deviation between {terms.cases} "
+        f"is {_number(own.return_std)}: whatever replaces it without knowing the {terms.given} costs {terms.score}: "
         f"{_listed(needed)}"
     )
 
@@ -147,8 +147,8 @@ def _used(own: PairedComparison, needed: Sequence[PairedComparison], terms: Term
 def _not_shown(free: Sequence[PairedComparison], needed: Sequence[PairedComparison], terms: Terms) -> str:
     possible = _number(max(0.0, *(-paired.low for paired in free)))
     outputs = (
-        f"; the {terms.subject} needs outputs there ({_listed(needed)}), but it is not shown that it needs what they say of "
-        f"the {terms.given}"
+        f"; the {terms.subject} needs outputs there ({_listed(needed)}), but it is not shown that it needs what they "
+        f"say of the {terms.given}"
     )
     return (
         f"the layer is not shown to be used: over {len(free[0].returns)} {terms.cases} nothing shows a cost of "

@@ -30,7 +30,10 @@ def predict(module: Any, inputs: Tensor, *, seed: int) -> Tensor:
     """
     device = next(module.parameters()).device
     generator = torch.Generator(device).manual_seed(seed_for(seed, "test"))
+    learns = module.training
+    module.eval()
     with ExitStack() as stack:
+        stack.callback(module.train, learns)
         stack.enter_context(one_thread())
         for layer in quantum_layers(module).values():
             stack.enter_context(replaced(layer, layer.block))
