@@ -69,7 +69,7 @@ class HybridNet(nn.Module):
         pairs: int = 5_000,
     ) -> None:
         super().__init__()
-        check_sizes("HybridNet", n_in=n_in, n_out=n_out, hidden=hidden, layers=layers)
+        check_sizes("HybridNet", n_in=n_in, n_out=n_out, hidden=hidden, layers=layers, pairs=pairs)
         if not isinstance(links, int) or links < 0:
             raise ConfigError(f"HybridNet: links is {links}, expected a whole number of at least 0")
         if not 0 <= dropout < 1:
