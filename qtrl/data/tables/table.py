@@ -110,7 +110,7 @@ def _check_finite(name: str, columns: Sequence[str], inputs: np.ndarray, *, may_
         more = f" and {len(missing) - MOST_NAMED} columns more" if len(missing) > MOST_NAMED else ""
         raise DataError(f"{name} lacks values in {counts}{more}: set dataset.missing=mean, or mend the rows")
     with np.errstate(over="ignore"):
-        infinite: np.ndarray = np.isinf(inputs.astype(np.float32)).any(axis=0)
+        infinite = np.asarray(np.isinf(inputs.astype(np.float32)).any(axis=0))
     if infinite.any():
         bad = [column for column, is_bad in zip(columns, infinite.tolist(), strict=True) if is_bad]
         raise DataError(f"{name} has infinite values, or some beyond 3e38, in {_named(bad)}: mend or drop them")
