@@ -17,6 +17,10 @@ class EngineError(QtrlError):
     """An engine is unknown, not installed, or cannot hold the circuit."""
 
 
+class DataError(QtrlError):
+    """A table of examples is missing, malformed, or nothing can be learned of it."""
+
+
 class EnvError(QtrlError):
     """An environment cannot be made, has unsupported spaces, or gave what Gymnasium's contract does not allow."""
 

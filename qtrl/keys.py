@@ -64,6 +64,9 @@ def are_levels(value: Any) -> TypeGuard[list[float]]:
 PURPOSES = ("collect", "fit", "target", "actor", "probe", "test")
 """What circuits are run for."""
 
+SECTIONS = ("env", "policy", "replay", "surrogate", "critic", "actor", "test", "probe", "save")
+"""Sections of the stopwatch that are reported."""
+
 METRICS = (
     *(ENV_STEPS, UPDATES),
     *("train/return", "train/episode_length", "train/episodes", "train/lost_steps", "train/env_errors"),
@@ -92,6 +95,34 @@ METRICS = (
     *("time/env_steps_per_second", "time/updates_per_second"),
 )
 """Every metric that a run may log, in the order of the columns of `metrics.csv`; defined in docs/metrics.md."""
+
+EXAMPLE_PURPOSES = ("explore", "model", "test")
+"""What circuits are run for in supervised learning: forward exploration, the classical update, tests."""
+EXAMPLE_SECTIONS = ("explore", "surrogate", "model", "test", "save")
+"""Sections of the stopwatch in supervised learning."""
+SCORES = {
+    "classification": ("loss", "accuracy", "calibration_error"),
+    "regression": ("loss", "r2", "rmse"),
+}
+"""What is measured on the rows of a part, by the kind of the table; the second one is to be raised."""
+EXAMPLE_SCORES = tuple(f"{part}/{names[1]}" for names in SCORES.values() for part in ("test", "validation"))
+"""What `optimized_metric` may be in supervised learning."""
+
+
+def example_metrics(kind: str) -> tuple[str, ...]:
+    """Name the metrics of a supervised run on a table of this kind, in the order of the columns of `metrics.csv`."""
+    return (
+        *(ENV_STEPS, UPDATES, "train/epoch", "train/loss"),
+        *(f"{part}/{score}" for part in ("validation", "test") for score in SCORES[kind]),
+        *("gradient/model", "gradient/surrogate", "surrogate/bce_before", "surrogate/bce_after"),
+        *(
+            name
+            for unit in ("circuits", "shots", "seconds")
+            for name in (f"quantum/{unit}", *(f"quantum/{unit}/{purpose}" for purpose in EXAMPLE_PURPOSES))
+        ),
+        *("quantum/parameter_shift_circuits", *(f"time/{section}" for section in EXAMPLE_SECTIONS), "time/total"),
+        *("time/env_steps_per_second", "time/updates_per_second"),
+    )
 
 
 def key_name(key: Key) -> str:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from qtrl.keys import PURPOSES, SECTIONS
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -136,13 +138,18 @@ class FlopCount:
 
 @dataclass
 class RunMeters:
-    """The stopwatch, the ledger and the count of operations that all parts of a run share."""
+    """The stopwatch, the ledger and the count of operations that all parts of a run share.
+
+    `purposes` and `sections` are what an algorithm runs circuits and spends time for, in the order of reports.
+    """
 
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     ledger: Ledger = field(default_factory=Ledger)
     flops: FlopCount = field(default_factory=FlopCount)
     longest_save: float = 0.0
     """Seconds of the longest save of a checkpoint with its replay, in this session."""
+    purposes: tuple[str, ...] = PURPOSES
+    sections: tuple[str, ...] = SECTIONS
 
     def wall_seconds(self) -> float:
         """Sum up the phases of a run: warm-up, learning, and the tests and probes in between."""

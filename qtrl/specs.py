@@ -56,3 +56,20 @@ class Batch:
     update_priority: Callable[[Tensor], None] | None = None
     recent: TensorDict | None = None
     progress: float = 0.0
+
+
+@dataclass(frozen=True)
+class ExampleBatch:
+    """What one `training_step` receives in supervised learning.
+
+    Attributes:
+        inputs: A minibatch of rows (B, D), as the table has them.
+        targets: Classes (B,) or numbers (B,).
+        env_steps: Examples seen so far, those of this minibatch included, over all ranks.
+        progress: What fraction of the run they are.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    env_steps: int
+    progress: float = 0.0

@@ -1,11 +1,12 @@
 import re
 import tomllib
+import warnings
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
-from qtrl.keys import METRICS
+from qtrl.keys import METRICS, SCORES
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -22,6 +23,19 @@ def first_cells(page: str) -> list[str]:
 
 def test_metrics_page_defines_every_metric_once_in_the_order_of_the_columns() -> None:
     assert first_cells("metrics.md") == list(METRICS)
+
+
+def test_page_of_supervised_learning_runs_and_names_every_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "supervised.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Lightning, on workers and bars
+        exec(compile(code, "supervised.md", "exec"), {})
+    assert 0 <= float(capsys.readouterr().out.split()[-1]) <= 1
+    for kind, scores in SCORES.items():
+        assert kind in text
+        for name in (f"{part}/{score}" for part in ("validation", "test") for score in scores):
+            assert f"`{name}`" in text
 
 
 def test_dependencies_page_names_every_direct_dependency_in_order() -> None:

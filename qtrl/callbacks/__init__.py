@@ -5,7 +5,7 @@ from qtrl.callbacks.checkpoints.periodic_checkpoints import Checkpoints
 from qtrl.callbacks.checkpoints.preemption import Preemption
 from qtrl.callbacks.checkpoints.reproducibility import Reproducibility
 from qtrl.callbacks.forecast import Forecast
-from qtrl.callbacks.metrics.metric_rows import MetricRows
+from qtrl.callbacks.metrics.metric_rows import ExampleRows, MetricRows
 from qtrl.callbacks.metrics.probe import Probe
 from qtrl.callbacks.metrics.q_guard import QGuard
 from qtrl.callbacks.metrics.saturation import SaturationGuard
@@ -18,6 +18,7 @@ from qtrl.callbacks.testing import Testing, play, test_seeds
 __all__ = [
     "AtomicCheckpointIO",
     "Checkpoints",
+    "ExampleRows",
     "Forecast",
     "MetricRows",
     "Preemption",

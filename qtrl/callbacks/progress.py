@@ -16,18 +16,23 @@ SECONDS_BETWEEN_LINES = 60.0
 
 
 class _RateColumn(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0.0:.0f} env steps/s")
+        return Text(f"{task.speed or 0.0:.0f} {self._unit}s/s")
 
 
 class RunProgress(Callback):
     """Show a bar on a terminal, and now and then a line elsewhere, with what `test` says of its newest test.
 
-    `total_env_steps` is that of the whole run, `warmup_env_steps` that before learning begins.
+    `total_env_steps` is that of the whole run, `warmup_env_steps` that before learning begins, both in `unit`s.
     """
 
-    def __init__(self, test: Test, *, total_env_steps: int, warmup_env_steps: int) -> None:
+    def __init__(self, test: Test, *, total_env_steps: int, warmup_env_steps: int, unit: str = "env step") -> None:
         self._total, self._warmup, self._test = total_env_steps, warmup_env_steps, test
+        self._unit = unit
         self._bar: Progress | None = None
         self._next_line, self._start, self._learns = 0.0, (0.0, 0), False
 
@@ -41,7 +46,13 @@ class RunProgress(Callback):
         self._source.listen(self._advance)
         console = Console(stderr=True)
         if sys.stderr.isatty() and console.is_interactive:  # TERM=dumb moves no cursor
-            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("env steps"), _RateColumn(), TimeRemainingColumn())
+            columns = (
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn(f"{self._unit}s"),
+                _RateColumn(self._unit),
+                TimeRemainingColumn(),
+            )
             self._bar = Progress(TextColumn("{task.description}"), *columns, console=console)
             self._bar.start()
             self._task = self._bar.add_task("warm-up", total=self._total, completed=self._source.env_steps)
@@ -72,10 +83,10 @@ class RunProgress(Callback):
 
     def _line(self, env_steps: int) -> str:
         seconds, first = time.monotonic() - self._start[0], self._start[1]
-        parts = [f"{env_steps:,} of {self._total:,} env steps", self._describe(env_steps)]
+        parts = [f"{env_steps:,} of {self._total:,} {self._unit}s", self._describe(env_steps)]
         if env_steps > first:
             rate = (env_steps - first) / seconds
-            parts.append(f"{rate:.0f} env steps/s")
+            parts.append(f"{rate:.0f} {self._unit}s/s")
             if self._learns:
                 parts.append(f"{duration(max(0, self._total - env_steps) / rate)} left")
         return f"qtrl: {', '.join(parts)}"

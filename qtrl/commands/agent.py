@@ -13,7 +13,7 @@ from qtrl.config.saved import trusted
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError
 from qtrl.run.provenance import provenance
-from qtrl.run.saved_run import LARGEST_SEED, check_reading, open_saved_run
+from qtrl.run.saved_run import LARGEST_SEED, SavedRun, check_reading, open_saved_run
 from qtrl.run.start_from import StartingPoint
 from qtrl.tasks import RL, RunContext
 
@@ -66,15 +66,24 @@ def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
         raise ConfigError("log=true sends the video to W&B: add video=true")
 
 
-def load_agent(options: DictConfig) -> Agent:
-    """Make the agent that the checked options of the command line name, or raise a QtrlError."""
+def open_run(options: DictConfig) -> SavedRun:
+    """Read the run that the checked options of the command line name, or raise a QtrlError; nothing is made of it."""
     block = {name: options.get(name) for name in ("engine", "shots", "readout_error")}
     with blamed(Path(str(options.run)) / "config.yaml"):
-        run = open_saved_run(options.run, options.checkpoint, block=block, trust=trusted(options))
+        return open_saved_run(options.run, options.checkpoint, block=block, trust=trusted(options))
+
+
+def load_agent(options: DictConfig, run: SavedRun | None = None) -> Agent:
+    """Make the agent that the checked options of the command line name, or raise a QtrlError.
+
+    `run` is what `open_run` returned for them, where that was done before.
+    """
+    run = run or open_run(options)
+    with blamed(Path(str(options.run)) / "config.yaml"):
         run_dir, cfg, checkpoint = run.run_dir, run.cfg, run.checkpoint
         task = construct_task(cfg)
         if not isinstance(task, RL):
-            raise ConfigError(f"{run_dir} is a run of {type(task).__name__}; qtrl.eval tests agents of task=rl")
+            raise ConfigError(f"{run_dir} is a run of {type(task).__name__}, no agent")
         context = RunContext(run_dir, seed=cfg.seed)
         start = StartingPoint(run.path, checkpoint, resumes=False)
         if run.exported:

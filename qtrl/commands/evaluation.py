@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from qtrl.commands.agent import Agent, check_options, load_agent
+from qtrl.commands.agent import check_options, load_agent
 from qtrl.commands.exported import check_export, export_agent
 from qtrl.commands.uploads import own_wandb_run, print_address
 from qtrl.config.secrets import refuse_secrets
@@ -77,7 +77,7 @@ def outcome(episodes: Episodes, layers: QuantumLayers) -> dict[str, Any]:
     }
 
 
-def new_result(agent: Agent, ending: str) -> Path:
+def new_result(agent: Any, ending: str) -> Path:
     """Return the file of a test that ends now: `eval/<time><ending>` in a run's folder.
 
     Of an exported agent, whose folder may be read-only, it is `<name>-<time><ending>` in the current folder.

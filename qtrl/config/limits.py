@@ -14,7 +14,7 @@ from qtrl.config.trainer_flags import check_trainer
 from qtrl.data import STORAGES
 from qtrl.envs import VECTORS
 from qtrl.errors import ConfigError
-from qtrl.keys import INFO_NAME, LABEL, LABEL_RULE, LEVELS_RULE, are_levels
+from qtrl.keys import EXAMPLE_SCORES, INFO_NAME, LABEL, LABEL_RULE, LEVELS_RULE, are_levels
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ NUMBERS = {
     "warmup_env_steps": Number(0, 10**12),
     "updates_per_env_step": Number(TINY, 10**6, whole=False),
     "num_envs": Number(1, 4_096),
+    "epochs": Number(1, 10**7),
     "test_every_env_steps": STEPS,
     "checkpoint_every_env_steps": STEPS,
     "num_threads": Number(1, 1_024, optional=True),
@@ -84,6 +85,14 @@ NUMBERS = {
     "actor.hidden": Number(1, WIDTH),
     "actor.links": Number(0, 10**5),
     "actor.angle_scale": Number(TINY, whole=False),
+    "model.hidden": Number(1, WIDTH),
+    "model.layers": Number(1, 100),
+    "model.links": Number(0, 10**5),
+    "model.angle_scale": Number(TINY, whole=False),
+    "model.q_out_center": Number(-(10**6), 10**6, whole=False),
+    "model.q_out_scale": Number(TINY, whole=False),
+    "model.dropout": Number(0, 0.999, whole=False),
+    "model.pairs": Number(1, 10**7),
     "critic.hidden": Number(1, WIDTH),
     "critic.bins": Number(2, WIDTH),
     "critic.bound": Number(TINY, whole=False),
@@ -107,6 +116,8 @@ NUMBERS = {
     "algo.actor_optimizer.lr": FACTOR,
     "algo.critic_optimizer.lr": FACTOR,
     "algo.surrogate_optimizer.lr": FACTOR,
+    "algo.model_optimizer.lr": FACTOR,
+    "algo.angle_noise": FACTOR,
     "algo.lr_final": Number(0, 1, whole=False),
     "algo.max_gradient_norm": Number(TINY, whole=False, optional=True),
     "shots": Number(1, 10**7),
@@ -128,6 +139,9 @@ NUMBERS = {
     "gradient.step": Number(TINY, whole=False),
     "gradient.repetitions": Number(1, 10**5),
     "data.batch_size": Number(1, 2**17),
+    "data.validation_share": Number(TINY, 1, whole=False),
+    "data.test_share": Number(TINY, 1, whole=False),
+    "data.split_seed": Number(0, 2**32 - 1),
     "data.capacity": Number(1, 10**10),
     "data.sampler.max_capacity": Number(1, 10**8),
     "data.sampler.alpha": FACTOR,
@@ -135,6 +149,12 @@ NUMBERS = {
     "data.sampler.slice_len": Number(1, 2**17),
     "data.transform.n_steps": Number(1, 1_000),
     "data.transform.gamma": Number(0, 1, whole=False),
+    "dataset.rows": Number(10, 10**7),
+    "dataset.noise": FACTOR,
+    "dataset.seed": Number(0, 2**32 - 1),
+    "callbacks.validate_every_epochs": Number(1, 10**7),
+    "callbacks.checkpoint_every_epochs": Number(1, 10**7),
+    "callbacks.log_every_epochs": Number(1, 10**7),
     "callbacks.test_episodes": Number(1, 10**6),
     "callbacks.final_test_episodes": Number(1, 10**6, optional=True),
     "callbacks.test_max_episode_steps": Number(1, 10**9, optional=True),
@@ -164,9 +184,10 @@ LONGEST_TAG = 64
 CHOICES = {
     "checkpoint_replay": ("last", "none"),
     "deterministic": (False, True),
-    "optimized_metric": ("test/return_mean", "test/best_return"),
+    "optimized_metric": ("test/return_mean", "test/best_return", *EXAMPLE_SCORES),
     "normalize": (None, "running"),
     "actor.angle_bound": (None, "tanh", "norm"),
+    "model.angle_bound": (None, "tanh", "norm"),
     "actor.bounded_links": (False, True),
     "gradient.linear": (False, True),
     "gradient.centered": (False, True),
@@ -269,8 +290,8 @@ def _check_sizes(cfg: DictConfig) -> None:
         if columns * n_qubits * (rotations + n_qubits) > MAX_GATES:
             raise ConfigError(f"{key}.reps={node.get('reps')} is not allowed: the circuit has over {MAX_GATES:,} gates")
         angles = max(angles, columns * n_qubits * rotations)
-    links = cfg.actor.get("links", 0)
-    for key in ("actor.hidden", "gradient.hidden", "block.hidden"):
+    links = max(OmegaConf.select(cfg, f"{key}.links") or 0 for key in ("actor", "model"))
+    for key in ("actor.hidden", "model.hidden", "gradient.hidden", "block.hidden"):
         width = OmegaConf.select(cfg, key) or 0
         if width * (angles + links) > MAX_WEIGHTS:
             inputs = f"{angles:,} angles and {links:,} links"

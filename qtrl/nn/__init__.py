@@ -16,6 +16,7 @@ from qtrl.nn.gradients import (
     ZeroEstimator,
     local_qtdnn,
 )
+from qtrl.nn.hybrid_net import HybridNet
 from qtrl.nn.mlp import mlp
 from qtrl.nn.mlp_actor import MLPActor
 from qtrl.nn.normalization import RewardScale, RunningNorm, reward_scales, running_norms, update_norms
@@ -33,6 +34,7 @@ from qtrl.nn.quantum_layers import (
 )
 from qtrl.nn.recorded_pairs import fit_quantum_layers, load_pair_buffers, pair_buffers_state
 from qtrl.nn.scaling import ANGLE_BOUNDS, AngleScaling, OutputScaling
+from qtrl.nn.standardize import Standardize
 from qtrl.nn.targets import acting_copy, copy_weights_, polyak_, target_copy
 
 __all__ = ["FC", "PQC", "RBG", "Bernoulli", "Block", "FCMatched", "Shuffled", "Zeros"]
@@ -40,7 +42,7 @@ __all__ += ["Direct", "ExactEstimator", "GradientEstimator", "ParameterShiftEsti
 __all__ += ["MakeEstimator", "SPSAEstimator", "StraightThroughEstimator", "ZeroEstimator", "local_qtdnn"]
 __all__ += ["CategoricalCritic", "Critic", "HybridActor", "MLPActor", "TDLoss", "TDRows", "TwinCritic", "mlp"]
 __all__ += ["BatchNorm", "RewardScale", "RunningNorm", "Statistics", "reward_scales", "running_norms"]
-__all__ += ["update_norms"]
+__all__ += ["HybridNet", "Standardize", "update_norms"]
 __all__ += ["QuantumLayer", "QuantumLayers", "approximated", "drawing", "perturbed", "quantum_layers", "replaced"]
 __all__ += ["ANGLE_BOUNDS", "AngleScaling", "OutputScaling"]
 __all__ += ["PairBuffer", "fit_quantum_layers", "load_pair_buffers", "pair_buffers_state"]

@@ -15,6 +15,7 @@ from qtrl.loggers import MetricsCSV
 from qtrl.process.launchers import HANDED_DOWN
 from qtrl.run.lock import locked
 from qtrl.run.settings import AUTO, RunSettings
+from qtrl.tasks import RunLength
 
 LAST = Path("checkpoints", "last.ckpt")
 
@@ -60,15 +61,15 @@ def resumed_run_dir(path: Path) -> Iterator[dict[str, Any]]:
         yield checkpoint
 
 
-def rewind(settings: RunSettings, config: str, checkpoint: dict[str, Any], csv: MetricsCSV) -> None:
+def rewind(settings: RunSettings, length: RunLength, config: str, checkpoint: dict[str, Any], csv: MetricsCSV) -> None:
     """Bring the folder of a run that resumes to the moment of its checkpoint.
 
     Raises:
-        ConfigError: `total_env_steps` is below the env steps already made.
+        ConfigError: The run would be shorter than what was made of it already.
     """
-    done, total = checkpoint["collected_env_steps"], settings.total_env_steps
+    done, total = checkpoint["collected_env_steps"], length.total
     if total < done:
-        raise ConfigError(f"resume: total_env_steps={total} is below the {done} env steps already made")
+        raise ConfigError(f"resume: {length.asked} is below the {done} {length.unit}s already made")
     csv.truncate(checkpoint["csv_rows"])
     write_text(settings.folder / "config.yaml", config)
     os.environ[HANDED_DOWN] = settings.run_dir

@@ -15,6 +15,7 @@ from qtrl.config.saved import checked_text, trusted
 from qtrl.config.schema import check_keys
 from qtrl.config.secrets import refuse_secrets
 from qtrl.config.unknown import unknown_key
+from qtrl.config.unread import leave_out_unread
 from qtrl.errors import ConfigError
 from qtrl.process.launchers import handed_down
 from qtrl.process.moment import moment
@@ -40,6 +41,7 @@ def resolve(cfg: DictConfig) -> tuple[DictConfig, str]:
     trusted(cfg)
     if cfg.resume is not True:
         cfg = _named(cfg)
+        leave_out_unread(cfg, HydraConfig.get().overrides.task)
     refuse_secrets(cfg)
     if cfg.resume is True or (cfg.resume == AUTO and has_checkpoint(Path(cfg.run_dir))):
         cfg = resumed_config(cfg)

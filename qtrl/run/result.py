@@ -5,8 +5,10 @@ from pathlib import Path
 
 from qtrl.errors import RunFolderError
 from qtrl.files.untrusted import read_regular
+from qtrl.keys import EXAMPLE_SCORES
 
 METRICS = {"test/return_mean": "return_mean", "test/best_return": "best_return_mean"}
+METRICS |= {name: name.replace("/", "_") for name in EXAMPLE_SCORES}
 """Names in `summary.json` of what `optimized_metric` may be."""
 
 

@@ -18,7 +18,8 @@ from qtrl.run.settings import AUTO
 
 OF_THE_COMMAND = ("run_dir", "resume", "resume_force", "trust", "paths.runs", "ckpt_path")
 """Keys that are not compared: they belong to the command, not to the run."""
-MAY_CHANGE = ("total_env_steps",)
+MAY_CHANGE = ("total_env_steps", "epochs")
+"""How long a run is."""
 
 
 def resumed_config(composed: DictConfig) -> DictConfig:
@@ -46,13 +47,14 @@ def resumed_config(composed: DictConfig) -> DictConfig:
 
 
 def _check_changes(before: Any, wanted: Any, *, force: bool) -> None:
-    """Refuse a change of any other key than `total_env_steps`, unless it is forced."""
+    """Refuse a change of any other key than the run's length, unless it is forced."""
     keys = dict([*leaves(before), *leaves(wanted)])
     # A group before what refers to it, and last the label, which follows from other keys.
     for key in sorted(keys, key=lambda key: (key == "label", key.count("."), key)):
         old, new = at(before, key), at(wanted, key)
         if old != new and key not in (*OF_THE_COMMAND, *MAY_CHANGE) and not force:
-            allowed = f"only {', '.join(MAY_CHANGE)} may; add resume_force=true to change it all the same"
+            may = ", ".join(length for length in MAY_CHANGE if length in keys)
+            allowed = f"only {may} may; add resume_force=true to change it all the same"
             raise ConfigError(f"resume: {key} cannot change from {shown(old)} to {shown(new)}: {allowed}")
 
 

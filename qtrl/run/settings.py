@@ -20,6 +20,7 @@ class RunSettings:
         resume: True where the run continues from `last.ckpt`; `auto` where it begins in a folder that may hold what a
             run left that was killed before its first checkpoint.
         trainer: Makes Lightning's Trainer from whatever else it is given.
+        checkpoint_replay: `none` where checkpoints leave out what the data keeps beside them.
         logger: Each makes a logger beside `metrics.csv`.
     """
 
@@ -30,16 +31,13 @@ class RunSettings:
     seed: int
     resume: bool | str
     ckpt_path: str | None
-    total_env_steps: int
-    warmup_env_steps: int
-    checkpoint_every_env_steps: int
-    checkpoint_replay: str
     deterministic: bool
     num_threads: int | None
     matmul_precision: str
     optimized_metric: str
     trainer: Callable[..., Trainer]
     logger: list[Callable[..., Logger]]
+    checkpoint_replay: str = "last"
 
     @property
     def folder(self) -> Path:

@@ -33,7 +33,7 @@ from qtrl.run.result import finished_metric
 from qtrl.run.settings import AUTO, RunSettings
 from qtrl.run.start_from import find_starting_point
 from qtrl.run.trainer import make_trainer
-from qtrl.tasks import RunContext, Task
+from qtrl.tasks import RunContext, RunLength, Task
 
 
 def run_training(cfg: DictConfig) -> float:
@@ -44,9 +44,10 @@ def run_training(cfg: DictConfig) -> float:
     settings = construct(RunSettings, cfg, logger=logger_makers(cfg.logger))
     folder, metric = settings.folder, settings.optimized_metric
     if asked == AUTO and settings.resume is True:
-        finished = finished_metric(folder, metric, settings.total_env_steps)
+        finished = finished_metric(folder, metric, construct_task(cfg).length().total)
         if finished is not None:
-            print(f"qtrl: run folder {folder} is complete: {metric} {finished:.1f}", flush=True)
+            digits = 1 if "return" in metric else 4
+            print(f"qtrl: run folder {folder} is complete: {metric} {finished:.{digits}f}", flush=True)
             return finished
     with ExitStack() as held:
         run = _prepare(cfg, text, settings, held)
@@ -68,6 +69,7 @@ class Run:
 
     settings: RunSettings
     task: Task
+    length: RunLength
     trainer: Trainer
     module: LightningModule
     data: Source
@@ -82,6 +84,7 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
     start, checkpoint_io = find_starting_point(settings, held), AtomicCheckpointIO()
     with blamed(settings.folder / "config.yaml" if settings.resume is True else None):
         task = construct_task(cfg)
+        length = task.length()
         trainer = make_trainer(settings, checkpoint_io)
         context = RunContext(
             run_dir=settings.folder,
@@ -109,12 +112,12 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
         if resumed is None:
             held.enter_context(new_run_dir(settings, text))
         else:
-            rewind(settings, text, resumed.checkpoint, csv)
+            rewind(settings, length, text, resumed.checkpoint, csv)
     data = task.make_data(module, context)
     for logger in trainer.loggers if trainer.is_global_zero else ():
         getattr(logger, "experiment", None)  # connects now, which would else count as time of the first update
     _say(trainer, f"run folder {settings.folder}, {task.describe(module, trainer.strategy.root_device)}")
-    return Run(settings, task, trainer, module, data, test, resumed.path if resumed else None, context.stop)
+    return Run(settings, task, length, trainer, module, data, test, resumed.path if resumed else None, context.stop)
 
 
 def _facts(settings: RunSettings, task: Task, trainer: Trainer) -> dict[str, Any]:
@@ -127,13 +130,14 @@ def _callbacks(
     settings: RunSettings, task: Task, test: Test, context: RunContext, facts: dict[str, Any]
 ) -> list[Callback]:
     """Make the callbacks, in the order in which they are called: what sums up comes last."""
-    lengths = {"total_env_steps": settings.total_env_steps, "warmup_env_steps": settings.warmup_env_steps}
+    length = task.length()
+    lengths: dict[str, Any] = {"total_env_steps": length.total, "warmup_env_steps": length.warmup, "unit": length.unit}
     return [
         Reproducibility(facts["numerics"]),
         RunProgress(test, **lengths),
         *task.make_callbacks(context),
         test,  # type: ignore[list-item]
-        Checkpoints(settings.folder / "checkpoints", test, every_env_steps=settings.checkpoint_every_env_steps),
+        Checkpoints(settings.folder / "checkpoints", test, every_env_steps=length.checkpoint_every),
         RunSummary(settings.folder / "summary.json", test, **lengths, facts=facts),
         Preemption(context.stop),
     ]
@@ -150,7 +154,8 @@ def _fit(run: Run) -> None:
         with run.stop.listening():
             run.trainer.fit(run.module, run.data, ckpt_path=path, weights_only=True)
     except Interruption as interruption:
-        stopped = f"stopped by {interruption} at env step {run.data.env_steps:,}, {_saved(run.settings)} is saved"
+        at = f"{run.length.unit} {run.data.env_steps:,}"
+        stopped = f"stopped by {interruption} at {at}, {_saved(run.settings)} is saved"
         _say(run.trainer, f"{stopped}; resume with: {_resume_command(run.settings)}")
         raise
     except EnvFaultError as error:
@@ -189,11 +194,11 @@ def _say_ended_early(run: Run) -> None:
     Raises:
         ConfigError: It had not learned anything.
     """
-    done, total = run.data.env_steps, run.settings.total_env_steps
+    done, total = run.data.env_steps, run.length.total
     if done < total:
         if not run.data.begun:
             raise ConfigError("trainer.max_time or a callback ended the run before its first update: allow it more")
-        ended = f"ended at env step {done:,} of {total:,}, by trainer.max_time or a callback"
+        ended = f"ended at {run.length.unit} {done:,} of {total:,}, by trainer.max_time or a callback"
         _say(run.trainer, f"{ended}; resume with: {_resume_command(run.settings)}")
 
 

@@ -38,11 +38,43 @@ class RunContext:
     meters: RunMeters = field(default_factory=RunMeters)
 
 
+@dataclass(frozen=True)
+class RunLength:
+    """How long a run is, in what its task counts.
+
+    Attributes:
+        total: What a complete run has made, over all ranks.
+        checkpoint_every: Interval between checkpoints.
+        warmup: What is made before learning begins.
+        unit: What is counted, in the singular; `env_steps` in files and code, whatever the task.
+        key: The key of the config that says how long, which may change when a run goes on.
+    """
+
+    total: int
+    checkpoint_every: int
+    warmup: int = 0
+    unit: str = "env step"
+    key: str = "total_env_steps"
+
+    @property
+    def asked(self) -> str:
+        """What the config asks for, as it stands on a command line where the key counts units itself."""
+        counts = self.key.endswith(self.unit.replace(" ", "_") + "s")
+        return f"{self.key}={self.total}" if counts else f"{self.key}, which makes {self.total},"
+
+
 class Task(Protocol):
-    """What is learned. Its constructor's parameters are named like the keys of the config that it needs."""
+    """What is learned. Its constructor's parameters are named like the keys of the config that it needs.
+
+    A class attribute `UNREAD` may name keys of the config, dotted, that neither it nor what it makes reads: they are
+    left out of the run's config, and refused on the command line.
+    """
 
     def facts(self) -> Mapping[str, Any]:
         """Return what two results must have in common to be compared, as plain data."""
+
+    def length(self) -> RunLength:
+        """Return how long the run is."""
 
     def make_module(self, context: RunContext) -> LightningModule:
         """Make networks and algorithm, equal on every rank; see `qtrl.callbacks.protocols.Learner`."""

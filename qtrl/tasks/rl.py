@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import Callback, seed_everything
@@ -18,8 +18,11 @@ from qtrl.keys import METRICS, info_metrics, probe_metrics
 from qtrl.nn import Block, GradientEstimator, quantum_layers
 from qtrl.quantum import Circuit
 from qtrl.seeding import seed_for
-from qtrl.tasks.base import RunContext
+from qtrl.tasks.base import RunContext, RunLength
 from qtrl.tasks.rl_data import RLData
+
+OPTIMIZED = ("test/return_mean", "test/best_return")
+"""What `optimized_metric` may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,13 @@ class RL(RLData):
         critic: Makes the critics from sizes of observation and action.
         algo: Makes the LightningModule from actor and critic.
         test_every_env_steps: Interval between tests.
+        optimized_metric: What a search receives, one of `OPTIMIZED`.
     """
+
+    UNREAD: ClassVar = (
+        *("dataset", "model", "epochs", "data.validation_share", "data.test_share", "data.split_seed"),
+        *("callbacks.validate_every_epochs", "callbacks.checkpoint_every_epochs", "callbacks.log_every_epochs"),
+    )
 
     circuit: Circuit
     block: Callable[[int, int], Block]
@@ -45,12 +54,23 @@ class RL(RLData):
     critic: Callable[..., Any]
     algo: Callable[..., Any]
     test_every_env_steps: int
+    optimized_metric: str = OPTIMIZED[0]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.optimized_metric not in OPTIMIZED:
+            choices = f"choices are {', '.join(OPTIMIZED)}"
+            raise ConfigError(f"optimized_metric={self.optimized_metric} is not measured here: {choices}")
 
     def facts(self) -> dict[str, Any]:
         """Return the environment's id and sizes."""
         spec = self.spec
         facts = {"env_id": spec.env_id, "observation_size": spec.observation_size, "action_size": spec.action_size}
         return facts | ({"observation_parts": dict(spec.observation_parts)} if spec.observation_parts else {})
+
+    def length(self) -> RunLength:
+        """Return the run's length in env steps."""
+        return RunLength(self.total_env_steps, self.checkpoint_every_env_steps, self.warmup_env_steps)
 
     def make_module(self, context: RunContext) -> Any:
         """Make networks and algorithm; equal on every rank, since the seed is."""

@@ -128,6 +128,7 @@ def test_every_key_with_limits_is_a_key(compose):
     others = ("block=fc_matched", "critic=categorical", "data/sampler=prioritized", "data/sampler=slices")
     others += ("data/transform=n_step", "exploration=spread", "exploration=held")
     composed += [compose("experiment=pendulum_pqc", other) for other in others]
+    composed.append(compose("experiment=hdqnn_moons"))
     absent = [
         key for key in NUMBERS if all(OmegaConf.select(cfg, key, default="absent") == "absent" for cfg in composed)
     ]

@@ -5,6 +5,7 @@ from lightning.pytorch import Callback, LightningModule
 from torch import nn
 
 from qtrl.meters import RunMeters
+from qtrl.tasks import RunLength
 
 
 class LineFit(LightningModule):
@@ -108,6 +109,9 @@ class Line:
 
     def facts(self):
         return {"points": "3 x - 1"}
+
+    def length(self):
+        return RunLength(self._total, checkpoint_every=1_000)
 
     def make_module(self, context):
         torch.manual_seed(context.seed)

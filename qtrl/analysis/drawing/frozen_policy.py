@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtrl.analysis.drawing.export import escaped, new_figure, to_png
-from qtrl.analysis.statistics.paired import PairedComparison
+from qtrl.analysis.statistics.paired import AGENT, PairedComparison, Terms
 from qtrl.files.atomic import write_bytes, write_csv
 
 if TYPE_CHECKING:
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 COLUMNS = ("condition", "n", "return_mean", "return_std", "difference", "low", "high", "uninformed", "finding")
 
 
-def note(episodes: int) -> str:
+def note(episodes: int, terms: Terms = AGENT) -> str:
     """Return what a reader of the table must know."""
     return (
-        f"Differences are to the run as it is, with 95 % bootstrap intervals over {episodes} episodes begun alike, "
-        "one in twenty of which excludes 0 by chance. These are episodes of one policy: a statement about this policy, "
-        "not about the method that trained it."
+        f"Differences are to the run as it is, with 95 % bootstrap intervals over {episodes} {terms.cases} "
+        f"{terms.alike}, one in twenty of which excludes 0 by chance. These are {terms.cases} of one {terms.subject}: "
+        f"a statement about this {terms.subject}, not about the method that trained it."
     )
 
 
-def print_table(conditions: Sequence[PairedComparison], *, title: str) -> None:
+def print_table(conditions: Sequence[PairedComparison], *, title: str, terms: Terms = AGENT) -> None:
     """Print one row for each condition, the reference first."""
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, caption=note(len(conditions[0].returns)), box=SIMPLE, title_justify="left")
+    table = Table(title=title, caption=note(len(conditions[0].returns), terms), box=SIMPLE, title_justify="left")
     table.caption_justify = "left"
-    for name in ("condition", "return", "difference", "95 % interval", "finding"):
+    for name in ("condition", terms.score, "difference", "95 % interval", "finding"):
         table.add_column(name, justify="left" if name in ("condition", "finding") else "right")
     for paired in conditions:
         interval = f"[{paired.low:.1f}, {paired.high:.1f}]"
@@ -56,7 +56,9 @@ def write_conditions(conditions: Sequence[PairedComparison], path: Path) -> None
     write_csv(path, [COLUMNS, *rows])
 
 
-def draw_frozen_policy(conditions: Sequence[PairedComparison], picture: Path, *, title: str) -> None:
+def draw_frozen_policy(
+    conditions: Sequence[PairedComparison], picture: Path, *, title: str, terms: Terms = AGENT
+) -> None:
     """Draw the differences to the reference as PNG, those of other readouts above those of uninformed outputs.
 
     The first condition is the reference, which is the line at 0.
@@ -65,17 +67,20 @@ def draw_frozen_policy(conditions: Sequence[PairedComparison], picture: Path, *,
         RunFolderError: The picture cannot be written.
     """
     groups = [[paired for paired in conditions[1:] if paired.uninformed is uninformed] for uninformed in (False, True)]
-    names = ("the layer, changed", "something in its place that knows nothing of the state")
+    names = ("the layer, changed", f"something in its place that knows nothing of the {terms.given}")
     panels = [panel for panel in zip(names, ("tab:blue", "tab:red"), groups, strict=True) if panel[-1]]
     sizes = [0.32 * len(group) + 1.0 for _, _, group in panels]  # inches
     figure = new_figure(8, sum(sizes) + 0.6)
     grid: Any = figure.subplots(len(panels), squeeze=False, height_ratios=sizes)[:, 0] if panels else []
     scales = "; scales differ" if len(panels) > 1 else ""
-    figure.suptitle(f"{escaped(title)}\n{len(conditions[0].returns)} episodes of one policy{scales}", fontsize=11)
+    figure.suptitle(
+        f"{escaped(title)}\n{len(conditions[0].returns)} {terms.cases} of one {terms.subject}{scales}", fontsize=11
+    )
     for axes, (name, color, group) in zip(grid, panels, strict=True):
         _draw_panel(axes, group, color)
         axes.set_title(name, fontsize=10, loc="left")
-    figure.supxlabel("return less that of the run as it is: mean, 95 % interval, each episode", fontsize=10)
+    each = terms.cases.removesuffix("s")
+    figure.supxlabel(f"{terms.score} less that of the run as it is: mean, 95 % interval, each {each}", fontsize=10)
     write_bytes(picture, to_png(figure))
 
 

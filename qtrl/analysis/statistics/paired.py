@@ -10,6 +10,31 @@ from qtrl.analysis.statistics.estimates import CONFIDENCE
 
 
 @dataclass(frozen=True)
+class Terms:
+    """What results are called.
+
+    Attributes:
+        score: What a case gives.
+        cases: What conditions are tested on.
+        subject: What is tested.
+        given: What an informed layer knows of a case.
+        alike: How the cases of two conditions belong together.
+    """
+
+    score: str = "return"
+    cases: str = "episodes"
+    subject: str = "policy"
+    given: str = "state"
+    alike: str = "begun alike"
+
+
+AGENT = Terms()
+"""Of an agent in its environment."""
+EXAMPLES = Terms("score in %", "test rows", "model", "row", "in the same order")
+"""Of a model that was trained on a table."""
+
+
+@dataclass(frozen=True)
 class PairedComparison:
     """The returns of one condition, and their paired differences to those of the reference.
 
@@ -82,7 +107,7 @@ def mean_interval(values: np.ndarray, *, seed: int, confidence: float = CONFIDEN
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
-def verdict(own: PairedComparison, conditions: Sequence[PairedComparison], *, seed: int) -> str:
+def verdict(own: PairedComparison, conditions: Sequence[PairedComparison], *, seed: int, terms: Terms = AGENT) -> str:
     """Return whether the layer is used: only if the policy does worse with every uninformed replacement.
 
     "Used" is an intersection-union test: every uninformed replacement must cost return, so no correction for multiple
@@ -93,14 +118,14 @@ def verdict(own: PairedComparison, conditions: Sequence[PairedComparison], *, se
     found = [paired for paired in conditions if paired.uninformed]
     needed, free = [paired for paired in found if paired.high < 0], [paired for paired in found if paired.high >= 0]
     if not found:
-        return "no verdict: no condition took the state out of the layer's outputs"
+        return f"no verdict: no condition took the {terms.given} out of the layer's outputs"
     if not free:
-        return _used(own, needed)
+        return _used(own, needed, terms)
     confidence = 1 - (1 - CONFIDENCE) / len(found)
     if not needed and (gaining := _gaining(found, confidence, seed=seed)):
         intervals = f"intervals of {100 * confidence:.4g} %"
-        return f"the layer is in the way: replacing it gains return: {_listed(gaining)}, {intervals}"
-    return _not_shown(free, needed)
+        return f"the layer is in the way: replacing it gains {terms.score}: {_listed(gaining)}, {intervals}"
+    return _not_shown(free, needed, terms)
 
 
 def _gaining(conditions: Sequence[PairedComparison], confidence: float, *, seed: int) -> list[PairedComparison]:
@@ -109,23 +134,24 @@ def _gaining(conditions: Sequence[PairedComparison], confidence: float, *, seed:
     return [replace(it, low=low, high=high) for it, (low, high) in zip(conditions, ends, strict=True) if low > 0]
 
 
-def _used(own: PairedComparison, needed: Sequence[PairedComparison]) -> str:
+def _used(own: PairedComparison, needed: Sequence[PairedComparison], terms: Terms) -> str:
     least = max(needed, key=lambda paired: paired.difference)
     size = f"{_number(-least.difference)} [{_number(-least.high)}, {_number(-least.low)}]"
     return (
-        f"the layer is used, for a return of {size} or more, where the standard deviation between episodes is "
-        f"{_number(own.return_std)}: whatever replaces it without knowing the state costs return: {_listed(needed)}"
+        f"the layer is used, for a {terms.score} of {size} or more, where the standard deviation between {terms.cases} "
+        f"is {_number(own.return_std)}: whatever replaces it without knowing the {terms.given} costs {terms.score}: "
+        f"{_listed(needed)}"
     )
 
 
-def _not_shown(free: Sequence[PairedComparison], needed: Sequence[PairedComparison]) -> str:
+def _not_shown(free: Sequence[PairedComparison], needed: Sequence[PairedComparison], terms: Terms) -> str:
     possible = _number(max(0.0, *(-paired.low for paired in free)))
     outputs = (
-        f"; the policy needs outputs there ({_listed(needed)}), but it is not shown that it needs what they say of the "
-        "state"
+        f"; the {terms.subject} needs outputs there ({_listed(needed)}), but it is not shown that it needs what they "
+        f"say of the {terms.given}"
     )
     return (
-        f"the layer is not shown to be used: over {len(free[0].returns)} episodes nothing shows a cost of "
+        f"the layer is not shown to be used: over {len(free[0].returns)} {terms.cases} nothing shows a cost of "
         f"{_listed(free)}, though as much as {possible} is possible{outputs if needed else ''}"
     )
 
