@@ -1,0 +1,70 @@
+"""The hybrid network of an estimator, made from its parameters."""
+
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from torch import nn
+
+from qtrl.nn import (
+    PQC,
+    ExactEstimator,
+    PairBuffer,
+    ParameterShiftEstimator,
+    QtDNNEstimator,
+    SPSAEstimator,
+    StraightThroughEstimator,
+    quantum_layers,
+)
+from qtrl.nn.actor import MakeEstimator
+from qtrl.nn.hybrid_net import HybridNet
+from qtrl.quantum import efficient_su2, make_engine
+
+PAIRS_KEPT = 10
+"""Minibatches of pairs that a quantum layer keeps."""
+
+GRADIENTS: Mapping[str, MakeEstimator] = MappingProxyType(
+    {
+        "qtdnn": partial(QtDNNEstimator, hidden=128, linear=True, centered=True),
+        "exact": ExactEstimator,
+        "parameter_shift": ParameterShiftEstimator,
+        "spsa": SPSAEstimator,
+        "straight_through": StraightThroughEstimator,
+    }
+)
+"""What gives the circuits a gradient in training, by name."""
+
+
+def make_network(parameters: Any, n_features: int, n_outputs: int) -> nn.Module:
+    """Make a network with quantum layers that keep their pairs.
+
+    Args:
+        parameters: An estimator; its attributes are read.
+        n_features: Inputs of the network.
+        n_outputs: Its outputs.
+
+    Raises:
+        QtrlError: The engine cannot run the circuit.
+    """
+    circuit = efficient_su2(parameters.n_qubits, parameters.reps, base="plus")
+    sizes = circuit.n_angles, circuit.n_qubits
+    readout = {"readout": "expectation"} if parameters.shots is None else {"readout": "mean", "shots": parameters.shots}
+    block = PQC(*sizes, circuit=circuit, engine=make_engine(parameters.engine), **readout)
+    network = HybridNet(
+        n_features,
+        n_outputs,
+        block,
+        GRADIENTS[parameters.gradient],
+        hidden=parameters.hidden,
+        layers=parameters.n_layers,
+        links=parameters.links,
+        angle_scale=0.1,
+        bounded_links=True,
+        q_out_center=0.5,
+        q_out_scale=10.0,
+    )
+    for layer in quantum_layers(network).values():
+        if layer.estimator.trainable:
+            layer.buffer = PairBuffer(PAIRS_KEPT * parameters.batch_size, *sizes)
+    return network
