@@ -17,7 +17,7 @@ from torch import Tensor
 
 from qtrl.seeding import seed_for
 from qtrl.sklearn.minibatches import WeightedMinibatches
-from qtrl.sklearn.network import make_network
+from qtrl.sklearn.network import FITS, make_network
 from qtrl.sklearn.parameters import check_parameters, checked_weights
 from qtrl.sklearn.plain import from_plain, to_plain
 from qtrl.sklearn.training import Training
@@ -33,10 +33,10 @@ class HDQNNEstimator(BaseEstimator):
     def __init__(
         self,
         *,
-        n_qubits: int = 6,
+        n_qubits: int = 8,
         reps: int = 2,
         n_layers: int = 1,
-        hidden: int = 64,
+        hidden: int = 128,
         links: int = 0,
         gradient: str = "qtdnn",
         engine: str = "auto",
@@ -44,7 +44,7 @@ class HDQNNEstimator(BaseEstimator):
         predict_shots: int | None = None,
         learning_rate: float = 3e-3,
         surrogate_learning_rate: float = 3e-3,
-        weight_decay: float = 1e-4,
+        weight_decay: float = 1e-2,
         batch_size: int = 64,
         max_iter: int = 200,
         early_stopping: bool = False,
@@ -149,7 +149,7 @@ class HDQNNEstimator(BaseEstimator):
             learning_rate=self.learning_rate,
             surrogate_learning_rate=self.surrogate_learning_rate,
             weight_decay=self.weight_decay,
-            pairs=self.batch_size,
+            pairs=FITS * self.batch_size,
             seed=seed,
         )
 

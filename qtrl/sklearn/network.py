@@ -21,12 +21,14 @@ from qtrl.nn.actor import MakeEstimator
 from qtrl.nn.hybrid_net import HybridNet
 from qtrl.quantum import efficient_su2, make_engine
 
+FITS = 4
+"""Steps of a qtDNN at each update, on as many minibatches of recorded pairs; with one its gradient misleads."""
 PAIRS_KEPT = 10
 """Minibatches of pairs that a quantum layer keeps."""
 
 GRADIENTS: Mapping[str, MakeEstimator] = MappingProxyType(
     {
-        "qtdnn": partial(QtDNNEstimator, hidden=128, linear=True, centered=True),
+        "qtdnn": partial(QtDNNEstimator, hidden=128, linear=True, centered=True, fit_batches=FITS),
         "exact": ExactEstimator,
         "parameter_shift": ParameterShiftEstimator,
         "spsa": SPSAEstimator,
@@ -49,8 +51,8 @@ def make_network(parameters: Any, n_features: int, n_outputs: int) -> nn.Module:
     """
     circuit = efficient_su2(parameters.n_qubits, parameters.reps, base="plus")
     sizes = circuit.n_angles, circuit.n_qubits
-    readout = {"readout": "expectation"} if parameters.shots is None else {"readout": "mean", "shots": parameters.shots}
-    block = PQC(*sizes, circuit=circuit, engine=make_engine(parameters.engine), **readout)
+    block = PQC(*sizes, circuit=circuit, engine=make_engine(parameters.engine))
+    set_readout(block, parameters.shots)
     network = HybridNet(
         n_features,
         n_outputs,
@@ -68,3 +70,8 @@ def make_network(parameters: Any, n_features: int, n_outputs: int) -> nn.Module:
         if layer.estimator.trainable:
             layer.buffer = PairBuffer(PAIRS_KEPT * parameters.batch_size, *sizes)
     return network
+
+
+def set_readout(block: Any, shots: int | None) -> None:
+    """Let a circuit's block average so many shots, or give exact expectations."""
+    block.readout, block.shots = ("expectation", 1) if shots is None else ("mean", shots)

@@ -31,7 +31,7 @@ class HDQNNRegressor(RegressorMixin, HDQNNEstimator):
         learning_rate: Of Adam with decoupled weight decay, for the classical layers.
         surrogate_learning_rate: Of Adam, for the qtDNNs.
         weight_decay: Of the classical layers.
-        batch_size: Rows of a minibatch, drawn with replacement, and pairs of one fit of a qtDNN.
+        batch_size: Rows of a minibatch, drawn with replacement; a qtDNN takes four steps with as many recorded pairs.
         max_iter: Epochs; one has as many updates as minibatches make up the rows, or the sum of their weights.
         early_stopping: Whether a part of the rows is held back, training ends when its score no longer rises, and the
             weights of the best score are kept.

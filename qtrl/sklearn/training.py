@@ -17,6 +17,7 @@ from qtrl.nn import (
     quantum_layers,
 )
 from qtrl.seeding import Generators
+from qtrl.sklearn.network import set_readout
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Maps outputs (B, K) and targets to a scalar."""
@@ -81,7 +82,7 @@ class Training:
         network = copy.deepcopy(self.network).double().eval()
         for layer in quantum_layers(network).values():
             layer.buffer = None
-            layer.block.readout, layer.block.shots = ("expectation", 1) if shots is None else ("mean", shots)
+            set_readout(layer.block, shots)
         generator = Generators(self._seed).get("predict", self._device)
 
         @torch.no_grad()

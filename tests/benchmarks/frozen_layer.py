@@ -145,7 +145,8 @@ def measure(setting: Setting, rows: Tensor, *, seed: int, fits: Iterable[int], c
         angles, _ = actor.encode(rows)
     at = some(angles, compared)
     exact, at_base = (
-        jacobian(lambda q_in: exact_expectations(executable, q_in), place) for place in (at, actor.layer.block.base[None])
+        jacobian(lambda q_in: exact_expectations(executable, q_in), place)
+        for place in (at, actor.layer.block.base[None])
     )
     q_in, q_out = recorded(layer, angles, setting.angle_noise, generator)
     cosine, optimizer = {}, torch.optim.Adam(layer.estimator.parameters(), lr=setting.lr)
