@@ -52,7 +52,7 @@ class Agent:
 
     def seed(self, seed: int) -> None:
         """Begin the random draws of the block, such as its shots, anew."""
-        Number(0, LARGEST_SEED).check("seed", seed)
+        seed = Number(0, LARGEST_SEED).check("seed", seed)
         self._generator = torch.Generator(self._device).manual_seed(seed_for(seed, "test"))
 
     def act(self, observation: Any) -> Array:
@@ -68,13 +68,15 @@ class Agent:
             ShapeError: The observation has another shape than the environment's.
             EnvError: It is not finite.
         """
+        if isinstance(observation, torch.Tensor):
+            observation = observation.detach().cpu()
         flat = flattened(self.observation_space, observation)
         if not np.isfinite(flat).all():
             raise EnvError(f"{self.env_id}: the observation has values that are not finite, expected finite numbers")
-        rows = torch.from_numpy(np.atleast_2d(flat)).to(self._device)
+        rows = torch.from_numpy(flat.reshape(-1, flat.shape[-1])).to(self._device)
         with torch.no_grad(), one_thread():
             actions = self.actor(rows, self._generator).cpu().numpy()
-        return to_bounds(actions.reshape(*flat.shape[:-1], -1), self.action_space)
+        return to_bounds(actions.reshape(*flat.shape[:-1], actions.shape[-1]), self.action_space)
 
 
 def load(
@@ -108,13 +110,17 @@ def load(
             environment cannot be made here, or an option does not fit it.
     """
     shots = check_reading(checkpoint, shots, readout_error)
-    if isinstance(trust, str):
+    if trust is None or isinstance(trust, str):
         raise ConfigError(f"trust={trust!r} is not allowed: expected names as in trust=['my_package.blocks.Cosine']")
+    try:
+        place = torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ConfigError(f"device={device!r} cannot be used here: give cpu, or cuda where there is a GPU") from error
     made = make_engine(engine) if isinstance(engine, str) else engine
     block: dict[str, Any] = {"shots": shots, "readout_error": readout_error, "engine": None if made is None else {}}
     try:
         saved = open_saved_run(os.fspath(run), checkpoint, block=block, trust=frozenset(trust))
-        return _agent(saved, made, seed, torch.device(device))
+        return _agent(saved, made, seed, place)
     except QtrlError:
         raise
     except Exception as error:

@@ -166,3 +166,19 @@ CODE = """if True:
 def test_neither_hydra_nor_lightning_is_imported(run):
     done = subprocess.run([sys.executable, "-c", CODE, os.fspath(run)], capture_output=True, check=True, text=True)
     assert done.stdout.strip() == "(1,)"
+
+
+def test_tensors_and_empty_batches_are_observations_and_integers_of_numpy_are_seeds(run):
+    agent = qtrl.load(run, seed=np.int64(3))
+    same = qtrl.load(run, seed=3).act(OBSERVATION)
+    assert np.array_equal(agent.act(torch.from_numpy(OBSERVATION).requires_grad_()), same)
+    assert agent.act(np.zeros((0, 3), np.float32)).shape == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [({"device": "gpu"}, "device='gpu' cannot be used here: give cpu"), ({"trust": None}, "trust=None is")],
+)
+def test_an_option_that_does_not_fit_is_not_blamed_on_the_folder(run, option, said):
+    with pytest.raises(ConfigError, match=said):
+        qtrl.load(run, **option)

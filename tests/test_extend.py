@@ -58,8 +58,3 @@ def test_quantum_parts(choices, recipes, train):
 
 def test_task(recipes, train):
     assert train(*recipes, "experiment=pendulum_pqc", "logger=csv", "task=line") == 0
-
-
-def test_layers_in_a_model_of_ones_own():
-    (alone,) = [block for block in BLOCKS if "def layer()" in block]
-    exec(compile(alone, "docs/extend.md", "exec"), {"__name__": "snippet"})

@@ -1,5 +1,6 @@
 """Stop a run that diverged, before its parameters or checkpoints are lost."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -57,9 +58,10 @@ class DivergenceDetector:
             DivergenceError: One is not finite.
         """
         newest, self.newest = self.newest, {}
-        for name, value in newest.items():
-            if not torch.isfinite(value):
+        values = torch.stack(list(newest.values())).tolist() if newest else []  # one wait for all of them
+        for name, value in zip(newest, values, strict=True):
+            if not math.isfinite(value):
                 raise DivergenceError(
-                    f"{name} became {value.item()} {self._where()}; the last checkpoint is kept: "
+                    f"{name} became {value} {self._where()}; the last checkpoint is kept: "
                     "lower the learning rates, or look at the metrics before it"
                 )

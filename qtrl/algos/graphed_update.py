@@ -1,7 +1,6 @@
 """Updates as CUDA graphs: what an update launches is recorded once and replayed, with next to no Python in between."""
 
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,10 +13,8 @@ from qtrl.algos.fused_adam import FusedAdam
 from qtrl.algos.mechanics import UpdateMechanics
 from qtrl.errors import ConfigError
 from qtrl.meters import Ledger
+from qtrl.process.cuda_graphs import WARMUP, CudaRecorder
 from qtrl.specs import Batch
-
-WARMUP = 3
-"""Updates of a kind that are made as they are before one is captured: they make what is made once."""
 
 
 @dataclass
@@ -61,7 +58,7 @@ class GraphedUpdate:
         update: Callable[[Batch], Tensor],
         module: LightningModule,
         mechanics: UpdateMechanics,
-        recorder: "CudaRecorder | None" = None,
+        recorder: CudaRecorder | None = None,
     ) -> None:
         self._update, self._mechanics = update, mechanics
         self._module: Any = module
@@ -166,37 +163,3 @@ class GraphedUpdate:
     def _progress(self) -> Any:
         """Lightning's count of optimizer steps."""
         return self._module.trainer.fit_loop.epoch_loop.manual_optimization
-
-
-class CudaRecorder:
-    """Records CUDA graphs on a stream of its own.
-
-    What is recorded must have run on that stream before: nodes of autograd that outlive an update stay on the stream
-    where they were made, and a graph can depend on no other stream.
-    """
-
-    def __init__(self) -> None:
-        self._stream: torch.cuda.Stream | None = None
-
-    @contextmanager
-    def stream(self) -> Iterator[None]:
-        """Launch what is launched in the `with` block on the stream, between what comes before and after."""
-        self._stream = self._stream or torch.cuda.Stream()
-        self._stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._stream):
-            yield
-        torch.cuda.current_stream().wait_stream(self._stream)
-
-    def record(self, call: Callable[[], None], generators: list[torch.Generator]) -> Callable[[], None]:
-        """Record what a call launches, nothing of which is computed, and return what launches it.
-
-        Args:
-            call: Launches kernels, and waits for none.
-            generators: What it draws from; each replay draws anew.
-        """
-        graph = torch.cuda.CUDAGraph()
-        for generator in generators:
-            graph.register_generator_state(generator)
-        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
-            call()
-        return graph.replay

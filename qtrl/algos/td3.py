@@ -111,6 +111,7 @@ class TD3(LightningModule):
             raise ConfigError("algo.cuda_graphs=true records learning rates as they are: set algo.lr_decay to null")
         if cuda_graphs and compile_mode not in (None, "default"):
             raise ConfigError(f"algo.cuda_graphs=true and algo.compile_mode={compile_mode} both capture: choose one")
+        self.cuda_graphs = cuda_graphs
         self._graphs = GraphedUpdate(self._update, self, self.mechanics) if cuda_graphs else None
 
     def _compile(self, mode: str | None) -> None:

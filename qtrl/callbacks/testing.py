@@ -10,6 +10,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
 from qtrl.callbacks.levels import Levels, Spent
+from qtrl.callbacks.noise_free import NoiseFreePolicy
 from qtrl.callbacks.periodic import Periodic
 from qtrl.callbacks.protocols import ReplayStream, RLLearner, source_of
 from qtrl.callbacks.results import TestHistory, TestResult
@@ -17,7 +18,6 @@ from qtrl.envs import EndlessNotice, Episodes, run_episodes
 from qtrl.nn import quantum_layers
 from qtrl.process.stopping import Stop
 from qtrl.process.threads import one_thread
-from qtrl.seeding import seed_for
 
 TEST_SEED_OFFSET = 10_000
 """Test episode i starts from `reset(seed=TEST_SEED_OFFSET + i)` in every run: runs are compared on the same starts."""
@@ -35,6 +35,7 @@ def play(
     *,
     shots_seed: int,
     before_step: Callable[[], None] = lambda: None,
+    policy: NoiseFreePolicy | None = None,
     **options: Any,
 ) -> Episodes:
     """Play test episodes with an actor and its real blocks.
@@ -45,17 +46,18 @@ def play(
         seeds: One start seed for each episode.
         shots_seed: Seeds the block's random draws, so that a test can be repeated.
         before_step: Called before every env step; what it raises ends the test.
+        policy: Of the actor; None for a new one.
         options: Passed on to `qtrl.envs.run_episodes`.
     """
-    device = next(actor.parameters()).device
-    generator = torch.Generator(device).manual_seed(seed_for(shots_seed, "test"))
+    answer = policy or NoiseFreePolicy(actor)
+    answer.seed(shots_seed)
 
-    def policy(observation: Tensor) -> Tensor:
+    def act(observation: Tensor) -> Tensor:
         before_step()
-        return actor(observation.to(device), generator).cpu()
+        return answer(observation)
 
     with torch.no_grad(), one_thread():
-        return run_episodes(env_id, policy, seeds, **options)
+        return run_episodes(env_id, act, seeds, **options)
 
 
 class Testing(TestHistory, Periodic):
@@ -74,6 +76,7 @@ class Testing(TestHistory, Periodic):
         levels: Mean returns of a test; what the run had spent when it first reached each goes into the summary.
         stop: Looked at during a test, which is made anew when the run goes on.
         log_info: Keys of `info` that become metrics.
+        cuda_graphs: Whether the actor is replayed as CUDA graphs where the updates are.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Testing(TestHistory, Periodic):
         levels: Sequence[float] = (),
         stop: Stop | None = None,
         log_info: Sequence[str] = (),
+        cuda_graphs: bool = False,
     ) -> None:
         TestHistory.__init__(self)
         Periodic.__init__(self, every_env_steps)
@@ -103,6 +107,8 @@ class Testing(TestHistory, Periodic):
         self._cut = ""
         self._ended_before: tuple[int, float] = (0, 0.0)
         self._levels = Levels(levels)
+        self._cuda_graphs = cuda_graphs
+        self._policy: NoiseFreePolicy | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: RLLearner) -> None:  # type: ignore[override]
         """Begin to count at the last test; make the one in which the run was stopped."""
@@ -134,6 +140,7 @@ class Testing(TestHistory, Periodic):
                     seeds,
                     shots_seed=self._seed,
                     before_step=self._stop.check_alone,
+                    policy=self._policy_of(module),
                     **self._options,
                 )
             self._note_cut(played)
@@ -146,6 +153,12 @@ class Testing(TestHistory, Periodic):
             self._levels.add(result.return_mean, spent)
         if trainer.is_global_zero:
             self._log(trainer, module, result)
+
+    def _policy_of(self, module: RLLearner) -> NoiseFreePolicy | None:
+        """Return what keeps graphs from test to test, None where there are none."""
+        if self._cuda_graphs and getattr(module, "cuda_graphs", False):
+            self._policy = self._policy or NoiseFreePolicy(module.actor, cuda_graphs=True)
+        return self._policy
 
     def _note_cut(self, played: Episodes) -> None:
         """Say of an environment without a time limit that episodes were cut; keep it to the end for a cut asked for."""

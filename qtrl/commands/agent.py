@@ -59,6 +59,9 @@ def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
     episodes = Number(fewest_episodes, NUMBERS["callbacks.test_episodes"].high)
     options.episodes = episodes.check("episodes", options.episodes)
     options.seed = Number(0, LARGEST_SEED - options.episodes).check("seed", options.seed)
+    for name in ("video", "log"):
+        if not isinstance(options[name], bool):
+            raise ConfigError(f"{name}={options[name]} is unknown: choices are false, true")
     if options.log and not options.video:
         raise ConfigError("log=true sends the video to W&B: add video=true")
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import nn
 
+from qtrl.config.overrides import for_shell
+
 CARD = """# {name}
 
 A policy for Gymnasium's `{env_id}`, label `{label}`, trained by qtrl with the method of
@@ -60,5 +62,5 @@ def model_card(name: str, run: str, config: Mapping[str, Any], result: Mapping[s
         block=f"a circuit, read as `{measured}`, tested on the engine `{engine}`" if engine else "without a circuit",
         parameters=sum(value.numel() for value in actor.state_dict().values()),
         commit=f" at commit {commit[:12]}" if commit else "",
-        play=shlex.join(["python", "-m", "qtrl.eval", f"run={run}", "video=true"]),
+        play=f"python -m qtrl.eval {for_shell('run', run)} video=true",
     )

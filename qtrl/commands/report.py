@@ -63,6 +63,8 @@ def _check_texts(cfg: DictConfig) -> None:
         raise ConfigError(f"reference={cfg.reference} is not allowed: expected the label of a block, such as pqc")
     if not isinstance(cfg.primary, ListConfig) or not all(isinstance(label, str) for label in cfg.primary):
         raise ConfigError(f"primary={cfg.primary} is not allowed: expected labels, as in primary='[pqc,fc]'")
+    if not isinstance(cfg.log, bool):
+        raise ConfigError(f"log={cfg.log} is unknown: choices are false, true")
     if cfg.title is not None and not (isinstance(cfg.title, str) and 0 < len(cfg.title) <= LONGEST):
         raise ConfigError(f"title={str(cfg.title)[:LONGEST]!r} is not allowed: expected at most {LONGEST} characters")
 

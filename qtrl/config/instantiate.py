@@ -1,14 +1,16 @@
 """From nodes of a config to objects: the one place where a config key becomes an argument."""
 
 import copy
+import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hydra.errors import HydraException
-from hydra.utils import get_class, instantiate
+from hydra.utils import get_class, get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -16,6 +18,8 @@ from qtrl.errors import ConfigError, QtrlError, RunFolderError
 from qtrl.tasks import Task
 
 T = TypeVar("T")
+TARGET_OF_HYDRA = re.compile(r"target '([^']+)'")
+"""In Hydra's errors: the class that cannot be found or made."""
 
 
 def build(node: DictConfig, **arguments: Any) -> Any:
@@ -27,7 +31,7 @@ def build(node: DictConfig, **arguments: Any) -> Any:
     """
     with _explained(node):
         made = instantiate(node, **arguments, _convert_="all")
-    return _explained(node)(made) if node.get("_partial_") else made
+    return _explained(node)(_unless_given(made, node)) if node.get("_partial_") else made
 
 
 @contextmanager
@@ -42,7 +46,25 @@ def _explained(node: DictConfig) -> Iterator[None]:
         if isinstance(cause, QtrlError):
             raise cause from None
         reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-        raise ConfigError(f"{node.get('_target_')} cannot be made: {reason}") from error
+        within = TARGET_OF_HYDRA.search(str(error))  # below the node
+        raise ConfigError(f"{within[1] if within else node.get('_target_')} cannot be made: {reason}") from error
+
+
+def _unless_given(made: Callable[..., Any], node: DictConfig) -> Callable[..., Any]:
+    """Let a partial node's class refuse arguments that the caller gives too, which would replace those of the node."""
+    parameters: list[str] = []
+    with suppress(ValueError):  # as of some classes that are written in C
+        parameters = list(inspect.signature(get_object(node._target_)).parameters)
+
+    @functools.wraps(made)
+    def call(*arguments: Any, **named: Any) -> Any:
+        if twice := [name for name in (*parameters[: len(arguments)], *named) if name in node]:
+            raise ConfigError(
+                f"{twice[0]} of {node._target_} has no effect in the config: the run gives it, leave it out"
+            )
+        return made(*arguments, **named)
+
+    return call
 
 
 def logger_makers(node: DictConfig | None) -> list[Callable[..., Any]]:

@@ -2,9 +2,11 @@
 
 import math
 import reprlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from qtrl.config.nested import MISSING
@@ -25,18 +27,25 @@ class Number:
     optional: bool = False
 
     def check(self, key: str, value: Any) -> Any:
-        """Return the value, a whole number as an integer: 1e6 is read as a float.
+        """Return the value, a whole number as an integer: 1e6 is read as a float, and '1e6' as a text.
 
         Raises:
             ConfigError: It is out of range or of another kind; says what came and what was expected.
         """
         if value is None and self.optional:
             return None
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, str):
+            with suppress(ValueError):
+                value = float(value)
         if self.whole and isinstance(value, float) and value.is_integer():
             value = int(value)
         kinds = (int,) if self.whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not self.low <= value <= self.high:
-            kind = "an integer" if self.whole else "a number"
+        fits = isinstance(value, kinds) and not isinstance(value, bool) and self.low <= value <= self.high
+        if not fits or not math.isfinite(value):
+            infinite = isinstance(value, float) and math.isinf(value)
+            kind = "an integer" if self.whole else "a finite number" if infinite else "a number"
             too_high = isinstance(value, int | float) and value > self.high
             limit = f"at most {_plain(self.high)}" if too_high else f"at least {_plain(self.low)}"
             raise ConfigError(f"{key}={_shown(value)} is not allowed: expected {kind} of {limit}")
@@ -149,9 +158,12 @@ MAX_WEIGHTS = 2**28
 """Of one layer: 1 GiB."""
 MAX_GATES = 10**6
 MOST_INFO = 100
+LONGEST_TAG = 64
+"""What W&B takes."""
 
 CHOICES = {
     "checkpoint_replay": ("last", "none"),
+    "deterministic": (False, True),
     "optimized_metric": ("test/return_mean", "test/best_return"),
     "normalize": (None, "running"),
     "actor.angle_bound": (None, "tanh", "norm"),
@@ -189,15 +201,29 @@ def check_config(cfg: DictConfig) -> None:
         if word not in words:
             choices = ", ".join("null" if choice is None else str(choice).lower() for choice in words)
             raise ConfigError(f"{key}={_shown(word)} is unknown: choices are {choices}")
-    label = cfg.get("label")  # a run folder of an earlier version has none
-    if label is not None and not (isinstance(label, str) and LABEL.fullmatch(label)):
-        raise ConfigError(f"label={_shown(label)} is not allowed: expected {LABEL_RULE}")
+    _check_texts(cfg)
     _check_levels(OmegaConf.select(cfg, "env.levels"))
     _check_log_info(OmegaConf.select(cfg, "callbacks.log_info"))
     _check_env(cfg)
     _check_sizes(cfg)
     check_trainer(cfg.trainer)
     _check_scaling(cfg)
+
+
+def _check_texts(cfg: DictConfig) -> None:
+    """Check what names a run; a number is the text of its digits. A run folder of an earlier version lacks some."""
+    for key in ("label", "study"):
+        if type(cfg.get(key)) is int:
+            cfg[key] = str(cfg[key])
+    label, study, tags = (cfg.get(key) for key in ("label", "study", "tags"))
+    if label is not None and not (isinstance(label, str) and LABEL.fullmatch(label)):
+        raise ConfigError(f"label={_shown(label)} is not allowed: expected {LABEL_RULE}")
+    if not isinstance(study, str | None):
+        raise ConfigError(f"study={_shown(study)} is not allowed: expected a text, or null")
+    listed = OmegaConf.is_list(tags) and all(isinstance(tag, str) and 0 < len(tag) <= LONGEST_TAG for tag in tags)
+    if tags is not None and not listed:
+        expected = f"texts of up to {LONGEST_TAG} characters, as in tags=[first,second]"
+        raise ConfigError(f"tags={_shown(tags)} is not allowed: expected {expected}")
 
 
 def _check_levels(levels: Any) -> None:
@@ -252,11 +278,13 @@ def _check_sizes(cfg: DictConfig) -> None:
 
 
 def _check_scaling(cfg: DictConfig) -> None:
-    """Refuse too many ranks on a CPU, whose number Lightning takes as text too, and to limit scaled gradients."""
-    devices, precision = str(cfg.trainer.get("devices")), str(cfg.trainer.get("precision"))
-    if cfg.trainer.get("accelerator") != "gpu" and devices.isdecimal():
-        Number(1, 256).check("trainer.devices", int(devices))
-    if cfg.algo.get("max_gradient_norm") is not None and precision.startswith("16"):
+    """Refuse ranks that a CPU cannot have, whose number Lightning takes as text too, and to limit scaled gradients."""
+    devices, accelerator, precision = (cfg.trainer.get(key) for key in ("devices", "accelerator", "precision"))
+    devices = int(devices) if str(devices).isdecimal() else devices
+    if "devices" in cfg.trainer and ((accelerator == "cpu" and devices != "auto") or isinstance(devices, int)):
+        low = -1 if accelerator != "cpu" and devices == -1 else 1  # all there are
+        cfg.trainer.devices = Number(low, 256).check("trainer.devices", devices)
+    if cfg.algo.get("max_gradient_norm") is not None and str(precision).startswith("16"):
         hint = "set it to null, or the precision to bf16-mixed or 32-true"
         scaled = f"trainer.precision={precision}, whose gradients are scaled"
         raise ConfigError(f"algo.max_gradient_norm does not go with {scaled}: {hint}")

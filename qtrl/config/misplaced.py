@@ -17,6 +17,8 @@ HYDRA: Mapping[str, str] = {
     "hydra.output_subdir": "the resolved config is config.yaml in the run's folder",
 }
 """Keys of Hydra's own that are without effect, since qtrl makes the run's folder itself."""
+MULTIRUN = ("hydra.sweep", "hydra.sweeper", "hydra.launcher", "hydra/launcher", "hydra/sweeper", "launcher", "sweep")
+"""Keys that say how the jobs of a multirun are chosen, run and placed."""
 NULL: Mapping[str, str] = {"logger": "logger=csv for metrics.csv alone"}
 """What to write for a group without a member."""
 
@@ -28,12 +30,25 @@ def refuse_misplaced(overrides: Sequence[str], config_name: str) -> None:
         ConfigError: A key of Hydra's without effect, a group without a member, or a key of another command.
     """
     own, of_runs = top_keys(config_name), top_keys("train")
+    several = not {"-m", "--multirun", "hydra.mode=MULTIRUN"}.isdisjoint(overrides)
     for override in overrides:
         key, assigned, value = override.lstrip("+~").partition("=")
+        if key.startswith("--") and (name := key[2:].replace("-", "_")) in own | of_runs:
+            raise ConfigError(f"{override} is no option: write {name}={value or 'VALUE'}")
         root = key.partition(".")[0].partition("@")[0].partition("/")[0]
         if key in HYDRA and assigned:
             raise ConfigError(f"{override} has no effect: {HYDRA[key]}")
-        if assigned and value in ("null", "None", "") and (choices := _members(key)):
+        of_jobs = any(f"{key}.".startswith(f"{name}.") for name in MULTIRUN)
+        if of_jobs and assigned and not several and config_name == "train":
+            hint = "add that, or leave this out (a single run's folder is run_dir=DIR)"
+            raise ConfigError(f"{override} has no effect without -m: {hint}")
+        if several and override.startswith("run_dir=") and not {",", "$"} & {*value}:
+            raise ConfigError(
+                f"{override} is the folder of one run, and -m makes several: write hydra.sweep.dir={value}"
+            )
+        if override.startswith("~") and key in NULL:
+            raise ConfigError(f"{override} leaves nothing: write {NULL[key]}")
+        if assigned and value in ("null", "None", "", "[]") and (choices := _members(key)):
             hint = f"write {NULL[key]}" if key in NULL else f"leave {key} out for the default"
             raise ConfigError(f"{override} chooses nothing: {hint}, or take one of {', '.join(choices)}")
         if root not in own and (root in of_runs or override.startswith("+")) and (assigned or override[:1] in "+~"):

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from qtrl.config.location import config_dir
 from qtrl.config.nested import MISSING, at
+from qtrl.config.saved import PARTIAL
 from qtrl.config.trusted_classes import TARGET, groups_of_a_run, trusted_classes
 from qtrl.config.unknown import unknown_key
 from qtrl.errors import ConfigError
@@ -30,7 +31,7 @@ def check_keys(cfg: DictConfig, known: Any = None) -> None:
     """
     found: dict[str, Collection[str]] = {}
     for group in sorted(groups_of_a_run() & cfg.keys()):
-        if group != "trainer" and OmegaConf.is_dict(cfg[group]):
+        if group not in ("trainer", "task") and OmegaConf.is_dict(cfg[group]):
             node: Any = OmegaConf.to_container(cfg[group], resolve=True)
             found |= {key: choices for key, choices in _unknown(group, node) if at(known, key) is MISSING}
     if found:
@@ -62,13 +63,18 @@ def _choices(where: str, node: dict[str, Any]) -> Collection[str] | None:
         parameters = inspect.signature(get_object(node[TARGET])).parameters.values()
     except Exception:  # whatever importing it raises is told where it is made
         return None
-    named = {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
     beside = _keys_of_files(group, _folders(), makes=False).get(where) or frozenset()  # as of several loggers
-    if len(named) == len(parameters):
+    keys = _keys_of_files(group, _folders(), makes=True).get(where) or frozenset()
+    trusted = node[TARGET] in trusted_classes().get(where, ())
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    named = {parameter.name for parameter in parameters if parameter.kind not in variadic}
+    if trusted and PARTIAL in node:  # what it needs and no file brings comes from the run
+        needed = {parameter.name for parameter in parameters if parameter.default is parameter.empty}
+        named -= {name for name in needed - keys if f"{where}.{name}" not in trusted_classes()}
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return named | beside
     # It hands the rest on; if it is qtrl's own, the files have the keys.
-    keys = _keys_of_files(group, _folders(), makes=True).get(where)
-    return named | keys if keys and node[TARGET] in trusted_classes().get(where, ()) else None
+    return named | keys if keys and trusted else None
 
 
 def _folders() -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """Flags of Lightning's Trainer: those that act in a run of qtrl, and what to write in place of the others."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from qtrl.config.unknown import nearest
 from qtrl.errors import ConfigError
 
 ONE_PROCESS, PROCESSES = "auto", "ddp_find_unused_parameters_true"
@@ -16,6 +18,8 @@ ACTING = (
     *("accelerator", "strategy", "devices", "num_nodes", "precision"),
     *("max_time", "callbacks", "detect_anomaly", "benchmark"),
 )
+OF_LIGHTNING = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
+"""What acts where a task of one's own lets Lightning make the steps of its optimizers."""
 INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(("max_epochs", "min_epochs", "max_steps", "min_steps", "limit_train_batches"), "total_env_steps"),
     **dict.fromkeys(("val_check_interval", "check_val_every_n_epoch"), "test_every_env_steps"),
@@ -30,6 +34,7 @@ INSTEAD: Mapping[str, str] = {
     "logger": "logger=NAME, without `trainer.`",
 }
 """What does in qtrl what a flag does in Lightning."""
+DURATION = re.compile(r"\d+:\d\d:\d\d:\d\d")
 
 
 def check_trainer(trainer: DictConfig) -> None:
@@ -39,13 +44,42 @@ def check_trainer(trainer: DictConfig) -> None:
         ConfigError: The first of them, with what to write instead.
     """
     for flag in map(str, trainer):
-        if flag not in ACTING and not flag.startswith("_"):
-            hint = f"write {INSTEAD[flag]}" if flag in INSTEAD else f"those that have are {', '.join(ACTING)}"
-            raise ConfigError(f"trainer.{flag}={trainer[flag]} has no effect in a run of qtrl: {hint}")
+        if flag not in (*ACTING, *OF_LIGHTNING) and not flag.startswith("_"):
+            raise without_effect(flag, trainer[flag])
     precision = trainer.get("precision")
     _check_word("precision", SHORT.get(str(precision), precision), PRECISIONS)
-    if not OmegaConf.is_config(strategy := trainer.get("strategy")):
-        _check_word("strategy", strategy, (ONE_PROCESS, PROCESSES))
+    if not OmegaConf.is_config(strategy := trainer.get("strategy", ONE_PROCESS)):
+        _check_word("strategy", strategy or "null", (ONE_PROCESS, PROCESSES))
+    for flag in ("detect_anomaly", "benchmark"):
+        if trainer.get(flag) not in (None, False, True):
+            raise _not_allowed(flag, trainer[flag], "true or false")
+    most = trainer.get("max_time")
+    if not (most is None or OmegaConf.is_dict(most) or DURATION.fullmatch(str(most))):
+        raise _not_allowed("max_time", most, "days:hours:minutes:seconds, as in 00:08:00:00")
+    callbacks = trainer.get("callbacks")
+    if callbacks is not None and not (OmegaConf.is_list(callbacks) and all(map(_names_a_class, callbacks))):
+        raise _not_allowed("callbacks", callbacks, "classes as in [{_target_: my_package.MyCallback}]")
+
+
+def check_optimization(trainer: Mapping[str, Any], *, automatic: bool) -> None:
+    """Refuse what Lightning does with an optimizer's step where the module makes it itself, as of `task=rl`."""
+    for flag in OF_LIGHTNING:
+        if flag in trainer and not automatic:
+            raise without_effect(flag, trainer[flag])
+
+
+def without_effect(flag: str, value: Any) -> ConfigError:
+    """Return the error for a flag that does nothing in a run."""
+    hint = f"write {INSTEAD[flag]}" if flag in INSTEAD else f"{nearest(flag, ACTING)}flags are {', '.join(ACTING)}"
+    return ConfigError(f"trainer.{flag}={value} has no effect in a run of qtrl: {hint}")
+
+
+def _names_a_class(node: Any) -> bool:
+    return OmegaConf.is_dict(node) and isinstance(node.get("_target_"), str)
+
+
+def _not_allowed(flag: str, value: Any, expected: str) -> ConfigError:
+    return ConfigError(f"trainer.{flag}={value} is not allowed: expected {expected}")
 
 
 def _check_word(flag: str, value: Any, words: tuple[str, ...]) -> None:

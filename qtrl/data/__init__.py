@@ -3,6 +3,7 @@
 from qtrl.data.collector import Collector, InProcessCollector
 from qtrl.data.discounted_returns import DiscountedReturns
 from qtrl.data.exploration import Exploration, GaussianNoise, HeldNoise, SpreadNoise
+from qtrl.data.graphed_acting import GraphedActing
 from qtrl.data.n_step import NStep
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.process_collector import ProcessCollector
@@ -21,6 +22,7 @@ __all__ = [
     "DiscountedReturns",
     "Exploration",
     "GaussianNoise",
+    "GraphedActing",
     "HeldNoise",
     "InProcessCollector",
     "NStep",

@@ -12,7 +12,9 @@ class Exploration(Protocol):
     """What turns the actor's actions into those that are tried.
 
     It may have an attribute `angle_noise`: the standard deviation of the noise on what blocks receive, in radians where
-    the block is a circuit. What it keeps between calls is `state_dict()`, plain data and tensors, and is taken back by
+    the block is a circuit; and `on_device`: whether it draws wherever the actions lie, keeps nothing between calls and
+    waits for no device, so that it can run on a GPU, and in a CUDA graph. Without it actions are on the host, as is the
+    generator. What it keeps between calls is `state_dict()`, plain data and tensors, and is taken back by
     `load_state_dict(state)`; without these it must keep nothing.
     """
 
@@ -32,13 +34,15 @@ class GaussianNoise:
         ConfigError: One is below 0.
     """
 
+    on_device = True
+
     def __init__(self, noise: float = 0.1, angle_noise: float = 0.0) -> None:
         _check_deviations("GaussianNoise", noise=noise, angle_noise=angle_noise)
         self.noise, self.angle_noise = noise, angle_noise
 
     def __call__(self, action: Tensor, generator: torch.Generator) -> Tensor:
         """Return the noisy actions (N, A)."""
-        noise = torch.randn(action.shape, generator=generator, dtype=action.dtype)
+        noise = torch.randn(action.shape, generator=generator, dtype=action.dtype, device=action.device)
         return (action + self.noise * noise).clamp(-1.0, 1.0)
 
 
@@ -58,6 +62,8 @@ class SpreadNoise:
     Source: FastTD3, arXiv:2505.22642, which draws them at random.
     """
 
+    on_device = True
+
     def __init__(self, low: float = 0.05, high: float = 0.4, angle_noise: float = 0.0) -> None:
         _check_deviations("SpreadNoise", low=low, high=high, angle_noise=angle_noise)
         if low > high:
@@ -68,8 +74,8 @@ class SpreadNoise:
         """Return the noisy actions (N, A)."""
         count, middle = len(action), (self.low + self.high) / 2
         low, high = (self.low, self.high) if count > 1 else (middle, middle)
-        size = torch.linspace(low, high, count, dtype=action.dtype)[:, None]
-        noise = torch.randn(action.shape, generator=generator, dtype=action.dtype)
+        size = torch.linspace(low, high, count, dtype=action.dtype, device=action.device)[:, None]
+        noise = torch.randn(action.shape, generator=generator, dtype=action.dtype, device=action.device)
         return (action + size * noise).clamp(-1.0, 1.0)
 
 

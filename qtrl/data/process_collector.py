@@ -6,6 +6,8 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,8 @@ from torchrl.weight_update import MultiProcessWeightSyncScheme
 from qtrl.data.collector import Array, Collector
 from qtrl.data.policy import CollectingPolicy
 from qtrl.envs import VectorEnv
-from qtrl.errors import EnvError
+from qtrl.envs.vectorized.worker import GROUP_SIGNALS
+from qtrl.errors import EnvError, EnvFaultError
 from qtrl.keys import ERRORS, INFO, LOST
 from qtrl.seeding import Generators
 
@@ -44,7 +47,8 @@ class ProcessCollector(Collector):
         state: What `state_dict` of a collector returned, if a run goes on.
 
     Raises:
-        EnvError: A worker cannot start.
+        EnvError: A worker cannot start; from `collect`, one died, or its policy gave a non-finite action.
+        EnvFaultError: From `collect`: an environment of a worker failed.
     """
 
     def __init__(
@@ -59,9 +63,11 @@ class ProcessCollector(Collector):
         self.num_envs, self._policy = num_envs, policy
         self.discontinued = np.full(num_envs, state is not None)
         self._sent, weights = _WorkerPolicy(copy.deepcopy(policy).to("cpu")), _Weights()
-        with _one_line():
+        self._folder = TemporaryDirectory(prefix="qtrl-")
+        reasons = Path(self._folder.name)
+        with _one_line(reasons):
             self._workers = MultiSyncCollector(
-                [partial(_worker_envs, make) for make in make_envs],
+                [partial(_worker_envs, make, reasons) for make in make_envs],
                 self._sent,
                 policy_factory=[partial(_worker_policy, self._sent, seed) for seed in seeds],
                 weight_sync_schemes={"policy": weights},
@@ -83,7 +89,7 @@ class ProcessCollector(Collector):
         """See `Collector`."""
         self._sent.policy.actor.load_state_dict(self._policy.actor.state_dict())
         self._sent.random_actions.fill_(self._policy.random_actions)
-        with _one_line():
+        with _one_line(Path(self._folder.name)):
             self._workers.update_policy_weights_()
             rows: TensorDict = next(self._rows).reshape(-1).clone()  # (workers, environments of each, 1)
         self.lost, self.errors = (rows[key].reshape(-1).numpy() for key in (LOST, ERRORS))
@@ -99,14 +105,18 @@ class ProcessCollector(Collector):
         """See `Collector`."""
         with suppress(Exception):  # of workers that failed before
             self._workers.shutdown()
+        self._folder.cleanup()
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """Turn what TorchRL raises for a failed worker into one line; the worker has printed its own error."""
+def _one_line(reasons: Path) -> Iterator[None]:
+    """Turn what TorchRL raises for a failed worker into its environment's error, or into one line."""
     try:
         yield
     except Exception as error:
+        for kind in (EnvFaultError, EnvError):
+            if (reason := reasons / kind.__name__).exists():
+                raise kind(reason.read_text(encoding="utf-8")) from error
         line = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise EnvError(f"a process of data.collector=processes failed, what it printed says why: {line}") from error
 
@@ -154,9 +164,28 @@ class _SaysLost(VectorWrapper):
     autoreset_mode = AutoresetMode.DISABLED
     env: VectorEnv
 
+    def __init__(self, envs: VectorEnv, reasons: Path) -> None:
+        super().__init__(envs)
+        self._reasons = reasons
+
+    def reset(self, **how: Any) -> tuple[Array, dict[str, Any]]:
+        """See `VectorEnv`."""
+        with self._reported():
+            return self.env.reset(**how)
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Leave an environment's error to the process that reports it, and end this one, of which TorchRL says more."""
+        try:
+            yield
+        except EnvError as error:
+            (self._reasons / type(error).__name__).write_text(str(error), encoding="utf-8")
+            raise SystemExit(1) from None
+
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         """See `VectorEnv`."""
-        *result, _ = self.env.step(actions)
+        with self._reported():
+            *result, _ = self.env.step(actions)
         said = {"lost": self.env.lost, "errors": self.env.errors, "info": self.env.info}
         return *result, said  # type: ignore[return-value]
 
@@ -167,12 +196,12 @@ def _worker_policy(policy: _WorkerPolicy, seed: int) -> _WorkerPolicy:
     return policy
 
 
-def _worker_envs(make: MakeEnvs) -> EnvBase:
+def _worker_envs(make: MakeEnvs, reasons: Path) -> EnvBase:
     """Make a worker's environments; the parent process alone answers to signals that reach all."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in GROUP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     envs = make()
-    env = GymWrapper(_SaysLost(envs))
+    env = GymWrapper(_SaysLost(envs, reasons))
     env.set_info_dict_reader(partial(_read_said, np.full_like(envs.info, np.nan)))
     return env
 

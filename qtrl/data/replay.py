@@ -108,7 +108,14 @@ class Replay:
             self.buffer.extend(rows)
 
     def sample(self) -> TensorDict:
-        """Draw a minibatch, shape (batch_size,); its tensors are never written again."""
+        """Draw a minibatch, shape (batch_size,); its tensors are never written again.
+
+        Raises:
+            ConfigError: There is no row yet, as where a transform holds back those of more env steps than were made.
+        """
+        if not len(self):
+            hint = "raise warmup_env_steps, or lower data.transform.n_steps"
+            raise ConfigError(f"the replay has no row yet when learning begins: {hint}")
         rows: TensorDict = self.buffer.sample()
         return rows
 

@@ -97,6 +97,7 @@ def run_episodes(
         for i in range(min(envs_at_once, len(seeds))):
             env = make_env(env_id, render=render_first and i == 0, **options)
             envs.append(stack.enter_context(env))
+            env.check_sizes(envs[0].observation_space.shape[0], envs[0].action_space.shape[0])
         limit = getattr(envs[0].spec, "max_episode_steps", None)
         cut_after = cut_after or (sys.maxsize if limit else ENDLESS)
         most = min(limit or cut_after, cut_after)
@@ -132,7 +133,7 @@ def _play(
                 del running[episode], observations[episode]
                 if (following := next(waiting, None)) is not None:
                     running[following], observations[following] = env, env.reset(seed=seeds[following])[0]
-    shown = (film.frames, frames_per_second(envs[0]) / film.every) if film else ([], frames_per_second(envs[0]))
+    shown = (film.frames, frames_per_second(envs[0]) / film.every) if film else ([], 0.0)
     return Episodes(tuple(returns), tuple(lengths), *shown, cut, said.pop())
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import gymnasium as gym
@@ -29,7 +30,7 @@ def make_env(
     wrappers: Sequence[Wrap] = (),
     render: bool = False,
     trial: bool = False,
-) -> gym.Env:
+) -> VectorGuard:
     """Make one environment.
 
     Its observation is flattened to a float32 vector; its action is a flat float32 vector in [-1, 1], clamped and
@@ -54,7 +55,8 @@ def make_env(
         raise ConfigError(f"max_episode_steps is {max_episode_steps}, expected at least 1 env step")
     if render:
         pick_renderer()
-    env = _make_raw(env_id, max_episode_steps, {**(kwargs or {}), **({"render_mode": "rgb_array"} if render else {})})
+    rendering = {"render_mode": "rgb_array"} if render else {}
+    env = _make_raw(env_id, max_episode_steps, {**(kwargs or {}), **rendering}, warn=trial)
     try:
         env = _with_contract(env, env_id, checked=trial)
         for wrap in wrappers:
@@ -65,7 +67,8 @@ def make_env(
         env = _flatten_observation(guard_simulator(env, env_id))
         return VectorGuard(FaultGuard(env, env_id, most=0 if trial else MOST_ERRORS), env_id, parts)
     except QtrlError:
-        env.close()
+        with suppress(Exception, SystemExit):  # what it raises now would hide the error
+            env.close()
         raise
 
 
@@ -78,9 +81,11 @@ def env_spec(env_id: str, **options: Any) -> EnvSpec:
         )
 
 
-def _make_raw(env_id: str, max_episode_steps: int | None, kwargs: Mapping[str, Any]) -> gym.Env:
+def _make_raw(env_id: str, max_episode_steps: int | None, kwargs: Mapping[str, Any], *, warn: bool) -> gym.Env:
     try:
         with warnings.catch_warnings():
+            if not warn:  # of one environment in a trial is enough
+                warnings.filterwarnings("ignore", category=UserWarning, module=r"gymnasium\.")
             for message, category in QUIET.items():
                 warnings.filterwarnings("ignore", message=message, category=category)
             return gym.make(env_id, max_episode_steps=max_episode_steps, disable_env_checker=False, **kwargs)

@@ -1,5 +1,6 @@
 """Observations as an environment gives them, one or a batch, to the flat float32 vectors that a model takes."""
 
+import math
 from typing import Any
 
 import gymnasium as gym
@@ -28,7 +29,7 @@ def flattened(space: gym.Space, observation: Any, name: str = "observation") -> 
     if len(lead) > 1 or values.shape[len(lead) :] != space.shape:
         raise ShapeError(f"{name} has shape {values.shape}, expected {space.shape}, or (N, ...) of it for a batch")
     if isinstance(space, gym.spaces.Box):
-        return values.astype(np.float32).reshape(*lead, -1)
+        return values.astype(np.float32).reshape(*lead, math.prod(space.shape))
     rows = [gym.spaces.flatten(space, row) for row in values.reshape(-1, *space.shape).astype(space.dtype)]
     return np.stack(rows).astype(np.float32).reshape(*lead, -1)
 

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterable
 from ctypes.util import find_library
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import numpy as np
 
 from qtrl.errors import RenderError
 
+KNOWN = {"", "egl", "osmesa", "glfw", "glx", "cgl", "wgl"} | {"enable", "enabled", "on", "true", "1"}
+KNOWN |= {"disable", "disabled", "off", "false", "0"}
+"""What MuJoCo takes for `MUJOCO_GL`, on one system or another."""
 INSTALL = "install libegl1 and libegl-mesa0 for MUJOCO_GL=egl, or libosmesa6 for MUJOCO_GL=osmesa (Debian's names)"
 
 
@@ -23,7 +27,7 @@ def pick_renderer() -> None:
     that does not answer. To be called before anything imports a renderer, which `import mujoco` does.
 
     Raises:
-        RenderError: `MUJOCO_GL` is set and names a library that is not installed.
+        RenderError: `MUJOCO_GL` is set and names no renderer, or a library that is not installed.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -35,8 +39,10 @@ def pick_renderer() -> None:
 
 
 def check_renderer() -> None:
-    """Raise a `RenderError` if `MUJOCO_GL` names a missing library: MuJoCo itself then fails with an AttributeError."""
-    backend = os.environ.get("MUJOCO_GL", "")
+    """Raise a `RenderError` if `MUJOCO_GL` names no renderer or a missing library: `import mujoco` would fail."""
+    backend = os.environ.get("MUJOCO_GL", "").lower().strip()
+    if backend not in KNOWN:
+        raise RenderError(f"MUJOCO_GL={backend} is no renderer of MuJoCo's: write egl, osmesa or glfw, or unset it")
     if backend in ("egl", "osmesa") and not _installed(backend):
         raise RenderError(f"MUJOCO_GL={backend}, but its libraries were not found: {INSTALL}")
 
@@ -66,8 +72,10 @@ def render_frame(env: gym.Env) -> np.ndarray:
 
 def frames_per_second(env: gym.Env) -> float:
     """Return the frame rate at which one frame per env step plays in real time; 30 where that is unknown."""
-    time_step = getattr(env.unwrapped, "dt", None)
-    return float(env.metadata.get("render_fps") or (1.0 / time_step if time_step else 30.0))
+    fps, time_step = env.metadata.get("render_fps"), getattr(env.unwrapped, "dt", None)
+    if isinstance(fps, Real) and float(fps) > 0:
+        return float(fps)
+    return 1.0 / float(time_step) if isinstance(time_step, Real) and float(time_step) > 0 else 30.0
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float) -> Path:

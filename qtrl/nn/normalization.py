@@ -36,13 +36,13 @@ class RunningStatistics(nn.Module):
         update_norms([self], rows)
 
     def _merge(self, count: Tensor, total: Tensor, squares: Tensor) -> None:
-        """Take in so many rows by their sums, each (size,), of values and of squares."""
-        mean, merged = total / count, self.count + count
+        """Take in so many rows, maybe none, by their sums, each (size,), of values and of squares."""
+        mean, merged = total / count.clamp(min=1), self.count + count
         spread = (squares - count * mean.square()).clamp(min=0)
-        shift = mean - self.mean
-        spread += self.variance * self.count + shift.square() * self.count * count / merged
-        self.mean += shift * count / merged
-        self.variance.copy_(spread / merged)
+        shift, divisor = mean - self.mean, merged.clamp(min=1)
+        spread += self.variance * self.count + shift.square() * self.count * count / divisor
+        self.mean += shift * count / divisor
+        self.variance.copy_(torch.where(count > 0, spread / divisor, self.variance))
         self.count.copy_(merged)
 
 
@@ -95,7 +95,7 @@ class RewardScale(RunningStatistics):
     def update(self, rows: Tensor) -> None:
         """Take in discounted returns (N,) of every rank; a collective call."""
         super().update(rows[:, None])
-        newest = torch.cat([rows.abs().to(self.largest), self.largest[None]]).amax()
+        newest = torch.cat([rows.abs().to(self.largest, non_blocking=True), self.largest[None]]).amax()
         self.largest.copy_(max_over_ranks(newest))
 
 
@@ -108,11 +108,10 @@ def update_norms(norms: Sequence[RunningStatistics], rows: Tensor) -> None:
     """Let statistics of one size and device take in the same rows (N, size) of every rank; a collective call."""
     if not norms:
         return
-    rows = rows.to(norms[0].mean)
-    count, total, squares = sum_over_ranks(rows.new_tensor(len(rows)), rows.sum(0), rows.square().sum(0))
-    if count > 0:
-        for norm in norms:
-            norm._merge(count, total, squares)
+    rows = rows.to(norms[0].mean, non_blocking=True)
+    count, total, squares = sum_over_ranks(rows.new_full((), len(rows)), rows.sum(0), rows.square().sum(0))
+    for norm in norms:  # whether there are any rows is not asked: the answer would have to be waited for
+        norm._merge(count, total, squares)
 
 
 def make_norm(normalize: str | None, size: int) -> nn.Module:

@@ -45,7 +45,6 @@ class PairBuffer:
     def __repr__(self) -> str:
         return f"PairBuffer({self.capacity}, {self.n_in}, {self.n_out}), {len(self)} pairs"
 
-    @torch.no_grad()
     def append(self, q_in: Tensor, q_out: Tensor) -> None:
         """Keep pairs q_in (B, P) and q_out (B, Q), the last row as the newest, in place of the oldest ones.
 
@@ -56,7 +55,7 @@ class PairBuffer:
         rows = min(len(q_in), self.capacity)
         if rows == 0:
             return
-        with torch.inference_mode(False):  # else a fit could not use what was recorded in inference mode
+        with torch.inference_mode(False), torch.no_grad():  # no fit could use tensors of inference mode
             places = torch.arange(self._end, self._end + rows, device=q_in.device) % self.capacity
             for column, values in zip(self._columns_like(q_in), (q_in, q_out), strict=True):
                 column[places] = values[-rows:].to(column)

@@ -57,6 +57,7 @@ class QuantumLayer(nn.Module):
         self.block = block
         self.estimator = Direct() if estimator is None or not block.surrogate else estimator
         self.estimator.check(block)
+        self._estimator_runs_circuits = self.cost(1, gradient=True).circuits > 0
         if buffer is not None and (buffer.n_in, buffer.n_out) != (block.n_in, block.n_out):
             sizes = f"{block.n_in} inputs and {block.n_out} outputs"
             raise ShapeError(f"QuantumLayer: buffer is {buffer!r}, but block {type(block).__name__} has {sizes}")
@@ -129,14 +130,20 @@ class QuantumLayer(nn.Module):
             q_out = self._replacement(rows, generator)
         elif self._approximated:
             self.received = rows
-            q_out = self.estimator(self.block, rows, self._source(rows, generator))
+            estimate = self._estimate_by_circuits if self._estimator_runs_circuits else self.estimator
+            q_out = estimate(self.block, rows, self._source(rows, generator))
         else:
             q_out = self._act(rows, generator)
         return q_out if q_in.ndim == 2 else q_out.reshape(*q_in.shape[:-1], self.n_out)
 
     @torch.compiler.disable
+    def _estimate_by_circuits(self, block: Block, q_in: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Call the estimator outside of what `torch.compile` compiles, as circuits are."""
+        return self.estimator(block, q_in, generator)
+
+    @torch.compiler.disable
     def _act(self, q_in: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Run the block and record the pair; outside of what `torch.compile` compiles, as circuits are."""
+        """Run the block and record the pair, outside of what `torch.compile` compiles."""
         if self._noise is not None:
             deviation, source = self._noise
             q_in = q_in + deviation * torch.randn(q_in.shape, generator=source, device=q_in.device, dtype=q_in.dtype)

@@ -31,7 +31,7 @@ def fit_quantum_layers(
 
     Args:
         model: May hold any number of layers.
-        optimizer: Made over `estimator_parameters(model)`.
+        optimizer: Made over `estimator_parameters(model)`; as a group, `[{"params": ...}]`, where there may be none.
         rows: Pairs for each layer.
         generator: Source of what is drawn, on the pairs' device; torch's global one where it is left out.
         backward: Called with each loss in place of `loss.backward()`.

@@ -4,6 +4,8 @@ import os
 
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
 """Lightning reads the first of them that is there when it is imported."""
+ONE_NODE = ("NODE_RANK", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "TORCHELASTIC_USE_AGENT_STORE")
+"""With them launchers tell where the other processes are, which on one node nobody needs to be told."""
 HANDED_DOWN = "QTRL_RUN_DIR"
 """Variable by which rank 0 tells the processes that it starts which run folder is theirs."""
 
@@ -11,6 +13,13 @@ HANDED_DOWN = "QTRL_RUN_DIR"
 def handed_down() -> str | None:
     """Return the run folder that rank 0 made, in a process that rank 0 started."""
     return (os.environ.get(HANDED_DOWN) or None) if "LOCAL_RANK" in os.environ else None
+
+
+def forget_launcher(num_nodes: int) -> None:
+    """Remove what a launcher left, in a process that will start the ranks of its node itself; not in one of these."""
+    if handed_down() is None:
+        for name in RANKS + (ONE_NODE if num_nodes == 1 else ()):
+            os.environ.pop(name, None)
 
 
 def stray_ranks(command: str) -> dict[str, None]:

@@ -16,11 +16,18 @@ from qtrl.process.ranks import from_all_ranks
 
 GRACE_SECONDS = 9.0
 """Batch systems send SIGKILL 10 seconds after SIGTERM, or later."""
-SHUTDOWN_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SHUTDOWN_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Those of batch systems, of Ctrl-C, and of a terminal that closes."""
 END = 0
 """Written to the watchdog's pipe to end it; no signal has this number."""
 CHECKS_PER_EXCHANGE = 16
 """Calls of `Stop.check` from one exchange among ranks to the next."""
+
+
+def shutdown_signals() -> tuple[int, ...]:
+    """Return the `SHUTDOWN_SIGNALS` of this process, without SIGHUP where it is ignored, as `nohup` asks for."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return tuple(number for number in SHUTDOWN_SIGNALS if number != signal.SIGHUP or not ignored)
 
 
 class Interruption(SystemExit):
@@ -35,11 +42,12 @@ class Interruption(SystemExit):
 
 
 class Stop:
-    """Request of a graceful shutdown, made by SIGTERM or SIGINT and granted between two env steps or updates.
+    """Request of a graceful shutdown, made by a signal and granted between two env steps or updates.
 
     A second signal ends the process at once, and so does a watchdog after `GRACE_SECONDS`; the last checkpoint on disk
-    is then what remains. The watchdog is a thread, because Python runs a signal handler only after the main thread
-    returns from native code. The `world_size` ranks of a run agree to stop at the same check.
+    is then what remains. SIGHUP is never a second one, since the kernel and the shell both send it when a terminal
+    closes. The watchdog is a thread, because Python runs a signal handler only after the main thread returns from
+    native code. The `world_size` ranks of a run agree to stop at the same check.
     """
 
     def __init__(self, world_size: int = 1) -> None:
@@ -65,13 +73,13 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Handle SIGTERM and SIGINT as shutdown requests in the `with` block; outside the main thread do nothing."""
+        """Handle `SHUTDOWN_SIGNALS` as requests in the `with` block; outside the main thread do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
-        before = {number: self._take(number) for number in SHUTDOWN_SIGNALS}
+        before = {number: self._take(number) for number in shutdown_signals()}
         before_fd = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         watchdog = threading.Thread(target=self._watch, args=(reading,), daemon=True)
         watchdog.start()
@@ -94,7 +102,7 @@ class Stop:
         """
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in SHUTDOWN_SIGNALS:
+        for number in shutdown_signals():
             self._take(number)
         if callable(signal.getsignal(signal.SIGUSR1)):
             self._requeue = self._take(signal.SIGUSR1)
@@ -122,9 +130,9 @@ class Stop:
             number = os.read(reading, 1)[0]
             if number == END:
                 return
-            if number in self._taken and first:
+            if number in self._taken and first and number != signal.SIGHUP:
                 os._exit(128 + number)
-            if number in self._taken:
+            if number in self._taken and not first:
                 first, deadline = number, time.monotonic() + GRACE_SECONDS
 
 

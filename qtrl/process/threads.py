@@ -8,9 +8,13 @@ import torch
 
 
 def set_threads(count: int | None, world_size: int) -> int:
-    """Set torch's threads, by default `OMP_NUM_THREADS` or else the usable cores per rank; return their number."""
+    """Set torch's threads, by default `OMP_NUM_THREADS` or else the usable cores per rank; return their number.
+
+    The variable may be a list, whose first number counts; one that says no number is left alone, as OpenMP does.
+    """
     cores = len(os.sched_getaffinity(0))
-    count = count or int(os.environ.get("OMP_NUM_THREADS") or 0) or max(1, cores // world_size)
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    count = count or (int(asked) if asked.isdecimal() else 0) or max(1, cores // world_size)
     torch.set_num_threads(count)
     return count
 

@@ -11,9 +11,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from qtrl.config.limits import check_config
 from qtrl.config.location import config_dir
-from qtrl.config.saved import checked_text
+from qtrl.config.saved import checked_text, trusted
 from qtrl.config.schema import check_keys
 from qtrl.config.secrets import refuse_secrets
+from qtrl.config.unknown import unknown_key
 from qtrl.errors import ConfigError
 from qtrl.process.launchers import handed_down
 from qtrl.process.moment import moment
@@ -32,8 +33,11 @@ def resolve(cfg: DictConfig) -> tuple[DictConfig, str]:
     Raises:
         ConfigError: No experiment, a value that is not allowed, or one that a run folder may not hold.
     """
-    if cfg.resume not in (False, True, AUTO):
+    if not isinstance(cfg.resume, bool) and cfg.resume != AUTO:
         raise ConfigError(f"resume={cfg.resume} is unknown: choices are false, true, {AUTO}")
+    if not isinstance(cfg.resume_force, bool):
+        raise ConfigError(f"resume_force={cfg.resume_force} is unknown: choices are false, true")
+    trusted(cfg)
     if cfg.resume is not True:
         cfg = _named(cfg)
     refuse_secrets(cfg)
@@ -73,6 +77,8 @@ def _check_control(control: str | None, overrides: Sequence[str]) -> None:
 def _named(cfg: DictConfig) -> DictConfig:
     hydra, experiment = HydraConfig.get(), chosen_experiment()
     _check_control(hydra.runtime.choices.get("control"), hydra.overrides.task)
+    if OmegaConf.is_dict(cfg.get("experiment")):
+        raise ConfigError(unknown_key(f"experiment.{next(iter(cfg.experiment))}", ()))
     with open_dict(cfg):
         cfg.experiment = experiment
     if cfg.run_dir is None:

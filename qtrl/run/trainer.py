@@ -2,15 +2,18 @@
 
 import inspect
 import os
+import warnings
 from typing import Any
 
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.plugins.environments import ClusterEnvironment, LightningEnvironment, SLURMEnvironment
 
 from qtrl.callbacks import AtomicCheckpointIO
 from qtrl.config.trainer_flags import ONE_PROCESS
 from qtrl.errors import ConfigError
+from qtrl.process.launchers import forget_launcher
 from qtrl.run.settings import RunSettings
 
 
@@ -29,15 +32,19 @@ class AloneInSLURM(SLURMEnvironment):
 def make_trainer(settings: RunSettings, checkpoint_io: AtomicCheckpointIO) -> Trainer:
     """Make the Trainer; everything that it would do by itself and that qtrl does is switched off.
 
-    With `trainer.strategy=auto` the run is this one process: variables such as `RANK`, `LOCAL_RANK` and `SLURM_NTASKS`,
-    which whatever started it may have left, say nothing about it.
+    With `trainer.strategy=auto` the run is this one process, and else this one starts the other ranks: variables such
+    as `RANK`, `LOCAL_RANK` and `SLURM_NTASKS`, which whatever started it may have left, say nothing about it.
 
     Raises:
-        ConfigError: That strategy would use several processes.
+        ConfigError: That strategy would use several processes, the machine cannot multiply in `trainer.precision`, or a
+            callback would never act.
     """
     keywords = getattr(inspect.unwrap(settings.trainer), "keywords", {})
     alone = keywords.get("strategy", ONE_PROCESS) == ONE_PROCESS
-    plugins: list[Any] = [checkpoint_io, *([_surroundings()] if alone else [])]
+    warnings.filterwarnings("ignore", ".*AMP with fp16 is not supported on CPU.*")  # refused below
+    if not alone:
+        forget_launcher(keywords.get("num_nodes", 1))
+    plugins: list[Any] = [checkpoint_io, _surroundings() if alone else LightningEnvironment()]
     trainer = settings.trainer(
         default_root_dir=settings.run_dir,
         deterministic=settings.deterministic,
@@ -50,6 +57,13 @@ def make_trainer(settings: RunSettings, checkpoint_io: AtomicCheckpointIO) -> Tr
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+    asked = str(keywords.get("precision", trainer.precision))
+    if asked.startswith("16") and trainer.precision != "16-mixed":
+        hint = f"write trainer.precision={trainer.precision}, or trainer=gpu"
+        raise ConfigError(f"trainer.precision={asked} works on GPUs alone: {hint}")
+    if any(isinstance(callback, EarlyStopping) for callback in trainer.callbacks):  # type: ignore[attr-defined]
+        instead = "give a callback that sets trainer.should_stop in on_train_batch_end"
+        raise ConfigError(f"EarlyStopping acts at the ends of epochs, and a run is a single one: {instead}")
     if alone and trainer.world_size > 1:
         flags = f"trainer.devices={trainer.num_devices} trainer.accelerator={keywords.get('accelerator', 'auto')}"
         flags += f" +trainer.num_nodes={trainer.num_nodes}" if trainer.num_nodes > 1 else ""

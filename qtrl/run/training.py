@@ -1,7 +1,6 @@
 """One training run, from its config to its result."""
 
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -18,6 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproducibility, RunProgress, RunSummary
 from qtrl.callbacks.protocols import Source, Test, concluding
 from qtrl.config.instantiate import blamed, construct, construct_task, logger_makers
+from qtrl.config.overrides import for_shell
+from qtrl.config.trainer_flags import check_optimization
 from qtrl.errors import CheckpointError, ConfigError, EnvFaultError, QtrlError, RunFolderError
 from qtrl.loggers import MetricsCSV
 from qtrl.process.launchers import HANDED_DOWN, handed_down
@@ -54,7 +55,7 @@ def run_training(cfg: DictConfig) -> float:
             _say_ended_early(run)
             if run.trainer.is_global_zero:
                 run.task.draw(folder)
-        except RunFolderError:
+        except (RunFolderError, CheckpointError):
             _say_result(run)
             raise
         _say_result(run)
@@ -93,6 +94,7 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
         )
         set_threads(settings.num_threads, context.world_size)
         module = start.build(lambda: task.make_module(context)) if start else task.make_module(context)
+        check_optimization(cfg.trainer, automatic=module.automatic_optimization)
         test = task.make_test(context)
         facts = _facts(settings, task, trainer)
         csv = MetricsCSV(settings.folder / "metrics.csv", task.metric_names(module))
@@ -171,7 +173,7 @@ def _saved(settings: RunSettings) -> str:
 
 
 def _resume_command(settings: RunSettings) -> str:
-    return f"python -m qtrl.train run_dir={shlex.quote(settings.run_dir)} resume=true"
+    return f"python -m qtrl.train {for_shell('run_dir', settings.run_dir)} resume=true"
 
 
 def _explained(run: Run, error: Exception) -> Exception | None:

@@ -104,6 +104,7 @@ class RL(RLData):
             levels=self.env.get("levels") or (),  # runs of earlier versions have none
             stop=context.stop,
             log_info=self.log_info,
+            cuda_graphs=self.data["policy_device"] is None,
         )
 
     def make_callbacks(self, context: RunContext) -> list[Callback]:

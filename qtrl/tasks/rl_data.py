@@ -127,15 +127,25 @@ class RLData:
         """Check that there is something to learn, that the replay buffer will fit, and what the environment promises.
 
         Raises:
-            ConfigError: No update is owed, or the buffer would not fit into memory or onto the disk.
+            ConfigError: No update is owed, the buffer would not fit into memory or onto the disk, or the policy cannot
+                act where it should.
             EnvError: The environment is not one of Gymnasium's kind, or not so many can exist at the same time.
         """
         self.schedule.check_updates(self.num_envs * context.world_size)
         self._check_replay(module, context)
+        self._check_policy_device()
         if context.rank == 0:
             tests = max(self.callbacks["test_episodes"], self.callbacks["final_test_episodes"] or 0)
             numbers = {"num_envs": self.num_envs, "test_envs": min(tests, self.test_envs)}
             try_out(self.env["id"], **numbers, memory=available_memory(), **self.env_options)
+
+    def _check_policy_device(self) -> None:
+        device = self.data["policy_device"]
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, TypeError) as error:
+            hint = "write cpu, cuda, or null for where the module learns"
+            raise ConfigError(f"data.policy_device={device} cannot be used here: {hint}") from error
 
     def _check_replay(self, module: Any, context: RunContext) -> None:
         takes_memory = in_memory(self.data["storage"])
@@ -187,6 +197,7 @@ class RLData:
             rank=context.rank,
             stopwatch=context.meters.stopwatch,
             device=self.data["policy_device"],
+            cuda_graphs=self._records_acting(module, context),
         )
         stream = Stream(
             partial(self._make_collector, context, policy, columns),
@@ -215,6 +226,12 @@ class RLData:
 
     def _device(self, context: RunContext) -> torch.device:
         return storage_device(self.data["storage"], context.device)
+
+    def _records_acting(self, module: Any, context: RunContext) -> bool:
+        """Tell whether acting becomes CUDA graphs, as updates do: where it is done on a GPU, by this process."""
+        acts_on = torch.device(self.data["policy_device"] or context.device)
+        here = self.data["collector"] == "in_process"
+        return getattr(module, "cuda_graphs", False) and here and acts_on.type == "cuda"
 
     def _columns(self, actor: nn.Module) -> tuple[Column, ...]:
         blocks = {name: layer.block for name, layer in quantum_layers(actor).items()}

@@ -14,9 +14,9 @@ class OnAccelerator(torch.Tensor):
     looks = 0
     device = torch.device("meta")
 
-    def __bool__(self):
+    def tolist(self):
         type(self).looks += 1
-        return super().__bool__()
+        return super().tolist()
 
 
 @pytest.mark.parametrize("bad", BAD)
@@ -29,12 +29,12 @@ def test_on_a_cpu_the_first_bad_loss_stops_and_says_where(bad):
         losses.watch("critic loss", torch.tensor(bad))
 
 
-def test_on_an_accelerator_one_loss_in_many_is_waited_for(monkeypatch):
+def test_on_an_accelerator_all_losses_are_waited_for_together_and_seldom(monkeypatch):
     monkeypatch.setattr(divergence, "CHECK_EVERY", 10)
     monkeypatch.setattr(OnAccelerator, "looks", 0)
     losses = DivergenceDetector(lambda: "here")
-    for _ in range(25):
-        losses.watch("critic loss", torch.tensor(1.0).as_subclass(OnAccelerator))
+    for number in range(25):
+        losses.watch(f"loss {number % 3}", torch.tensor(1.0).as_subclass(OnAccelerator))
     assert OnAccelerator.looks == 2
 
 

@@ -9,8 +9,9 @@ import torch
 from algos.test_td3 import fit, make_module, make_stream
 
 from qtrl.algos import FusedAdam
-from qtrl.algos.graphed_update import WARMUP, GraphedUpdate
+from qtrl.algos.graphed_update import GraphedUpdate
 from qtrl.errors import ConfigError, DivergenceError
+from qtrl.process.cuda_graphs import WARMUP
 
 
 class Recorder:

@@ -145,8 +145,7 @@ def measure(setting: Setting, rows: Tensor, *, seed: int, fits: Iterable[int], c
         angles, _ = actor.encode(rows)
     at = some(angles, compared)
     exact, at_base = (
-        jacobian(lambda q_in: exact_expectations(executable, q_in), place)
-        for place in (at, actor.layer.block.base[None])
+        jacobian(lambda q_in: exact_expectations(executable, q_in), place) for place in (at, layer.block.base[None])
     )
     q_in, q_out = recorded(layer, angles, setting.angle_noise, generator)
     cosine, optimizer = {}, torch.optim.Adam(layer.estimator.parameters(), lr=setting.lr)
@@ -160,6 +159,6 @@ def measure(setting: Setting, rows: Tensor, *, seed: int, fits: Iterable[int], c
         "cosine": cosine,
         "base_cosine": agreement([at_base.expand_as(exact)], [exact])[0].item() if at_base.norm() > 1e-4 else None,
         "jacobian_norm": exact.square().sum(dim=(0, 2)).mean().sqrt().item(),
-        "displacement": (at - actor.layer.block.base).norm(dim=1).mean().item(),
+        "displacement": (at - layer.block.base).norm(dim=1).mean().item(),
         "spread": spread(executable.expectations(at)).item(),
     }

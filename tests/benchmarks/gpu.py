@@ -1,8 +1,9 @@
 """Everything that is measured on a GPU, in under nine minutes: `python tests/benchmarks/gpu.py`, or `make gpu`.
 
 Each part is a process of its own with a limit of time, and writes what it has measured at once. The same command again
-goes on with what is missing. Wheels that lie in `wheels/` are unpacked first, for machines that lack packages; a part
-that cannot run there says why in one line.
+goes on with what is missing. `--parts trials` tries other ways to train, for which there is no time otherwise. Wheels
+that lie in `wheels/` are unpacked first, for machines that lack packages; a part that cannot run there says why in one
+line.
 """
 
 import argparse
@@ -19,29 +20,35 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 TESTS = tuple(
     f"tests/{name}.py"
-    for name in ("test_gpu", "quantum/test_accelerator", "quantum/test_triton", "contracts/test_engine")
+    for name in (
+        *("test_gpu", "quantum/test_accelerator", "quantum/test_triton", "contracts/test_engine"),
+        "data/test_graphed_acting",
+    )
 )
+EXTRA = ("trials",)
+"""Parts that run only where they are named."""
 
 
 def parts(device: str, quick: bool) -> dict[str, tuple[float, list[str]]]:
     """Return the limit of time, in seconds, and the arguments of each part."""
-    workers = "4" if device == "cuda" else "0"
+    workers = "8" if device == "cuda" else "0"
     tests = ["-m", "pytest", *TESTS, "-m", "gpu", "-n", workers, "-q", "-p", "no:cacheprovider", "-p", "no:benchmark"]
     circuits, updates, training = (str(HERE / f"gpu_{name}.py") for name in ("circuits", "updates", "training"))
     if device == "cpu":
-        few, one_run = ["--batches", "1", "4"], ["--ways", "eager", "--envs", "4", "--longest", "0"]
+        few, one_run = ["--batches", "1", "4"], ["--ways", "eager", "--envs", "4"]
         return {
             "tests": (60, tests),
             "circuits": (120, [circuits, *few, "--engines", "statevector", "--seconds", "0.01"]),
-            "updates": (120, [updates, "--batch-sizes", "16", "--modes", "eager", "--updates", "5"]),
-            "training": (120, [training, *one_run, "--seconds", "25"]),
+            "updates": (120, [updates, "--batch-sizes", "16", "--modes", "eager", "--seconds", "1"]),
+            "training": (180, [training, *one_run, "--seconds", "60"]),
         }
-    seconds, count, each = ("0.1", "300", "18") if quick else ("0.2", "1000", "22")
+    seconds, each, minutes = ("0.1", "2", "100") if quick else ("0.15", "3", "235")
     return {
-        "tests": (100, tests),
-        "circuits": (90, [circuits, "--seconds", seconds]),
-        "updates": (120, [updates, "--updates", count]),
-        "training": (220, [training, "--seconds", each]),
+        "tests": (75, tests),
+        "circuits": (75, [circuits, "--seconds", seconds]),
+        "updates": (125, [updates, "--seconds", each]),
+        "training": (255, [training, "--seconds", minutes]),
+        "trials": (500, [training, "--seconds", "30", "--envs", "16", "64", "--all-ways"]),
     }
 
 
@@ -92,7 +99,7 @@ def main() -> None:
     env = environment(options.wheels, out)
     ended = []
     for name, (limit, command) in parts(options.device, options.quick).items():
-        if options.parts is None or name in options.parts:
+        if name in options.parts if options.parts else name not in EXTRA:
             common = [] if name == "tests" else ["--out", str(out), "--device", options.device]
             ended.append(run(name, [*command, *common], limit, out, env))
     sys.exit(0 if all(ended) else 1)

@@ -11,7 +11,7 @@ from records import filled, number, table
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
-ENGINES = ("triton", "statevector", "torchquantum")
+ENGINES = ("triton", "statevector", "torchquantum", "tensorcircuit", "pennylane")
 KINDS = {
     "expectations": "Expectations of all qubits",
     "shots": "Mean of 100 shots",
@@ -35,6 +35,11 @@ def value(record: dict[str, Any], name: str, key: str) -> float | None:
     """Return one number, or None where it was not measured."""
     found: float | None = record["results"].get(name, {}).get("value", {}).get(key)
     return found
+
+
+def megabytes(size: float | None) -> str:
+    """Write bytes as megabytes, a dash where they were not measured."""
+    return number(size / 1e6 if size else None)
 
 
 def circuit_tables(record: dict[str, Any]) -> str:
@@ -61,17 +66,25 @@ def update_table(record: dict[str, Any]) -> str:
                 value(record, f"{block} {mode} operations", key) for key in ("launches", "graph_launches", "waits")
             ]
             rates = [value(record, f"{block} {size} {mode}", "updates_per_second") for size in (256, 4096)]
+            memory = megabytes(value(record, f"{block} 256 {mode}", "peak_memory_bytes"))
             if any(rates) or any(counts):
-                rows.append([f"`humanoid_{block}`, {mode}", *map(number, [*rates, *counts])])
+                rows.append([f"`humanoid_{block}`, {mode}", *map(number, [*rates, *counts]), memory])
     head = ["", "updates/s, batch 256", "batch 4,096", "kernels launched", "graphs launched", "waits for the device"]
+    head.append("MB at most, batch 256")
     return table(head, rows)
 
 
 def training_table(record: dict[str, Any]) -> str:
     """Write a table of whole runs."""
     keys = ("time/env_steps_per_second", "time/updates_per_second", "env_steps", "highest train/return")
-    rows = [[name, *(number(value(record, name, key)) for key in keys)] for name in record["results"]]
-    return table(["way, environments", "env steps/s", "updates/s", "env steps made", "highest return"], rows)
+    parts, rows = ("env", "policy", "replay"), []
+    for name in record["results"]:
+        shares = [value(record, name, f"share {part}") for part in parts]
+        memory = [megabytes(value(record, name, f"{where}_bytes")) for where in ("device", "host")]
+        cells = [number(value(record, name, key)) for key in keys]
+        rows.append([name, *cells, *("—" if share is None else f"{share:.0%}" for share in shares), *memory])
+    head = ["way", "env steps/s", "updates/s", "env steps made", "highest return", *parts]
+    return table([*head, "MB on the card", "MB beside"], rows)
 
 
 def draw(record: dict[str, Any], file: Path) -> None:

@@ -25,11 +25,11 @@ class Store:
         self.record: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"results": {}}
         self.record |= conditions() | {"device": device, "card": card(device)}
 
-    def add(self, name: str, measure: Callable[[], Any]) -> None:
-        """Measure what is not there yet; a failure is a result too."""
+    def add(self, name: str, measure: Callable[[], Any]) -> bool:
+        """Measure what is not there yet, and tell whether it succeeded; a failure is a result too."""
         results = self.record["results"]
         if "value" in results.get(name, {}):
-            return
+            return True
         start = time.perf_counter()
         try:
             results[name] = {"value": measure()}
@@ -38,9 +38,19 @@ class Store:
             results[name] = {"error": f"{type(error).__name__}: {first_line[:300]}"}
         results[name]["seconds"] = round(time.perf_counter() - start, 2)
         self.record["load_average_after"] = os.getloadavg()
+        self._write()
+        print(name, {key: shortened(value) for key, value in results[name].items()}, flush=True)
+        return "value" in results[name]
+
+    def leave_out(self, name: str, reason: object) -> None:
+        """Note what cannot be measured here, and why."""
+        self.record.setdefault("left_out", {})[name] = str(reason)
+        self._write()
+        print(f"left out: {name}: {reason}", flush=True)
+
+    def _write(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._file.write_text(json.dumps(self.record, indent=1) + "\n")
-        print(name, {key: shortened(value) for key, value in results[name].items()}, flush=True)
 
 
 def shortened(value: Any) -> Any:
@@ -63,6 +73,14 @@ def card(device: str) -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "torch": torch.__version__,
     }
+
+
+def memory_in_use(device: str) -> int | None:
+    """Return the bytes of the first card's memory that all processes take together."""
+    if device == "cpu":
+        return None
+    query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--id=0"]
+    return 2**20 * int(subprocess.run(query, capture_output=True, text=True, check=True).stdout)
 
 
 def peak_memory(call: Callable[[], Any], device: str) -> int | None:

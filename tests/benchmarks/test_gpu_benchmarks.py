@@ -9,8 +9,10 @@ import gpu
 import gpu_circuits
 import gpu_pages
 import gpu_training
+import gpu_updates
 import pytest
 from gpu_store import Store
+from libraries.torchquantum import torchquantum
 
 from qtrl.quantum import efficient_su2
 
@@ -50,7 +52,7 @@ def test_a_run_is_summed_up_by_its_last_row(tmp_path):
     rows = [dict.fromkeys(names, str(number)) for number in (1, 2, 4)]
     facts = gpu_training.facts([*rows[:2], rows[2] | {"train/return": ""}])
     assert facts["env_steps"] == 4 and facts["highest train/return"] == 2 and facts["share env"] == 1
-    assert gpu_training.rate_of({"value": facts}) == 4 and gpu_training.rate_of({"error": "it failed"}) == 0
+    assert facts["time/env_steps_per_second"] == 4
 
 
 def test_the_page_is_what_its_record_makes(tmp_path, monkeypatch):
@@ -64,7 +66,62 @@ def test_the_page_is_what_its_record_makes(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("device", ["cuda", "cpu"])
 def test_all_parts_take_less_than_nine_minutes(device):
-    assert sum(limit for limit, _ in gpu.parts(device, quick=False).values()) < 540
+    parts = gpu.parts(device, quick=False)
+    assert sum(limit for name, (limit, _) in parts.items() if name not in gpu.EXTRA) < 540
+
+
+def called(module, monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", [f"{module.__name__}.py", *map(str, arguments)])
+    module.main()
+
+
+def test_the_dry_form_of_every_part_writes_what_pages_are_made_of(tmp_path, monkeypatch):
+    common = ("--device", "cpu", "--out", tmp_path)
+    monkeypatch.setattr(gpu_circuits, "efficient_su2", lambda n_qubits, reps: efficient_su2(2, 1))
+    for name in ("SKIPPED", "PROFILED"):
+        monkeypatch.setattr(gpu_updates, name, 2)
+    monkeypatch.setattr(gpu_updates, "PROFILED_BATCH", 4)
+    monkeypatch.setitem(gpu_circuits.PEERS, "peer", torchquantum)
+    monkeypatch.setattr(gpu_training, "train", lambda overrides, *_: {"env_steps": len(overrides)})
+    few, peers = ("--seconds", 1e-3), ("--peers", "peer", "none")
+    called(gpu_circuits, monkeypatch, *common, *few, *peers, "--engines", "statevector", "--batches", 1)
+    called(gpu_updates, monkeypatch, *common, *few, "--blocks", "fc", "--batch-sizes", 4, "--modes", "eager")
+    called(gpu_training, monkeypatch, *common)
+    records = {
+        name: json.loads((tmp_path / f"{name}.json").read_text()) for name in ("circuits", "updates", "training")
+    }
+    for record in records.values():
+        assert record["results"] and all("value" in result for result in record["results"].values()), record
+    assert records["updates"]["results"]["fc 4 eager"]["value"]["updates_per_second"] > 0
+    assert set(records["circuits"]["left_out"]) == {"none"}
+    assert records["circuits"]["results"]["peer gradient 1"]["value"]["microseconds_per_sample"] > 0
+    shutil.copy(PAGES / "gpu.md", tmp_path)
+    called(gpu_pages, monkeypatch, tmp_path, "--out", tmp_path)
+    page = (tmp_path / "gpu.md").read_text()
+    assert "dry run on the CPU" in page and gpu_training.LONG in page
+
+
+def test_parts_are_limited_kept_and_counted(tmp_path, monkeypatch):
+    parts = {
+        "good": (20, ["-c", "print('measured')"]),
+        "bad": (20, ["-c", "raise SystemExit(3)"]),
+        "slow": (0.5, ["-c", "import time; time.sleep(30)"]),
+        "trials": (20, ["-c", "print('asked for')"]),
+    }
+    monkeypatch.setattr(gpu, "parts", lambda device, quick: parts)
+    place = ("--device", "cpu", "--out", tmp_path, "--wheels", tmp_path)
+    with pytest.raises(SystemExit, match="1"):
+        called(gpu, monkeypatch, *place)
+    assert {file.stem for file in tmp_path.glob("*.log")} == {"good", "bad", "slow"}
+    with pytest.raises(SystemExit, match="0"):
+        called(gpu, monkeypatch, *place, "--parts", "good", "trials")
+    assert (tmp_path / "trials.log").read_text() == "asked for\n"
+
+
+@pytest.mark.parametrize("way", [gpu_training.LONG, "graphs, collecting processes"])
+def test_ways_to_train_are_configs(way, compose):
+    cfg = compose("experiment=humanoid_pqc", "trainer=gpu", "num_envs=16", *gpu_training.WAYS[way])
+    assert cfg.algo.cuda_graphs and cfg.data.storage == "device"
 
 
 @pytest.mark.slow

@@ -22,6 +22,8 @@ def the_line(err):
         (("run=/nowhere", "readout_error=-0.1"), ["readout_error=-0.1", "at least 0"]),
         (("run=/nowhere", "readout_error=some"), ["readout_error=some", "a number"]),
         (("run=/nowhere", "engine=qpu"), ["qpu", "reference", "statevector", "torchquantum", "auto"]),
+        (("run=/nowhere", "video=maybe"), ["video=maybe is unknown: choices are false, true"]),
+        (("run=/nowhere", "log=1"), ["log=1 is unknown: choices are false, true"]),
         (("run=/nowhere", "episode=3"), ["episode", "did you mean episodes?"]),
     ],
 )

@@ -225,3 +225,9 @@ def wait_for(there, seconds=300):
     while not there():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_the_option_for_several_runs_may_stand_among_the_overrides(train, tmp_path):
+    sweep = ("-m", "seed=0,1", f"hydra.sweep.dir={tmp_path}")
+    assert train("experiment=pendulum_zeros", "debug=smoke", "logger=csv", "total_env_steps=60", *sweep) == 0
+    assert {path.parent.name for path in tmp_path.glob("*/summary.json")} == {"0", "1"}

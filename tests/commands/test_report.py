@@ -66,6 +66,7 @@ def test_several_folders_are_put_together(report, study_dir, tmp_path, one_figur
         (("runs={STUDY}", "primary=pqc"), "primary=pqc is not allowed"),
         (("runs={STUDY}", "title=[1]"), "is not allowed"),
         (("runs={STUDY}", "out=[1]"), "is not allowed"),
+        (("runs={STUDY}", "log=maybe"), "log=maybe is unknown: choices are false, true"),
         (("runs={STUDY}", "out={STUDY}/pqc/seed0/config.yaml"), "cannot be written"),
         (("runs={STUDY}", "referense=fc"), "referense"),
         (("runs={STUDY}/pqc/stopped",), "no complete run found"),

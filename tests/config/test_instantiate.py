@@ -78,6 +78,20 @@ def test_a_node_becomes_an_object_a_factory_or_plain_data():
     assert type(build(node)["b"][1]) is dict
 
 
+def test_a_class_that_cannot_be_found_is_named_and_not_what_it_is_below():
+    node = OmegaConf.create({"id": "x", "wrappers": [{"_target_": "nowhere.Wrapper", "_partial_": True}]})
+    with pytest.raises(ConfigError, match="nowhere.Wrapper cannot be made: No module named 'nowhere'"):
+        build(node)
+
+
+def test_an_argument_that_the_run_gives_is_refused_in_the_config():
+    node = OmegaConf.create({"_target_": "fractions.Fraction", "_partial_": True, "numerator": 1})
+    assert build(node)(denominator=2) == 0.5
+    for arguments, named in (((), {"numerator": 2}), ((2,), {})):
+        with pytest.raises(ConfigError, match=r"numerator of fractions.Fraction has no effect in the config"):
+            build(node)(*arguments, **named)
+
+
 def test_arguments_are_the_keys_of_their_names():
     class Thing:
         def __init__(self, seed, sizes, absent=3):

@@ -3,6 +3,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from qtrl.config.limits import check_config
+from qtrl.config.trainer_flags import check_optimization
 from qtrl.errors import ConfigError
 
 SIZES = [
@@ -55,9 +56,12 @@ SIZES = [
     "callbacks.probe_rows=1",
     "seed=true",
     "algo.tau=nan",
+    "exploration.noise=inf",
+    "algo.actor_optimizer.lr=inf",
 ]
 
 WORDS = {
+    "deterministic=maybe": "false, true",
     "checkpoint_replay=all": "last, none",
     "optimized_metric=loss": "test/return_mean, test/best_return",
     "matmul_precision=low": "highest, high, medium",
@@ -99,8 +103,8 @@ def refused(smoke_config):
 
 def change(cfg, override):
     key, _, value = override.partition("=")
-    words = {"nan": float("nan"), "no": "no"}  # as Hydra reads them, which is not YAML
-    OmegaConf.update(cfg, key, words[value] if value in words else yaml.safe_load(value))
+    words = {"nan": float("nan"), "inf": float("inf"), "no": "no"}  # as Hydra reads them, which is not YAML
+    OmegaConf.update(cfg, key, words[value] if value in words else yaml.safe_load(value), force_add=True)
 
 
 @pytest.mark.parametrize("override", SIZES)
@@ -152,6 +156,73 @@ def test_a_plain_label_is_taken(label, smoke_config):
     check_config(cfg)
 
 
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("tags=first", "expected texts of up to 64 characters, as in tags=[first,second]"),
+        ("tags=[1]", "expected texts"),
+        ("tags=['']", "expected texts"),
+        (f"tags=[{'x' * 65}]", "expected texts"),
+        ("study=[a]", "expected a text"),
+        ("study=true", "expected a text"),
+    ],
+)
+def test_names_of_a_run_are_texts(override, expected, refused):
+    assert f"{override.partition('=')[0]}=" in refused(override)
+    assert expected in refused(override)
+
+
+def test_a_number_is_a_name_and_a_text_of_digits_is_a_number(smoke_config):
+    cfg = smoke_config.copy()
+    for override in ("label=5", "study=2026", "tags=null", "seed='3'", "total_env_steps='1e6'", "algo.tau='0.1'"):
+        change(cfg, override)
+    check_config(cfg)
+    assert (cfg.label, cfg.study, cfg.seed, cfg.total_env_steps, cfg.algo.tau) == ("5", "2026", 3, 10**6, 0.1)
+    assert type(cfg.total_env_steps) is int
+
+
 @pytest.mark.parametrize("names", ["is_success", "[is success]", "[1]", "[a,a]", "['$x']", "3"])
 def test_names_of_info_are_names(names, refused):
     assert "expected at most 100 names of what env.step puts into its info" in refused(f"callbacks.log_info={names}")
+
+
+TRAINER = {
+    "trainer.devices=0": "expected an integer of at least 1",
+    "trainer.devices=-1": "expected an integer of at least 1",
+    "trainer.devices=1.5": "expected an integer of at least 1",
+    "trainer.devices=many": "expected an integer of at least 1",
+    "trainer.devices=[0, 1]": "expected an integer of at least 1",
+    "trainer.devices=300": "expected an integer of at most 256",
+    "trainer.strategy=null": "choices are auto, ddp_find_unused_parameters_true",
+    "trainer.max_time=5": "expected days:hours:minutes:seconds, as in 00:08:00:00",
+    "trainer.max_time=00:30": "expected days:hours:minutes:seconds",
+    "trainer.callbacks=[x]": "expected classes as in [{_target_: my_package.MyCallback}]",
+    "trainer.callbacks=5": "expected classes as in",
+    "trainer.detect_anomaly=maybe": "expected true or false",
+    "trainer.benchmark=7": "expected true or false",
+    "trainer.max_steps=7": "has no effect in a run of qtrl: write total_env_steps",
+    "trainer.profiler=simple": "has no effect in a run of qtrl: flags are accelerator, ",
+    "trainer.devcies=7": "has no effect in a run of qtrl: did you mean devices?",
+}
+
+
+@pytest.mark.parametrize("override", TRAINER)
+def test_a_flag_of_the_trainer_that_cannot_work_is_told(override, refused):
+    said = refused(override)
+    assert override.partition("=")[0] in said
+    assert TRAINER[override] in said
+
+
+@pytest.mark.parametrize("devices", ["1", "'1'", "1.0", "auto"])
+def test_devices_of_a_cpu_are_a_whole_number(devices, smoke_config):
+    cfg = smoke_config.copy()
+    change(cfg, f"trainer.devices={devices}")
+    check_config(cfg)
+    assert cfg.trainer.devices in (1, "auto")
+
+
+def test_flags_of_lightnings_own_optimization_are_for_tasks_that_leave_it_to_lightning(smoke_config):
+    trainer = {"gradient_clip_val": 1.0}
+    check_optimization(trainer, automatic=True)
+    with pytest.raises(ConfigError, match=r"trainer.gradient_clip_val=1.0 has no effect .* write algo.max_gradient_n"):
+        check_optimization(trainer, automatic=False)

@@ -17,8 +17,16 @@ MISPLACED = {
     ("report", "+out_dir=1"): r"unknown key 'out_dir': did you mean out\?",
     ("train", "hydra.run.dir=x"): "has no effect: the folder of a run is run_dir=DIR",
     ("train", "logger=null"): "logger=null chooses nothing: write logger=csv",
+    ("train", "logger=[]"): r"logger=\[\] chooses nothing: write logger=csv",
+    ("train", "~logger"): "~logger leaves nothing: write logger=csv",
     ("train", "env="): "env= chooses nothing: leave env out for the default, or take one of humanoid, pendulum",
     ("train", "+experimant=x"): r"did you mean experiment\?",
+    ("train", "hydra.sweep.dir=x"): "has no effect without -m",
+    ("train", "sweep=seeds"): "has no effect without -m",
+    ("train", "launcher=joblib"): "has no effect without -m",
+    ("train", "--experiment"): "--experiment is no option: write experiment=VALUE",
+    ("train", "--total-env-steps=100"): "is no option: write total_env_steps=100",
+    ("tune", "--jobs"): "is no option: write jobs=VALUE",
     ("tune", "+jobz=2"): "unknown key 'jobz'",
 }
 FINE = {
@@ -33,7 +41,10 @@ FINE = {
     ],
     "train": [
         "algo.tau=0.1",
+        "-m",
         "hydra.sweep.dir=x",
+        "sweep=seeds",
+        "--cfg=job",
         "+experiment=x",
         "data/sampler=prioritized",
         "control=td3",
@@ -53,6 +64,13 @@ def test_what_a_command_does_not_read_is_refused(command, override):
 @pytest.mark.parametrize("command", FINE)
 def test_what_it_reads_passes(command):
     refuse_misplaced(FINE[command], command)
+
+
+def test_the_runs_of_a_multirun_have_folders_of_their_own():
+    with pytest.raises(ConfigError, match=r"run_dir=x is the folder of one run, .* write hydra.sweep.dir=x"):
+        refuse_misplaced(["-m", "seed=0,1", "run_dir=x"], "train")
+    for folders in ("run_dir=x,y", "run_dir=x/${seed}"):
+        refuse_misplaced(["-m", "seed=0,1", folders], "train")
 
 
 def test_a_search_has_the_keys_of_a_run_and_its_own():

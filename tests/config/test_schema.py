@@ -21,6 +21,9 @@ WITHOUT_EFFECT = {
     "+exploration.theta=0.1": "unknown key 'exploration.theta': choices are angle_noise, noise",
     "+actor.width=3": "unknown key 'actor.width'",
     "+critic.quantiles=3": "unknown key 'critic.quantiles'",
+    "+block.n_in=3": "unknown key 'block.n_in': choices are surrogate",
+    "+actor.observation_size=3": "unknown key 'actor.observation_size': choices are angle_bound",
+    "+algo.critic_optimizer.params=3": "unknown key 'algo.critic_optimizer.params': choices are betas",
     "+logger.project=mine": "unknown key 'logger.project'",
     "+paths.data=x": "unknown key 'paths.data': choices are runs",
 }

@@ -1,10 +1,11 @@
-"""Every block keeps the contract; a new block joins BLOCKS and inherits the tests."""
+"""Every block keeps the contract; a new block joins BLOCKS in families.py and inherits the tests."""
 
 import copy
 import pickle
 
 import pytest
 import torch
+from families import BLOCK_SIZES, BLOCKS, CIRCUITS, DRAWING, TRAINED, build_pqc
 from sampling_engine import SamplingEngine
 
 from qtrl.errors import CircuitError, ConfigError, EngineError, QtrlError
@@ -12,28 +13,7 @@ from qtrl.meters import Cost
 from qtrl.nn import FC, PQC, RBG, Bernoulli, Block, FCMatched, QtDNNEstimator, Shuffled, Zeros
 from qtrl.quantum import READOUTS, efficient_su2, make_engine
 
-N_IN, N_OUT, BATCH = 12, 3, 5
-
-
-def build_pqc(kind: type[PQC] = PQC, **options) -> PQC:
-    circuit = efficient_su2(N_OUT, reps=1)
-    return kind(N_IN, N_OUT, circuit=circuit, engine=make_engine("statevector"), **options)
-
-
-BLOCKS = {
-    "pqc": build_pqc,
-    "fc": lambda: FC(N_IN, N_OUT),
-    "rbg": lambda: RBG(N_IN, N_OUT),
-    "zeros": lambda: Zeros(N_IN, N_OUT),
-    "bernoulli": lambda: Bernoulli(N_IN, N_OUT),
-    "fc_matched": lambda: FCMatched(N_IN, N_OUT),
-    "shuffled": lambda: build_pqc(Shuffled),
-}
-TRAINED, CIRCUITS, DRAWING = (
-    ("fc", "bernoulli", "fc_matched"),
-    ("pqc", "shuffled"),
-    ("pqc", "rbg", "bernoulli", "shuffled"),
-)
+(N_IN, N_OUT), BATCH = BLOCK_SIZES, 5
 
 
 def seeded(seed: int = 0) -> torch.Generator:

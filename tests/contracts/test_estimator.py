@@ -1,4 +1,4 @@
-"""Every gradient estimator keeps the contract; a new one joins ESTIMATORS and inherits the tests."""
+"""Every gradient estimator keeps the contract; a new one joins ESTIMATORS in families.py and inherits the tests."""
 
 import copy
 import dataclasses
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from families import CIRCUIT, ESTIMATOR_SIZES, ESTIMATORS, EXACT, RUN_THE_CIRCUIT, SHIFTED, WITHOUT_GRADIENT
 from torch import Tensor
 
 from qtrl.errors import ConfigError, EngineError
@@ -14,52 +15,19 @@ from qtrl.meters import Cost
 from qtrl.nn import (
     PQC,
     RBG,
-    Direct,
     ExactEstimator,
     GradientEstimator,
     HybridActor,
     ParameterShiftEstimator,
-    QtDNNEstimator,
     Shuffled,
     SPSAEstimator,
-    StraightThroughEstimator,
     TwinCritic,
-    ZeroEstimator,
     approximated,
 )
 from qtrl.quantum import Circuit, Engine, Executable, Gate, make_engine
 from qtrl.quantum.engines.reference import ReferenceEngine, ReferenceExecutable
 
-OBSERVATION, ACTION, N_IN, N_OUT, BATCH = 5, 2, 4, 2, 6
-
-ESTIMATORS = {
-    "direct": lambda: Direct(),
-    "qtdnn": lambda: QtDNNEstimator(N_IN, N_OUT, hidden=16),
-    "qtdnn, value of the block": lambda: QtDNNEstimator(N_IN, N_OUT, hidden=16, value="block"),
-    "exact": lambda: ExactEstimator(N_IN, N_OUT),
-    "parameter_shift": lambda: ParameterShiftEstimator(N_IN, N_OUT),
-    "parameter_shift, 20 shots": lambda: ParameterShiftEstimator(N_IN, N_OUT, shots=20),
-    "spsa": lambda: SPSAEstimator(N_IN, N_OUT),
-    "spsa, 20 shots": lambda: SPSAEstimator(N_IN, N_OUT, repetitions=3, shots=20),
-    "straight_through": lambda: StraightThroughEstimator(N_IN, N_OUT),
-    "zero": lambda: ZeroEstimator(N_IN, N_OUT),
-}
-WITHOUT_GRADIENT = {"direct", "zero"}  # of a block that has none itself
-EXACT = ("exact", "parameter_shift", "straight_through")
-RUN_THE_CIRCUIT = {
-    name: type(make()).__name__ for name, make in ESTIMATORS.items() if not name.startswith(("qtdnn", "direct", "zero"))
-}
-
-GATES = (
-    *(Gate("h", (qubit,)) for qubit in range(N_OUT)),
-    Gate("ry", (0,), (0,)),
-    Gate("crx", (0, 1), (1,)),
-    Gate("u3", (1,), (2, 4, 0)),  # 4 is the constant; 0 is shared
-    Gate("rz", (0,), (3,)),
-    Gate("h", (0,)),
-)
-CIRCUIT = Circuit(N_OUT, GATES, constants=(0.5,))
-SHIFTED = 2 + 4 + 2 + 2 + 2
+(N_IN, N_OUT), OBSERVATION, ACTION, BATCH = ESTIMATOR_SIZES, 5, 2, 6
 
 
 class Spy(ReferenceEngine):

@@ -138,7 +138,7 @@ def test_a_row_is_not_written_again(ahead):
 
 
 def test_an_error_of_an_environment_comes_through(ahead):
-    with pytest.raises(EnvError, match="toy_envs:Broken_reward-v0: the environment gave the reward inf"):
+    with pytest.raises(EnvError, match="toy_envs:Broken_reward-v0: step gave the reward inf"):
         collect("toy_envs:Broken_reward-v0", ahead=ahead)
 
 

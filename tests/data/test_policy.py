@@ -11,15 +11,15 @@ from qtrl.quantum import efficient_su2, make_engine
 ROWS = 4000
 
 
-def make_actor(block=None):
+def make_actor(block=None, *, engine="statevector", readout="expectation"):
     torch.manual_seed(0)
     circuit = efficient_su2(2, reps=1)
-    block = block or PQC(8, 2, circuit=circuit, engine=make_engine("statevector"), readout="expectation")
+    block = block or PQC(8, 2, circuit=circuit, engine=make_engine(engine), readout=readout)
     return HybridActor(3, 2, block, hidden=5, links=1)
 
 
-def make_policy(actor=None, *, noise=0.1, angle_noise=0.0, seed=0, **options):
-    exploration = GaussianNoise(noise, angle_noise)
+def make_policy(actor=None, *, noise=0.1, angle_noise=0.0, exploration=None, seed=0, **options):
+    exploration = exploration or GaussianNoise(noise, angle_noise)
     return CollectingPolicy(actor or make_actor(), exploration=exploration, seed=seed, stopwatch=Stopwatch(), **options)
 
 

@@ -8,10 +8,10 @@ import torch
 
 from qtrl.data import CollectingPolicy, GaussianNoise, ProcessCollector
 from qtrl.envs import make_vector_env
-from qtrl.errors import EnvError
+from qtrl.errors import EnvError, EnvFaultError
 from qtrl.keys import ACTION, DONE, LOST, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT
 from qtrl.meters import Stopwatch
-from qtrl.nn import PQC, HybridActor
+from qtrl.nn import PQC, HybridActor, MLPActor, Zeros
 from qtrl.quantum import efficient_su2, make_engine
 
 pytestmark = [pytest.mark.usefixtures("toy_envs"), pytest.mark.slow]
@@ -19,6 +19,25 @@ pytestmark = [pytest.mark.usefixtures("toy_envs"), pytest.mark.slow]
 
 def make_envs(env_id, seed):
     return make_vector_env(env_id, 2, seed, log_info=("count", "absent"))
+
+
+def make_bent(bend, at):
+    return make_vector_env("toy_envs:Bent-v0", 1, 0, kwargs={"bend": bend, "at": at})
+
+
+def test_what_an_environment_of_a_worker_gave_is_told_in_its_own_words_and_can_be_saved(capfd):
+    actor = MLPActor(3, 1, Zeros(2, 2), hidden=4)
+    policy = CollectingPolicy(actor, exploration=GaussianNoise(0.0), seed=0, stopwatch=Stopwatch())
+    collecting = ProcessCollector([partial(make_bent, "no_reward", 3)], policy, [3], num_envs=1)
+    try:
+        collecting.collect()
+        with pytest.raises(EnvFaultError, match="^toy_envs:Bent-v0: step gave the reward None, expected one number$"):
+            for _ in range(5):
+                collecting.collect()
+        assert collecting.state_dict() == {"envs": None, "step": None}
+    finally:
+        collecting.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_workers_have_streams_of_their_own_and_the_newest_weights_and_a_dead_one_ends_the_run():

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from no_waiting import META, NoWaiting
 from numbered_rows import KEYS, assert_together, make_replay, make_rows, numbers
 from torchrl.data import SliceSampler
 
@@ -191,3 +192,14 @@ def test_rows_lie_on_the_gpu_that_learns_or_nowhere():
     with pytest.raises(ConfigError, match=r"set data\.storage=memory"):
         sampler = SliceSampler(slice_len=4, traj_key=EPISODE, step_key=STEP, fragmented=True)
         check_sampler(sampler, capacity=10, in_memory=True, device=gpu)
+
+
+def test_rows_on_an_accelerator_are_added_and_drawn_without_waiting_for_it(tmp_path):
+    replay = make_replay(tmp_path, "device", device=META)
+    replay.extend(make_rows(0, 3))
+    with NoWaiting():
+        replay.extend(make_rows(3, 12))  # round the end of the ring
+        drawn = (replay.sample(), replay.sample_recent(5), replay.draw(2, torch.Generator()))
+        moved = replay.sample().to(META, non_blocking=True)
+    assert all(rows[key].device == META for rows in drawn for key in KEYS)
+    assert {tensor.device for tensor in moved.values(include_nested=True, leaves_only=True)} == {META}

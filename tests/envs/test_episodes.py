@@ -145,6 +145,11 @@ def test_environments_are_closed_also_after_an_error(monkeypatch):
     assert len(closed) == 3
 
 
+def test_environments_of_unlike_spaces_are_refused():
+    with pytest.raises(EnvError, match="^toy_envs:Varying-v0: environments differ"):
+        run_episodes("toy_envs:Varying-v0", Still(), [0, 1], kwargs={"lengths": [2, 3], "by_reset": False})
+
+
 @pytest.mark.parametrize("shape", [(2,), (2, 2), (1, 1)])
 def test_actions_of_another_shape_are_refused(shape):
     with pytest.raises(ShapeError, match=r"expected \(2, 1\)"):

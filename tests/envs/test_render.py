@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from ctypes.util import find_library
 
 import imageio.v2 as imageio
@@ -74,6 +75,16 @@ def test_missing_library_is_named_with_its_package(no_screen, monkeypatch, backe
             fails()
 
 
+@pytest.mark.parametrize(
+    ("value", "known"), [("nonsense", False), ("EGL", True), ("off", True), ("glfw", True), ("", True)]
+)
+def test_a_name_that_is_no_renderer_is_told_before_mujoco_is_imported(no_screen, monkeypatch, value, known):
+    _install(monkeypatch, *EGL)
+    monkeypatch.setenv("MUJOCO_GL", value)
+    with nullcontext() if known else pytest.raises(RenderError, match="^MUJOCO_GL=nonsense is no renderer of MuJoCo's"):
+        pick_renderer()
+
+
 class _Unable:
     """Stands for an environment whose drawing fails as MuJoCo's does."""
 
@@ -126,6 +137,13 @@ def test_humanoid_is_drawn_without_a_screen(no_screen):
 )
 def test_frame_rate_is_the_environments_own(env_id, expected):
     assert frames_per_second(make_env(env_id)) == expected
+
+
+@pytest.mark.parametrize("fps", [None, "fast", 0, -1])
+def test_frame_rate_is_usual_where_what_is_told_is_none(fps):
+    env = make_env("toy_envs:Counting-v0")
+    env.unwrapped.metadata, env.unwrapped.dt = {"render_fps": fps}, lambda: 0.1
+    assert frames_per_second(env) == 30
 
 
 def test_frame_rate_comes_from_the_time_step_where_none_is_told():

@@ -69,7 +69,7 @@ class Broken(gym.Env):
     def step(self, action):
         self.count += 1
         bad = self.count == 2
-        reward = float("inf") if bad and self.where == "reward" else 0.0
+        reward = {"reward": float("inf"), "large_reward": 1e39}.get(self.where, 0.0) if bad else 0.0
         return self._observation(bad and self.where == "observation"), reward, False, False, {}
 
     def _observation(self, bad):
@@ -118,6 +118,31 @@ BENDS = {
     "raise": lambda *given: _raise(RuntimeError("the physics state is invalid")),
     "exit": lambda *given: _raise(SystemExit("the window was closed")),
 }
+
+
+class Varying(gym.Env):
+    """Has observations of another length than the environment made before, or after each reset: `lengths` in turns."""
+
+    action_space = Box(-1.0, 1.0, (1,), np.float32)
+    made = 0
+
+    def __init__(self, lengths=(2,), by_reset=True):
+        self.lengths, self.by_reset = lengths, by_reset
+        Varying.made += 1
+        self._grow(0 if by_reset else Varying.made)
+
+    def _grow(self, turn):
+        length = self.lengths[turn % len(self.lengths)]
+        self.observation_space = Box(**REAL_LINE, shape=(length,), dtype=np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if self.by_reset:
+            self._grow(1)
+        return np.ones(self.observation_space.shape, np.float32), {}
+
+    def step(self, action):
+        return np.ones(self.observation_space.shape, np.float32), 0.0, False, False, {}
 
 
 class Single(Counting):
@@ -243,11 +268,12 @@ _register("EchoMatrix", Echo, action_space=Box(*MATRIX, dtype=np.float32))
 _register("EchoUnbounded", Echo, action_space=Box(-np.inf, 1.0, (2,), dtype=np.float32))
 _register("EchoInteger", Echo, action_space=Box(0, 9, (2,), np.int64))
 _register("EchoNothing", Echo, action_space=Box(-1.0, 1.0, (0,), np.float32))
-for _where in ("reset", "observation", "reward"):
+for _where in ("reset", "observation", "reward", "large_reward"):
     _register(f"Broken_{_where}", Broken, where=_where)
 _register("Ending", Ending)
 _register("Bent", Bent, max_episode_steps=50)
 _register("Single", Single, max_episode_steps=50)
+_register("Varying", Varying, max_episode_steps=50)
 for _fault in ("die", "kill", "raise", "hang"):
     _register(f"Faulty_{_fault}", Faulty, fault=_fault)
 _register("Unruly", Unruly, longest=10**9)

@@ -1,13 +1,17 @@
 """A quantum layer in its three phases: the block acts, the estimator is fitted, the estimator lets gradients pass."""
 
 import copy
+import re
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 from two_layer_actors import NAMES
 
-from qtrl.errors import ConfigError, EngineError
+from qtrl.errors import CircuitError, ConfigError, EngineError, ShapeError
 from qtrl.meters import Cost
 from qtrl.nn import (
     FC,
@@ -18,6 +22,7 @@ from qtrl.nn import (
     ExactEstimator,
     GradientEstimator,
     HybridActor,
+    PairBuffer,
     ParameterShiftEstimator,
     QtDNNEstimator,
     QuantumLayer,
@@ -330,3 +335,88 @@ def test_a_qtdnn_is_centered_on_the_circuits_base_if_asked_for():
     for centered, expected in ((True, circuit.base), (False, (0.0,) * N_IN)):
         layer = QuantumLayer(block, QtDNNEstimator(N_IN, N_OUT, hidden=4, centered=centered))
         torch.testing.assert_close(layer.estimator.net.center, torch.tensor(expected))
+
+
+def from_circuit(**options) -> QuantumLayer:
+    circuit = efficient_su2(N_OUT, reps=1, base="plus")
+    return QuantumLayer.from_circuit(circuit, **{"engine": "statevector", "readout": "expectation", **options})
+
+
+def test_a_circuit_makes_a_layer_with_the_local_recipes_qtdnn_and_a_buffer() -> None:
+    layer = from_circuit()
+    assert (layer.n_in, layer.n_out, layer.buffer.capacity, layer.pairs) == (N_IN, N_OUT, 5_000, "recent")
+    torch.testing.assert_close(layer.estimator.net.center, layer.block.base)
+    out = layer(angles())
+    torch.testing.assert_close(out, layer.block.executable.expectations(angles()))
+    assert all(torch.equal(*pair) for pair in zip(layer.buffer.newest(6), (angles(), out), strict=True))
+
+
+def test_a_circuit_takes_any_engine_readout_and_estimator() -> None:
+    engine = make_engine("auto", candidates=["statevector"])
+    layer = from_circuit(engine=engine, readout="mean", shots=7, gradient=partial(QtDNNEstimator, hidden=3))
+    assert (layer.block.readout, layer.block.shots, layer.estimator.net.layers[0].out_features) == ("mean", 7, 3)
+    assert layer.pairs == "stored"
+    with pytest.raises(EngineError, match="unknown engine 'fast'"):
+        from_circuit(engine="fast")
+    with pytest.raises(ConfigError, match="PairBuffer: capacity is 0"):
+        from_circuit(buffer_size=0)
+
+
+@pytest.mark.parametrize("phase", [nullcontext, approximated])
+def test_inputs_may_have_any_number_of_axes(phase: Callable) -> None:
+    layer, q_in = from_circuit(), angles(12).view(3, 2, 2, N_IN)
+    with phase(layer) if phase is approximated else phase():
+        out = layer(q_in)
+        torch.testing.assert_close(out.reshape(-1, N_OUT), layer(q_in.reshape(-1, N_IN)))
+        torch.testing.assert_close(layer(q_in[0, 0, 0]), out[0, 0, 0])
+        assert layer(q_in[:0]).shape == (0, 2, 2, N_OUT)
+    assert out.shape == (3, 2, 2, N_OUT)
+    assert len(layer.buffer) == (0 if phase is approximated else 25)
+
+
+@pytest.mark.parametrize("shape", [(6, N_IN + 1), (N_IN - 1,), (), (2, 3, 1)])
+@pytest.mark.parametrize("block", [pqc(), FC(N_IN, N_OUT)], ids=["pqc", "fc"])
+def test_inputs_of_another_width_are_refused_in_both_phases(shape: tuple[int, ...], block: Block) -> None:
+    layer = QuantumLayer(block)
+    message = rf"QuantumLayer: q_in has shape {re.escape(str(shape))}, expected \(..., 8\), the inputs of block"
+    with pytest.raises(ShapeError, match=message):
+        layer(torch.zeros(shape))
+    with pytest.raises(ShapeError, match=message), approximated(layer):
+        layer(torch.zeros(shape))
+
+
+def test_a_circuit_refuses_what_is_not_finite_and_records_nothing_of_it() -> None:
+    layer, q_in = from_circuit(), angles()
+    q_in[1, 2] = torch.nan
+    with pytest.raises(CircuitError, match="angle 2 of sample 1 is nan"):
+        layer(q_in)
+    assert len(layer.buffer) == 0 and layer.pair is None
+
+
+def test_a_buffer_of_another_size_is_refused() -> None:
+    message = r"buffer is PairBuffer\(5, 8, 3\), 0 pairs, but block .*PQC has 8 inputs and 2 outputs"
+    with pytest.raises(ShapeError, match=message):
+        QuantumLayer(pqc(), qtdnn(), PairBuffer(5, N_IN, N_OUT + 1))
+
+
+def test_under_autocast_circuits_and_records_keep_single_precision() -> None:
+    torch.manual_seed(0)
+    layer = from_circuit()
+    model = nn.Sequential(nn.Linear(OBSERVATION, N_IN), layer, nn.Linear(N_OUT, 1))
+    with torch.autocast("cpu"):
+        model(observations())
+        with approximated(model):
+            loss = model(observations()).sum()
+    loss.backward()
+    assert model[0].weight.grad.any()
+    assert {values.dtype for values in (*layer.pair, *layer.buffer.newest(6))} == {torch.float32}
+    with pytest.raises(CircuitError, match="angles have dtype torch.bfloat16, expected torch.float32"):
+        layer(angles().bfloat16())
+
+
+def test_layers_learn_from_what_inference_mode_recorded() -> None:
+    layer = from_circuit()
+    with torch.inference_mode():
+        layer(angles())
+    optimizer = torch.optim.Adam(layer.estimator.parameters())
+    assert layer.fit(*layer.buffer.sample(4, seeded()), optimizer=optimizer).steps == 1

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from qtrl.process import stopping
-from qtrl.process.stopping import Interruption, Stop
+from qtrl.process.stopping import SHUTDOWN_SIGNALS, Interruption, Stop
 
 
 def send(number):
@@ -18,7 +18,7 @@ def send(number):
     time.sleep(0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_is_met_at_the_next_look_and_gives_the_status_of_a_shell(number):
     stop = Stop()
     with stop.listening():
@@ -31,14 +31,27 @@ def test_a_signal_is_met_at_the_next_look_and_gives_the_status_of_a_shell(number
 
 
 def test_handlers_come_back_and_no_thread_stays():
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    before = [signal.getsignal(number) for number in SHUTDOWN_SIGNALS]
     threads = threading.active_count()
     stop = Stop()
     with stop.listening():
         send(signal.SIGTERM)
         assert threading.active_count() == threads + 1
-    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+    assert [signal.getsignal(number) for number in SHUTDOWN_SIGNALS] == before
     assert threading.active_count() == threads
+
+
+def test_a_terminal_that_closes_does_not_end_what_nohup_keeps():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop = Stop()
+    try:
+        with stop.listening():
+            stop.take_over()
+            send(signal.SIGHUP)
+            stop.check()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_outside_the_main_thread_nothing_is_taken():
@@ -153,6 +166,20 @@ def test_a_second_signal_ends_the_process_at_once():
                 print("never")
     """)
     assert (done.returncode, done.stdout) == (130, "")
+
+
+def test_a_terminal_that_closes_may_say_so_twice():
+    done = run("""
+        with stop.listening():
+            for _ in range(3):  # the kernel, the shell, and ssh
+                send(signal.SIGHUP)
+                time.sleep(0.1)
+            try:
+                stop.check()
+            finally:
+                print("saved")
+    """)
+    assert (done.returncode, done.stdout) == (129, "saved\n")
 
 
 def test_a_run_that_does_not_get_to_stop_is_ended_and_shows_where_it_was():

@@ -1,7 +1,7 @@
-"""Compiles a kernel of the engine `triton` for a GPU that need not be there.
+"""Compiles a kernel of the engine `triton` for GPUs that need not be there.
 
-`python compile_kernels.py CAPABILITY KERNEL N...` prints, as JSON, the bytes of shared memory that a block takes for
-each number N of qubits.
+`python compile_kernels.py CAPABILITY,... KERNEL N...` prints, as JSON, the bytes of shared memory that a block takes on
+each GPU for each number N of qubits.
 """
 
 import json
@@ -25,7 +25,7 @@ class AbsentGpu:
         return GPUTarget("cuda", self.capability, 32)
 
     def get_current_device(self):
-        return 0
+        return self.capability  # by which Triton keeps what it compiled
 
     def get_current_stream(self, device):
         return 0
@@ -41,18 +41,21 @@ def launch_one(executable, name, angles):
         getattr(executable, f"_{name}")(angles)
 
 
-def main(capability, name, *sizes):
-    triton.runtime.driver.set_active(AbsentGpu(int(capability)))
-    compiled, launch = {}, JITFunction.run
+def main(capabilities, name, *sizes):
+    found, launch = {}, JITFunction.run
 
     def compile_only(kernel, *arguments, **options):
-        compiled[options["QUBITS"]] = launch(kernel, *arguments, **{**options, "warmup": True}).metadata.shared
+        compiled = launch(kernel, *arguments, **{**options, "warmup": True})
+        assert compiled.metadata.target.arch == capability
+        found.setdefault(capability, {})[options["QUBITS"]] = compiled.metadata.shared
 
     JITFunction.run = compile_only
-    for n_qubits in map(int, sizes):
-        executable = make_engine("triton").prepare(efficient_su2(n_qubits, 1))
-        launch_one(executable, name, torch.zeros(1, executable.circuit.n_angles))
-    print(json.dumps(compiled))
+    for capability in map(int, capabilities.split(",")):
+        triton.runtime.driver.set_active(AbsentGpu(capability))
+        for n_qubits in map(int, sizes):
+            executable = make_engine("triton").prepare(efficient_su2(n_qubits, 1))
+            launch_one(executable, name, torch.zeros(1, executable.circuit.n_angles))
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -71,6 +71,30 @@ def test_qubits_keep_their_numbers():
     assert Statevector(converted).probabilities_dict() == {"101": 1.0}
 
 
+@pytest.mark.parametrize("method", ["u", "r"])
+def test_the_order_is_that_in_which_gates_are_written_whatever_they_become(method, recwarn):
+    a, b = Parameter("a"), Parameter("b")
+    circuit = QuantumCircuit(1)
+    getattr(circuit, method)(*((a + b, b, 0.3) if method == "u" else (a, b)), 0)
+    from_qiskit(circuit)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(("controls", "multiple"), [(1, 2), (2, 4)])
+def test_the_advice_for_the_halves_of_a_controlled_gate_leads_to_the_same_probabilities(controls, multiple):
+    t, x = Parameter("t"), Parameter("x")
+    gate = library.CPhaseGate(t) if controls == 1 else library.RYGate(t).control(2, annotated=False)
+    circuit = QuantumCircuit(controls + 1)
+    circuit.h(range(controls + 1))
+    circuit.append(gate, range(controls + 1))
+    circuit.h(range(controls + 1))
+    with pytest.raises(CircuitError, match=rf"circuit.assign_parameters\({{p: {multiple} \* x, ...}}\)"):
+        from_qiskit(circuit)
+    whole = circuit.assign_parameters({t: multiple * x})
+    angles = torch.tensor([[0.4]], dtype=torch.float64)
+    assert torch.allclose(theirs(whole, angles), ours(from_qiskit(whole), angles), atol=1e-12)
+
+
 def test_parameters_become_angles_in_the_order_of_qiskit():
     v, a = ParameterVector("v", 12), Parameter("a")
     circuit = QuantumCircuit(2)
@@ -176,7 +200,7 @@ def test_an_angle_that_is_no_such_sum_is_refused_in_one_line(angle):
 def test_what_the_error_of_an_angle_advises_helps():
     circuit, half = QuantumCircuit(2), Parameter("half")
     circuit.cp(A, 0, 1)
-    with pytest.raises(CircuitError, match="let one parameter stand for"):
+    with pytest.raises(CircuitError, match=r"put 2 \* x in the place of each parameter"):
         from_qiskit(circuit)
     circuit = QuantumCircuit(2)
     circuit.h(0), circuit.h(1), circuit.cp(2 * half, 0, 1), circuit.h(1)

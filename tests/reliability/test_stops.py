@@ -1,7 +1,7 @@
 """Signals: the run saves where it is and exits with 128 + the signal within 10 s; a second one ends it at once."""
 
 from itertools import product
-from signal import SIGINT, SIGTERM, SIGUSR1
+from signal import SIGHUP, SIGINT, SIGTERM, SIGUSR1
 
 import pytest
 from comparing import differences, digests, env_steps
@@ -32,9 +32,9 @@ def check_stopped(runs, status, number):
 
 
 def stops():
-    """The quick tests have one of each signal, to one process and to its group."""
+    """The quick tests have two signals, to one process and to its group."""
     quick = {("while it learns", SIGTERM, False), ("while it learns", SIGINT, True)}
-    for stop in product(MOMENTS, (SIGTERM, SIGINT), (False, True)):
+    for stop in product(MOMENTS, (SIGTERM, SIGINT, SIGHUP), (False, True)):
         yield pytest.param(*stop, marks=() if stop in quick else pytest.mark.slow)
 
 

@@ -80,3 +80,16 @@ def test_a_disk_that_is_full_at_the_end_is_told_in_one_line(train, tmp_path, mon
     assert train(*SMOKE, f"run_dir={path}") == 2
     assert "learning_curve.png cannot be written: No space left on device" in capsys.readouterr().err
     assert (path / "summary.json").is_file()
+
+
+def test_a_result_is_printed_although_its_checkpoint_cannot_be_written(train, tmp_path, monkeypatch, capsys):
+    path, replace = tmp_path / "run", os.replace
+
+    def full_for_the_checkpoint(part, target):
+        return full() if target.name == "last.ckpt" else replace(part, target)
+
+    monkeypatch.setattr(os, "replace", full_for_the_checkpoint)
+    assert train(*SMOKE, f"run_dir={path}") == 2
+    said = capsys.readouterr()
+    assert "last.ckpt" in said.err
+    assert "test return" in said.out

@@ -1,17 +1,27 @@
 import json
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch import Trainer
+
+from qtrl.callbacks import AtomicCheckpointIO
+from qtrl.config.trainer_flags import PROCESSES
+from qtrl.process.launchers import HANDED_DOWN
+from qtrl.run.trainer import make_trainer
 
 ZEROS = ("experiment=pendulum_zeros", "debug=smoke", "logger=csv", "total_env_steps=60", "test_every_env_steps=60")
+SLURM = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "study", "SLURM_NTASKS": "4"}
 LEFT_BEHIND = {
     "a launcher of ranks": {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "NODE_RANK": "2", "MASTER_PORT": "x"},
     "torchrun": {
         **{"RANK": "1", "LOCAL_RANK": "1", "GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"},
         **{"MASTER_ADDR": "nowhere", "MASTER_PORT": "1", "TORCHELASTIC_RUN_ID": "none"},
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
     },
     "one of the tasks of a SLURM job": {
-        **{"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "study", "SLURM_NTASKS": "4", "SLURM_PROCID": "2"},
+        **{**SLURM, "SLURM_PROCID": "2"},
         **{"SLURM_LOCALID": "2", "SLURM_NODEID": "0", "SLURM_NNODES": "2"},
     },
     "parts of SLURM": {"SLURM_NTASKS": "8", "SLURM_NTASKS_PER_NODE": "8", "SLURM_PROCID": "5"},
@@ -30,6 +40,31 @@ def test_a_run_of_one_process_is_alone_whatever_launched_it(left, train, tmp_pat
     assert "test return" in output.out
     assert output.err == ""
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["world_size"] == 1
+
+
+@pytest.mark.parametrize("left", LEFT_BEHIND)
+def test_the_first_of_several_processes_starts_the_others_whatever_launched_it(left, tmp_path, monkeypatch):
+    for name, value in LEFT_BEHIND[left].items():
+        monkeypatch.setenv(name, value)
+    trainer = make_trainer(ddp_settings(tmp_path), AtomicCheckpointIO())
+    environment = trainer.strategy.cluster_environment
+    assert (trainer.global_rank, trainer.world_size) == (rank_zero_only.rank, 2) == (0, 2)
+    assert environment.main_address == "127.0.0.1" and environment.main_port > 1
+    assert not environment.creates_processes_externally
+
+
+def test_a_process_that_it_started_keeps_its_rank(tmp_path, monkeypatch):
+    for name, value in {"LOCAL_RANK": "1", "SLURM_PROCID": "0", HANDED_DOWN: str(tmp_path), **SLURM}.items():
+        monkeypatch.setenv(name, value)
+    trainer = make_trainer(ddp_settings(tmp_path), AtomicCheckpointIO())
+    assert (trainer.global_rank, rank_zero_only.rank) == (1, 1)
+    assert trainer.strategy.cluster_environment.creates_processes_externally
+    rank_zero_only.rank = 0
+
+
+def ddp_settings(folder):
+    flags = {"strategy": PROCESSES, "devices": 2, "accelerator": "cpu", "num_nodes": 1}
+    return SimpleNamespace(trainer=partial(Trainer, **flags), run_dir=str(folder), deterministic=False)
 
 
 def test_a_run_that_a_callback_ends_early_is_not_complete_and_can_be_gone_on_with(train, tmp_path, monkeypatch, capsys):

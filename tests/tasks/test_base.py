@@ -27,6 +27,13 @@ def test_another_task_trains_through_the_same_run(train, tmp_path):
     assert summary["return_mean"] == pytest.approx(0, abs=0.05)
 
 
+def test_lightning_may_clip_the_gradients_of_another_task(train, tmp_path):
+    folder = tmp_path / "run"
+    flags = ("+trainer.gradient_clip_val=1e-9", "+trainer.gradient_clip_algorithm=value")
+    assert train(*TOY, *flags, "total_env_steps=80", "warmup_env_steps=0", f"run_dir={folder}") == 0
+    assert json.loads((folder / "summary.json").read_text())["updates"] == 10
+
+
 def test_another_task_resumes_bit_for_bit(train, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     common = (*TOY, "warmup_env_steps=0")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from qtrl.commands.tuning import trials
 from qtrl.commands.tuning.space import Space, as_overrides
 from qtrl.commands.tuning.trial_process import Training
-from qtrl.process.stopping import SHUTDOWN_SIGNALS, Interruption
+from qtrl.process.stopping import Interruption, shutdown_signals
 from qtrl.run.lock import locked
 from qtrl.run.result import finished_metric
 
@@ -54,7 +54,7 @@ class Signals:
     @contextmanager
     def passed_on(self) -> Iterator[None]:
         """Receive them in the body, in the main thread."""
-        before = {number: signal.signal(number, self._receive) for number in SHUTDOWN_SIGNALS}
+        before = {number: signal.signal(number, self._receive) for number in shutdown_signals()}
         try:
             yield
         finally:

@@ -1,17 +1,15 @@
 """What a search varies: keys of the config, and the values that each may take."""
 
 import difflib
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from qtrl.config.limits import Number
 from qtrl.config.nested import shown
+from qtrl.config.overrides import literal
 from qtrl.errors import ConfigError
 
 LARGEST = 1e100
-WORD = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w/]*", re.IGNORECASE)
-"""Text that Hydra reads as itself without quotes."""
 
 Space = dict[str, dict[str, Any]]
 """Dotted key, or name of a config group, to its checked entry."""
@@ -93,12 +91,4 @@ def corners(space: Space) -> list[dict[str, Any]]:
 
 def as_overrides(setting: Mapping[str, Any]) -> list[str]:
     """Write a setting as arguments of the command line."""
-    return [f"{key}={_literal(value)}" for key, value in setting.items()]
-
-
-def _literal(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, str) and not WORD.fullmatch(value):
-        return "'" + value.replace("'", "\\'") + "'"
-    return str(value)
+    return [f"{key}={literal(value)}" for key, value in setting.items()]

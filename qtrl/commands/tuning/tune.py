@@ -18,8 +18,10 @@ from qtrl.commands.command_line import describe
 from qtrl.commands.tuning import trials
 from qtrl.commands.tuning.jobs import Search, run_trials, say
 from qtrl.commands.tuning.space import as_overrides, check_keys, corners, read_space
+from qtrl.config.instantiate import construct_task
 from qtrl.config.limits import COUNT, NUMBERS, Number, check_config
 from qtrl.config.nested import leaves
+from qtrl.config.schema import check_keys as check_run_keys
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError, QtrlError, RunFolderError
 from qtrl.run.lock import locked
@@ -110,7 +112,10 @@ def _check_settings(search: Search) -> None:
     check_keys(search.space, [key for key, _ in leaves(base)], search.groups, SET_BY_SEARCH)
     for setting in corners(search.space):
         try:
-            check_config(_composed(search, setting))
+            cfg = _composed(search, setting)
+            check_run_keys(cfg)
+            check_config(cfg)
+            construct_task(cfg)
         except (QtrlError, HydraException, OmegaConfBaseException) as error:
             raise ConfigError(f"space: with {' '.join(as_overrides(setting))}: {describe(error)}") from error
 

@@ -74,7 +74,7 @@ class RowStorage(Storage):
         for key, tensor in self.tensors.items():
             column = data[key]
             for row, count in pieces(first, end, self._rows):
-                tensor.narrow(0, row % self._rows, count).copy_(column.narrow(0, row - first, count))
+                tensor.narrow(0, row % self._rows, count).copy_(column.narrow(0, row - first, count), non_blocking=True)
         self.written = end
         self._moved()
 
@@ -86,10 +86,11 @@ class RowStorage(Storage):
             views = {key: tensor[: len(self)][index] for key, tensor in self.tensors.items()}
             return TensorDict(views, batch_size=[len(range(len(self))[index])])
         slots = index if isinstance(index, Tensor) else torch.arange(len(self))[index]
-        places = self._places(slots).reshape(-1).to(self._device)
+        places = self._places(slots).reshape(-1).to(self._device, non_blocking=True)
         with one_thread():  # memory sets the pace; `tensor[places]` takes twice as long, memory of before as long
             columns = {key: tensor.index_select(0, places) for key, tensor in self.tensors.items()}
-        rows = TensorDict(columns, batch_size=[len(places)], device=None if self._on_cpu else self._device)
+        # Of no device, or TorchRL's buffer would add the slots to minibatches by a copy that waits for the device.
+        rows = TensorDict(columns, batch_size=[len(places)])
         return rows if slots.ndim else rows[0]
 
     def reserve(self, written: int) -> None:
@@ -139,10 +140,6 @@ class RowStorage(Storage):
                 self._take(row, count, parts, oldest_row(checksums.end, self.max_size))
         self._checksums, self.written = checksums, checksums.end
         self._moved()
-
-    @property
-    def _on_cpu(self) -> bool:
-        return self._device.type == "cpu"
 
     def _moved(self) -> None:
         """Tell samplers that cache something of the rows that they have changed."""

@@ -68,7 +68,7 @@ class FaultGuard(gym.Wrapper):
         """Close the environment; what it raises then is only reported."""
         try:
             super().close()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             print(f"qtrl: {self.env_id}: close raised {_reason(error)}", file=sys.stderr, flush=True)
 
     def _count(self, method: str, error: BaseException, consequence: str) -> None:

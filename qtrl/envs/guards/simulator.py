@@ -62,5 +62,8 @@ class SimulatorGuard(gym.Wrapper):
 def guard_simulator(env: gym.Env, env_id: str) -> gym.Env:
     """Wrap a MuJoCo environment in a `SimulatorGuard`; return any other one unchanged."""
     mujoco = sys.modules.get("mujoco")  # imported by every environment that uses it
-    data = getattr(env.unwrapped, "data", None)
+    try:
+        data = env.unwrapped.data
+    except Exception:  # a property, or a `__getattr__`, of a user's that asks something that is not there yet
+        data = None
     return SimulatorGuard(env, env_id) if mujoco and isinstance(data, mujoco.MjData) else env

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 
 from qtrl.envs.guards.contract import Contract
+from qtrl.envs.guards.wrappers import VectorGuard
 from qtrl.envs.make import make_env
 from qtrl.errors import EnvError
 
@@ -38,22 +39,29 @@ def try_out(env_id: str, *, num_envs: int, test_envs: int, memory: int | None = 
     wanted = num_envs + test_envs
     with ExitStack() as stack:
         with _told_warnings(env_id):
-            _begin(stack.enter_context(make_env(env_id, trial=True, **options)), steps=1)
+            first = stack.enter_context(make_env(env_id, trial=True, **options))
+            _begin(first, steps=1)
         before = _resident()
         for made in range(1, min(wanted, MOST_AT_ONCE)):
             try:
-                _begin(stack.enter_context(make_env(env_id, trial=True, **options)))
+                another = _begin_quietly(stack, env_id, options)
             except EnvError as error:
                 raise EnvError(_too_many(env_id, made, num_envs, test_envs, str(error))) from error
+            another.check_sizes(first.observation_space.shape[0], first.action_space.shape[0])
             if made == 1:
                 _check_memory(env_id, _resident() - before, wanted, memory)
 
 
-def _begin(env: gym.Env, *, steps: int = 0) -> None:
+def _begin_quietly(stack: ExitStack, env_id: str, options: Mapping[str, Any]) -> VectorGuard:
     with warnings.catch_warnings():
-        if not steps:  # said of the first one
-            warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # it was said of the first one
+        env = stack.enter_context(make_env(env_id, trial=True, **options))
         env.reset(seed=0)
+    return env
+
+
+def _begin(env: gym.Env, *, steps: int) -> None:
+    env.reset(seed=0)
     for _ in range(steps):
         env.step(np.zeros(env.action_space.shape, np.float32))
     contract: Any = env

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
 from qtrl.envs.guards.faults import ERRORS
 from qtrl.envs.guards.simulator import LOST
+from qtrl.envs.guards.wrappers import VectorGuard
 from qtrl.envs.info_means import info_values
 from qtrl.envs.vectorized.episode import Array, Episode, Record
 from qtrl.specs import EnvSpec
@@ -53,7 +53,7 @@ class EnvGroup:
     def __init__(
         self,
         indices: Sequence[int],
-        make: Callable[[], gym.Env],
+        make: Callable[[], VectorGuard],
         buffer: Any,
         layout: np.dtype,
         log_info: Sequence[str] = (),
@@ -63,7 +63,9 @@ class EnvGroup:
         self._envs: dict[int, tuple[Episode, Any]] = {}
         try:
             for index in indices:
-                self._envs[index] = Episode(make()), table[index]
+                env = make()
+                self._envs[index] = Episode(env), table[index]
+                env.check_sizes(table["observation"].shape[1], table["action"].shape[1])
         except BaseException:
             self.close()
             raise

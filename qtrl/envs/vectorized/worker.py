@@ -20,7 +20,7 @@ from qtrl.errors import EnvError, QtrlError
 
 SPAWN = get_context("spawn")
 """A fork would copy locks held by other threads; TorchRL sets `spawn` as well."""
-GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that terminals and batch systems send to all processes of a job; workers leave them to their parent."""
 PATIENCE_SECONDS = 5.0
 """Time limit for a worker to end, by itself or killed."""

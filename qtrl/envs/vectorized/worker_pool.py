@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
+from qtrl.envs.guards.wrappers import VectorGuard
 from qtrl.envs.vectorized.env_group import EnvGroup, Starts, row_layout
 from qtrl.envs.vectorized.episode import Array, Record
 from qtrl.envs.vectorized.worker import PATIENCE_SECONDS, LostWorkerError, Worker
@@ -43,7 +43,7 @@ class WorkerPool:
     def __init__(
         self,
         kind: type[Worker],
-        make: Callable[[], gym.Env],
+        make: Callable[[], VectorGuard],
         spec: EnvSpec,
         seeds: list[int],
         *,

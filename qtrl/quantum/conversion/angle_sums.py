@@ -43,10 +43,21 @@ def read_angle(value: Any, label: str) -> AngleSum:
         constant = float(value.bind(dict.fromkeys(parameters, 0)) if parameters else value)
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         expected = f"expected a sum of numbers and of whole multiples of parameters, up to {LARGEST_MULTIPLE}"
-        advice = "let one parameter stand for what is none"
-        raise CircuitError(f"{label} has the angle {value}, {expected}; {advice}") from error
+        raise CircuitError(f"{label} has the angle {value}, {expected}: {_advice(value)}") from error
     terms = zip(parameters, multiples, strict=True)
     return AngleSum(tuple((parameter, multiple) for parameter, multiple in terms if multiple), constant)
+
+
+def _advice(value: Any) -> str:
+    """Say how a circuit with another angle can be written: fractions come with the definitions of controlled gates."""
+    try:
+        fractions = [float(value.gradient(parameter)) for parameter in value.parameters]
+    except (TypeError, ValueError, ArithmeticError, RuntimeError, AttributeError):
+        return "let one parameter stand for it"
+    multiple = next((n for n in (2, 4, 8) if all((n * fraction).is_integer() for fraction in fractions)), None)
+    if multiple is None:
+        return "let one parameter stand for it"
+    return f"put {multiple} * x in the place of each parameter, circuit.assign_parameters({{p: {multiple} * x, ...}})"
 
 
 def _whole(gradient: Any) -> int:

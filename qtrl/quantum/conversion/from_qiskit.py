@@ -67,6 +67,7 @@ class _Reading:
 
     def __init__(self, places: dict[Any, int]) -> None:
         self._places, self._parameters = places, list(places)
+        self._met: dict[Any, None] = {}
         self._gates: list[Gate] = []
         self._measured: set[int] = set()
         self._acted_on: set[int] = set()
@@ -90,6 +91,9 @@ class _Reading:
 
     def _unitary(self, instruction: "CircuitInstruction", qubits: tuple[int, ...], label: str, laid_out: bool) -> None:
         name = instruction.operation.name
+        if instruction.is_standard_gate():  # others read what those in their definition do
+            for value in instruction.params:
+                self._met.update(dict.fromkeys(sorted(getattr(value, "parameters", ()), key=self._places.__getitem__)))
         if instruction.is_standard_gate() and name in REWRITTEN:
             rotation, angle = REWRITTEN[name]
             self._add(rotation, qubits, [AngleSum((), angle)])
@@ -118,8 +122,7 @@ class _Reading:
 
     def warn_of_order(self) -> None:
         """Warn where the names of parameters are in another order than the circuit first reads them."""
-        read = [place for gate in self._gates for place in gate.angles if place < len(self._parameters)]
-        met, by_name = (_names(self._parameters[place] for place in order) for order in (read, sorted(read)))
+        met, by_name = (_names(order) for order in (self._met, sorted(self._met, key=self._places.__getitem__)))
         if met != by_name:
             first = next(number for number, (one, other) in enumerate(zip(met, by_name, strict=True)) if one != other)
             warnings.warn(

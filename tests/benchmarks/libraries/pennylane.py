@@ -23,7 +23,7 @@ def pennylane_default(circuit: Circuit, weights: Sequence[float]) -> Library:
         return pennylane.probs(wires=range(circuit.n_qubits))
 
     def expectations(angles: torch.Tensor) -> torch.Tensor:
-        return probabilities(angles) @ bits
+        return probabilities(angles) @ bits.to(angles.device)
 
     how = "torch, complex128 (it has no other), broadcast, backprop"
     gradient = torch_gradient(expectations, weights)

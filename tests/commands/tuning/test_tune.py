@@ -190,6 +190,10 @@ def test_after_the_timeout_no_trial_begins(tune, trainings, capsys):
         (("+space.circuit={type: categorical, choices: [efficient_su2, nope]}",), "nope"),
         (("+space.gradient.hidden={type: int, low: 1, high: 8}", "gradient=zero"), "no key 'gradient.hidden'"),
         (("algo.gamma=7",), "algo.gamma=7 is not allowed"),
+        (("+algo.n_step=3",), "unknown key 'algo.n_step'"),
+        (("+trainer.max_epochs=3",), "trainer.max_epochs=3 has no effect"),
+        (("warmup_env_steps=20000",), "warmup_env_steps=20000 must be at least 0 and below total_env_steps=20000"),
+        (("+env.wrappers=[{_target_: nowhere.X}]",), "nowhere.X cannot be made"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_before_anything_runs(tune, trainings, tmp_path, capsys, arguments, said):
@@ -302,12 +306,13 @@ STOPS = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit('saved'))
 signal.signal(signal.SIGINT, lambda *_: sys.exit('saved'))
+signal.signal(signal.SIGHUP, lambda *_: sys.exit('saved'))
 os.kill(os.getppid(), {number})
 time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_is_passed_on_and_waited_for(child, tmp_path, number):
     before, training = signal.getsignal(number), child(STOPS.format(number=int(number)))
     with pytest.raises(Interruption, match=number.name):

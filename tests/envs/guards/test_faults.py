@@ -5,7 +5,7 @@ import pytest
 from qtrl.envs import make_env, run_episodes
 from qtrl.envs.guards.faults import ERRORS, MOST_ERRORS
 from qtrl.envs.guards.simulator import LOST
-from qtrl.errors import EnvFaultError
+from qtrl.errors import EnvError, EnvFaultError
 
 BENT = "toy_envs:Bent-v0"
 
@@ -76,10 +76,23 @@ def test_a_reset_that_always_raises_ends_the_run():
         make_env(BENT, wrappers=[lambda env: FailingReset(env, 99)]).reset(seed=0)
 
 
-def test_a_close_that_raises_ends_nothing(capsys, monkeypatch):
-    monkeypatch.setattr("toy_envs.Bent.close", lambda self: 1 / 0)
+def leave(self):
+    raise SystemExit("bye")
+
+
+@pytest.mark.parametrize(
+    ("close", "said"), [(lambda self: 1 / 0, "ZeroDivisionError: division by zero"), (leave, "SystemExit: bye")]
+)
+def test_a_close_that_raises_ends_nothing(capsys, monkeypatch, close, said):
+    monkeypatch.setattr("toy_envs.Bent.close", close)
     make_env(BENT).close()
-    assert capsys.readouterr().err == f"qtrl: {BENT}: close raised ZeroDivisionError: division by zero\n"
+    assert capsys.readouterr().err == f"qtrl: {BENT}: close raised {said}\n"
+    with pytest.raises(EnvError, match="finite bounds"):  # and hides no other error
+        make_env(BENT, wrappers=[Unbounded])
+
+
+class Unbounded(gym.ActionWrapper):
+    action_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
 
 
 def test_a_test_episode_ends_where_its_environment_raises():

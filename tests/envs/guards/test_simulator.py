@@ -39,6 +39,11 @@ def test_environments_without_mujoco_have_no_guard(env_id):
     assert not isinstance(make_env(env_id).env, SimulatorGuard)
 
 
+def test_data_that_cannot_be_looked_at_are_not_mujocos(monkeypatch):
+    monkeypatch.setattr("toy_envs.Counting.data", property(lambda self: 1 / 0), raising=False)
+    assert make_env("toy_envs:Counting-v0").reset(seed=0)[0].shape == (3,)
+
+
 def test_a_guarded_environment_gives_the_same_numbers():
     guarded, plain = make_env("Humanoid-v4"), make_env("Humanoid-v4")
     plain.env = plain.env.env

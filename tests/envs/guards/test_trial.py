@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import toy_envs
 
-from qtrl.envs import EndlessNotice, try_out
+from qtrl.envs import EndlessNotice, make_env, try_out
 from qtrl.envs.guards import trial
 from qtrl.errors import EnvError
 from qtrl.specs import EnvSpec
@@ -75,6 +75,22 @@ def test_what_gymnasiums_checker_and_the_contract_notice_is_said_once(capfd):
     try_out("Pendulum-v1", num_envs=1, test_envs=3, wrappers=[Seedless])
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("qtrl: Pendulum-v1: reset takes no seed")
+
+
+def test_what_gymnasium_warns_of_when_it_makes_one_is_said_in_the_trial_alone(capfd):
+    for _ in range(2):
+        make_env("Pendulum").close()
+    assert capfd.readouterr().err == ""
+    try_out("Pendulum", num_envs=2, test_envs=2)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("qtrl: Pendulum: Using the latest versioned environment")
+
+
+def test_environments_that_differ_are_told_before_the_run():
+    with pytest.raises(
+        EnvError, match="^toy_envs:Varying-v0: environments differ, . observed numbers and 1 of an action"
+    ):
+        try_out("toy_envs:Varying-v0", num_envs=1, test_envs=1, kwargs={"lengths": [2, 3], "by_reset": False})
 
 
 def test_endless_episodes_are_told_once(capsys):

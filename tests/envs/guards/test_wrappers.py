@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from qtrl.envs import make_env
-from qtrl.errors import EnvError, ShapeError
+from qtrl.errors import EnvError, EnvFaultError, ShapeError
 
 
 def _echo(name, action):
@@ -69,18 +69,26 @@ def test_action_of_another_shape_is_refused_rather_than_broadcast():
 @pytest.mark.parametrize(
     ("where", "complaint"),
     [
-        ("observation", r"non-finite observation \(nan at index 1 of 2\), expected finite"),
-        ("reward", "the reward inf, expected"),
+        ("observation", r"a non-finite observation \(nan at index 1 of 2\), expected finite numbers of float32"),
+        ("reward", "the reward inf, expected a finite number of float32"),
+        ("large_reward", r"the reward 1e\+39, expected a finite number of float32"),
     ],
 )
 def test_non_finite_numbers_of_the_environment_stop_it(where, complaint):
     env = make_env(f"toy_envs:Broken_{where}-v0")
     env.reset(seed=0)
     env.step(np.zeros(1))
-    with pytest.raises(EnvError, match=f"toy_envs:Broken_{where}-v0: the environment gave .*{complaint}"):
+    with pytest.raises(EnvFaultError, match=f"^toy_envs:Broken_{where}-v0: step gave {complaint}$"):
         env.step(np.zeros(1))
 
 
 def test_non_finite_first_observation_stops_it():
-    with pytest.raises(EnvError, match="non-finite observation"):
+    with pytest.raises(EnvFaultError, match="^toy_envs:Broken_reset-v0: reset gave a non-finite observation"):
         make_env("toy_envs:Broken_reset-v0").reset(seed=0)
+
+
+@pytest.mark.parametrize("length", [1, 3])
+def test_an_observation_whose_space_grows_with_a_reset_is_refused_rather_than_broadcast(length):
+    env = make_env("toy_envs:Varying-v0", kwargs={"lengths": [2, length]})
+    with pytest.raises(EnvFaultError, match=rf"^toy_envs:Varying-v0: reset gave {length} numbers, expected the 2 of"):
+        env.reset(seed=0)

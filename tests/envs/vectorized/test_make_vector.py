@@ -8,7 +8,7 @@ from qtrl.envs import VECTORS, make_env, make_vector_env
 from qtrl.envs.vectorized.make_vector import start_seeds
 from qtrl.errors import ConfigError, EnvError
 
-COUNTING = "toy_envs:Counting-v0"
+COUNTING, VARYING = "toy_envs:Counting-v0", "toy_envs:Varying-v0"
 
 
 def wiggle(observations, action_size):
@@ -160,8 +160,14 @@ def test_unknown_id_is_refused(vector):
 @pytest.mark.parametrize("where", ["reset", "reward"])
 def test_an_error_of_an_environment_comes_through_and_everything_can_be_closed(vector, where):
     complaint = {"reset": "a non-finite observation", "reward": "the reward inf"}[where]
-    with pytest.raises(EnvError, match=f"toy_envs:Broken_{where}-v0: the environment gave {complaint}"):
+    with pytest.raises(EnvError, match=f"toy_envs:Broken_{where}-v0: (reset|step) gave {complaint}"):
         play(make_vector_env(f"toy_envs:Broken_{where}-v0", 2, 0, vector=vector), 3)
+
+
+@pytest.mark.parametrize("lengths", [[3, 1], [3, 4]])
+def test_environments_of_unlike_spaces_are_refused_rather_than_broadcast(vector, lengths):
+    with pytest.raises(EnvError, match=f"^{VARYING}: environments differ, . observed numbers and 1 of"):
+        make_vector_env(VARYING, 4, 0, vector=vector, workers=2, kwargs={"lengths": lengths, "by_reset": False})
 
 
 @pytest.mark.parametrize("vector", ["serial", "threads"])

@@ -228,7 +228,7 @@ def test_closing_does_not_wait_for_a_worker_that_hangs(monkeypatch):
     assert time.perf_counter() - start < 4
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_worker_processes_leave_signals_to_the_process_that_made_them(number):
     envs = make_vector_env(COUNTING, 2, 0, vector="processes", workers=2)
     try:
