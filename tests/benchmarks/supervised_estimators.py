@@ -1,4 +1,4 @@
-"""Gradient estimators on supervised data, and other libraries' layers: `python tests/benchmarks/supervised_estimators.py`.
+"""Gradient estimators on supervised data, side by side: `python tests/benchmarks/supervised_estimators.py`.
 
 One network with a circuit in it learns scikit-learn's digits, with one gradient estimator at a time and everything else
 equal: data, classical layers, circuit, minibatches, Adam. All of the input goes through the circuit. Each estimator and
