@@ -28,7 +28,7 @@ COLUMNS = """
 interval. *p* is that of a permutation test against `qtdnn, local`, with Holm's correction. *Circuits* are those of one
 update of 64 images, each run 1,000 times; *shots* says exact where the estimator needs amplitudes, which no quantum
 computer gives. *Cosine* is that of the loss's gradient in the weights before the circuit with the exact one, the mean
-over probes every 50 updates and over seeds. *CPU seconds* are those of an epoch of 21 updates on one thread, the median.
+over probes every 50 updates and over seeds. *CPU seconds* are those of an epoch, 21 updates, on one thread: the median.
 """
 EXACT = ("exact", "straight_through")
 
@@ -69,9 +69,9 @@ def _estimators(runs: dict[str, Any]) -> str:
 def _about_peers(peers: dict[str, Any]) -> str:
     return (
         f"The same network with the layers of other libraries, one thread, {peers['rows']} images in an update, timed "
-        "in turns; seconds of an epoch are 21 times the median update. Where an epoch is short enough it was "
-        "trained for ten, one seed. PennyLane shifts the parameters of one row at a time only; Qiskit's estimator draws the noise of "
-        "1,000 shots from a normal distribution."
+        "in turns; seconds of an epoch are 21 times the median update. Where an epoch is short enough it was trained "
+        "for ten, one seed. PennyLane shifts the parameters of one row at a time only; Qiskit's estimator draws the "
+        "noise of 1,000 shots from a normal distribution."
     )
 
 
