@@ -1,6 +1,7 @@
 import contextlib
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -52,6 +53,8 @@ if not any(Path("/dev").glob("nvidia*")):
 
 
 def pytest_configure(config):
+    if hasattr(signal, "SIGHUP"):  # ignored below `nohup`, while tests send it to themselves
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if config.getoption("numprocesses", None):  # the process that only hands tests out
         return
     import torch
