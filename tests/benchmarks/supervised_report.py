@@ -90,20 +90,23 @@ def _how(conditions: dict[str, Any]) -> str:
 
 
 def draw(runs: dict[str, Any], path: Path) -> None:
-    """Draw accuracy over circuits of an update, and cosines over updates."""
+    """Draw the error of each seed, and cosines over updates."""
     figure = new_figure(11, 4.5)
     left, right = figure.subplots(1, 2)
-    for number_, (name, seeds) in enumerate(runs.items()):
-        values = np.array([run["accuracy"] for run in seeds.values()])
-        circuits = max(run["circuits"] / run["updates"] for run in seeds.values())
-        color = f"C{number_}"
-        left.plot([circuits] * len(values), 100 * values, "o", color=color, alpha=0.5, label=name)
-        curves = [dict(run["cosine"]) for run in seeds.values()]
+    for place, (name, seeds) in enumerate(runs.items()):
+        errors = [100 * (1 - run["accuracy"]) for run in seeds.values()]
+        left.plot(errors, [place] * len(errors), "o", color=f"C{place}", alpha=0.6)
+        curves = [
+            {update: cosine for update, cosine in run["cosine"] if math.isfinite(cosine)} for run in seeds.values()
+        ]
         at = sorted(set.intersection(*(set(curve) for curve in curves)))
-        right.plot(at, [np.nanmean([curve[update] for curve in curves]) for update in at], color=color)
-    left.set(xscale="log", xlabel="circuits of an update", ylabel="test accuracy, %")
-    right.set(xlabel="updates", ylabel="cosine with the exact gradient", ylim=(-0.2, 1.05))
-    left.legend(fontsize=8)
+        right.plot(at, [np.mean([curve[update] for curve in curves]) for update in at], color=f"C{place}")
+    left.set(xscale="log", xlabel="test error, %, one point for each seed", ylim=(len(runs) - 0.5, -0.5))
+    left.set_yticks(range(len(runs)), list(runs))
+    left.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    right.set(xlabel="updates", ylabel="cosine with the exact gradient", ylim=(-0.05, 1.05))
+    for tick, place in zip(left.get_yticklabels(), range(len(runs)), strict=True):
+        tick.set_color(f"C{place}")
     path.write_bytes(to_png(figure))
 
 
