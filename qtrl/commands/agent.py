@@ -12,6 +12,7 @@ from qtrl.config.limits import NUMBERS, Number
 from qtrl.config.saved import trusted
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError
+from qtrl.nn import QuantumLayers
 from qtrl.run.provenance import provenance
 from qtrl.run.saved_run import LARGEST_SEED, check_reading, open_saved_run
 from qtrl.run.start_from import StartingPoint
@@ -53,6 +54,17 @@ class Agent:
         }
 
 
+def reading(layers: QuantumLayers) -> dict[str, Any]:
+    """Return how the block of the first quantum layer is read, as plain data."""
+    block = next((layer.block for layer in layers.values()), None)
+    circuit = getattr(block, "executable", None)
+    return {
+        "engine": getattr(circuit, "engine", None),
+        **{name: getattr(block, name, None) for name in ("readout", "shots")},
+        "readout_error": getattr(block, "readout_error", None) if circuit is not None else None,
+    }
+
+
 def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
     """Raise a ConfigError for the first of the command line's options that is not allowed; make 1e2 an integer."""
     options.shots = check_reading(options.checkpoint, options.shots, options.readout_error)
@@ -63,15 +75,15 @@ def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
         raise ConfigError("log=true sends the video to W&B: add video=true")
 
 
-def load_agent(options: DictConfig) -> Agent:
-    """Make the agent that the checked options of the command line name, or raise a QtrlError."""
+def load_agent(options: DictConfig, purpose: str = "qtrl.eval tests") -> Agent:
+    """Make the agent that the checked options of the command line name, or raise a QtrlError with their `purpose`."""
     block = {name: options.get(name) for name in ("engine", "shots", "readout_error")}
     with blamed(Path(str(options.run)) / "config.yaml"):
         run = open_saved_run(options.run, options.checkpoint, block=block, trust=trusted(options))
         run_dir, cfg, checkpoint = run.run_dir, run.cfg, run.checkpoint
         task = construct_task(cfg)
         if not isinstance(task, RL):
-            raise ConfigError(f"{run_dir} is a run of {type(task).__name__}; qtrl.eval tests agents of task=rl")
+            raise ConfigError(f"{run_dir} is a run of {type(task).__name__}; {purpose} agents of task=rl")
         context = RunContext(run_dir, seed=cfg.seed)
         start = StartingPoint(run.path, checkpoint, resumes=False)
         if run.exported:
