@@ -36,6 +36,7 @@ def describe_space(space: gym.Space) -> dict[str, Any]:
 
 def _bound(values: np.ndarray) -> Any:
     """Write bounds with null for infinite ones, which JSON does not have."""
-    written = np.where(np.isfinite(values), values, None)
+    written = values.astype(object)
+    written[~np.isfinite(values)] = None
     distinct = set(written.ravel().tolist())
     return distinct.pop() if len(distinct) == 1 else written.tolist()

@@ -4,6 +4,8 @@ Shapes: `B` batch, `P` angles of the circuit, `n` qubits, `d` = 2 to the number 
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import torch
@@ -16,6 +18,21 @@ from qtrl.quantum.gates import GATES
 
 MOST_QUBITS = 12
 N_WAVES = 5
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Gates on the same qubits, one after the other: one product of matrices."""
+
+    gates: tuple[Gate, ...]
+
+
+@dataclass(frozen=True)
+class Shuffle:
+    """A permutation of the basis: where each entry comes from, and the qubits that it touches."""
+
+    sources: Tensor
+    qubits: frozenset[int]
 
 
 class RealCircuit(nn.Module):
@@ -40,37 +57,108 @@ class RealCircuit(nn.Module):
             limit = f"exact expectations as real operations go up to {MOST_QUBITS}"
             raise CircuitError(f"the circuit has {circuit.n_qubits} qubits; {limit}: take the surrogate")
         self._n_qubits = circuit.n_qubits
-        self._gates = [part for gate in circuit.gates for part in _of_one_angle(gate)]
-        for name in dict.fromkeys(gate.name for gate in self._gates):
-            self.register_buffer(f"waves_{name}", _coefficients(name), persistent=False)
-        self.register_buffer("constants", torch.tensor(circuit.constants, dtype=torch.float64), persistent=False)
-        bits = bits_of(torch.arange(2**circuit.n_qubits), circuit.n_qubits).double()
-        self.register_buffer("bits", bits, persistent=False)
+        self._steps = _plan(circuit)
+        self._keep("constants", torch.tensor(circuit.constants, dtype=torch.float64))
+        self._keep("bits", bits_of(torch.arange(2**circuit.n_qubits), circuit.n_qubits).double())
+        gates = [gate for step in self._steps if isinstance(step, Turn) for gate in step.gates]
+        self._names = list(dict.fromkeys(gate.name for gate in gates))
+        for name in self._names:
+            places = sorted({gate.angles[0] for gate in gates if gate.name == name and gate.angles})
+            self._keep(f"waves_{name}", _coefficients(name))
+            self._keep(f"places_{name}", torch.tensor(places, dtype=torch.long))
+        for position, step in enumerate(self._steps):
+            if isinstance(step, Shuffle):
+                self._keep(f"sources_{position}", step.sources)
+
+    def _keep(self, name: str, value: Tensor) -> None:
+        self.register_buffer(name, value, persistent=False)
 
     def forward(self, angles: Tensor) -> Tensor:
         """Return probabilities (B, n) for angles (B, P), in their dtype."""
-        waves = _waves(torch.cat([angles, self.constants.to(angles.dtype).expand(angles.shape[0], -1)], dim=1))
-        dims = [2] * self._n_qubits
-        state = angles.new_tensor([1.0] + [0.0] * (2 ** (1 + self._n_qubits) - 1)).expand(angles.shape[0], -1)
-        state = state.reshape(-1, 2, *dims)
-        order = list(range(self._n_qubits))  # the qubit that each axis stands for
-        for gate in self._gates:
-            width = 2 ** (1 + len(gate.qubits))
-            others = [qubit for qubit in order if qubit not in gate.qubits]
-            axes = [2 + order.index(qubit) for qubit in (*gate.qubits, *others)]
-            rows = state.permute(0, 1, *axes).reshape(-1, width, 2 ** len(others))
-            state = (self._matrix(gate, waves, width) @ rows).reshape(-1, 2, *dims)
-            order = [*gate.qubits, *others]
-        state = state.permute(0, 1, *(2 + order.index(qubit) for qubit in range(self._n_qubits)))
-        probabilities = state.reshape(-1, 2, 2**self._n_qubits).square().sum(dim=1)
-        return (probabilities @ self.bits.to(angles.dtype)).clamp(max=1.0)
+        matrices = self._matrices(torch.cat([angles, self.constants.to(angles).expand(angles.shape[0], -1)], dim=1))
+        n, dims = self._n_qubits, [2] * self._n_qubits
+        state = torch.ones_like(angles[:, :1]) if angles.shape[1] else angles.new_ones(angles.shape[0], 1)
+        state = nn.functional.pad(state, (0, 2 ** (1 + n) - 1)).reshape(-1, 2, *dims)
+        order = list(range(n))  # the qubit that each axis stands for
+        for position, step in enumerate(self._steps):
+            if isinstance(step, Shuffle):
+                rows = _reordered(state, order, range(n)).reshape(-1, 2, 2**n)
+                state = rows.index_select(2, getattr(self, f"sources_{position}")).reshape(-1, 2, *dims)
+                order = list(range(n))
+                continue
+            qubits = step.gates[0].qubits
+            front = [*qubits, *(qubit for qubit in order if qubit not in qubits)]
+            rows = _reordered(state, order, front).reshape(-1, 2 ** (1 + len(qubits)), 2 ** (n - len(qubits)))
+            matrix, *later = (matrices[gate.name, gate.angles[:1]] for gate in step.gates)
+            for each in later:
+                matrix = each @ matrix
+            state, order = (matrix @ rows).reshape(-1, 2, *dims), front
+        probabilities = _reordered(state, order, range(n)).reshape(-1, 2, 2**n).square().sum(dim=1)
+        return (probabilities @ self.bits.to(angles)).clamp(max=1.0)
 
-    def _matrix(self, gate: Gate, waves: Tensor, width: int) -> Tensor:
-        """Return a gate's real matrix, (B, 2d, 2d), or (2d, 2d) where it has no angle."""
-        coefficients = getattr(self, f"waves_{gate.name}").to(waves.dtype)  # (5, 4d²)
-        if not gate.angles:
-            return coefficients[0].reshape(width, width)
-        return (waves[:, gate.angles[0]] @ coefficients).reshape(-1, width, width)
+    def _matrices(self, places: Tensor) -> dict[tuple[str, tuple[int, ...]], Tensor]:
+        """Return the real matrix of each gate at each of its places, (B, 2d, 2d), or (2d, 2d) where it has no angle."""
+        made: dict[tuple[str, tuple[int, ...]], Tensor] = {}
+        for name in self._names:
+            coefficients, read = getattr(self, f"waves_{name}").to(places), getattr(self, f"places_{name}")
+            width = 2 ** (1 + GATES[name].n_qubits)
+            if not len(read):
+                made[name, ()] = coefficients[0].reshape(width, width)
+                continue
+            several = _waves(places.index_select(1, read)) @ coefficients  # (B, places, 4d²)
+            parts = several.reshape(-1, len(read), width, width).unbind(1)
+            made |= {(name, (place,)): part for place, part in zip(read.tolist(), parts, strict=True)}
+        return made
+
+
+def _reordered(state: Tensor, order: list[int], wanted: Sequence[int]) -> Tensor:
+    """Move the axes of the qubits, which stand in `order`, to the wanted order."""
+    axes = [2 + order.index(qubit) for qubit in wanted]
+    return state if axes == list(range(2, 2 + len(axes))) else state.permute(0, 1, *axes)
+
+
+def _plan(circuit: Circuit) -> list[Turn | Shuffle]:
+    """Join gates: those of one qubit in a row, and permutations in a row."""
+    steps: list[Turn | Shuffle] = []
+    waiting: dict[int, list[Gate]] = {}
+
+    def turn(gates: list[Gate]) -> None:
+        last = steps[-1] if steps else None
+        apart = isinstance(last, Shuffle) and last.qubits.isdisjoint(gates[0].qubits)
+        steps.insert(len(steps) - apart, Turn(tuple(gates)))
+
+    for gate in (part for each in circuit.gates for part in _of_one_angle(each)):
+        if len(gate.qubits) == 1:
+            waiting.setdefault(gate.qubits[0], []).append(gate)
+            continue
+        for qubit in gate.qubits:
+            if qubit in waiting:
+                turn(waiting.pop(qubit))
+        sources = _sources(gate, circuit.n_qubits)
+        if sources is None:
+            turn([gate])
+        elif steps and isinstance(last := steps[-1], Shuffle):
+            steps[-1] = Shuffle(last.sources[sources], last.qubits | set(gate.qubits))
+        else:
+            steps.append(Shuffle(sources, frozenset(gate.qubits)))
+    for gates in waiting.values():
+        turn(gates)
+    return steps
+
+
+def _sources(gate: Gate, n_qubits: int) -> Tensor | None:
+    """Return from which basis state each takes its amplitude, (2**n,), where a gate permutes them; else None."""
+    spec = GATES[gate.name]
+    matrix = spec.matrix(torch.zeros(spec.n_angles, dtype=torch.float64))
+    if spec.n_angles or not ((matrix == 0) | (matrix == 1)).all():
+        return None
+    basis = torch.arange(2**n_qubits)
+    shifts = [n_qubits - 1 - qubit for qubit in gate.qubits]
+    local = sum(((basis >> shift) & 1) << place for place, shift in enumerate(reversed(shifts)))
+    moved = matrix.real.argmax(dim=1)[local]
+    for place, shift in enumerate(reversed(shifts)):
+        basis = (basis & ~(1 << shift)) | (((moved >> place) & 1) << shift)
+    return basis
 
 
 def _of_one_angle(gate: Gate) -> list[Gate]:

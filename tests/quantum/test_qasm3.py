@@ -14,7 +14,8 @@ def test_qiskit_reads_the_same_circuit(circuit):
     assert (read.num_qubits, read.num_clbits) == (circuit.n_qubits, circuit.n_qubits)
     read.remove_final_measurements()
     named = {parameter.name: parameter for parameter in read.parameters}
-    values = {named[f"q_in_{place}"]: angle for place, angle in enumerate(angles[0].tolist()) if f"q_in_{place}" in named}
+    inputs = {f"q_in_{place}": angle for place, angle in enumerate(angles[0].tolist())}
+    values = {named[name]: angle for name, angle in inputs.items() if name in named}
     probabilities = Statevector(read.assign_parameters(values)).probabilities(list(range(circuit.n_qubits))[::-1])
     ours = make_engine("reference").prepare(circuit).probabilities(angles)[0]
     assert torch.allclose(torch.tensor(probabilities), ours, atol=1e-12)
@@ -22,7 +23,8 @@ def test_qiskit_reads_the_same_circuit(circuit):
 
 def test_every_angle_is_an_input_and_constants_are_exact():
     constant = 0.1 + 1e-17 + 2 / 3
-    lines = to_qasm3(Circuit(1, (Gate("ry", (0,), (1,)), Gate("rz", (0,), (2,))), (constant,), unused=(0,))).splitlines()
+    circuit = Circuit(1, (Gate("ry", (0,), (1,)), Gate("rz", (0,), (2,))), (constant,), unused=(0,))
+    lines = to_qasm3(circuit).splitlines()
     assert [line for line in lines if line.startswith("input")] == [f"input float[64] q_in_{k};" for k in range(2)]
     assert "ry(q_in_1) q[0];" in lines and f"rz({constant!r}) q[0];" in lines
 

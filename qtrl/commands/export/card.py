@@ -84,7 +84,9 @@ def _of_run(run: Mapping[str, Any] | None) -> str:
         spread = f"standard deviation {run['return_std']:.1f} over {run['episodes']} episodes"
         rows.append(("last test of the run", f"{run['return_mean']:.1f}, {spread}"))
     if "best_return_mean" in run:
-        rows.append(("best test of the run", f"{run['best_return_mean']:.1f} after {run['best_env_steps']:,} env steps"))
+        rows.append(
+            ("best test of the run", f"{run['best_return_mean']:.1f} after {run['best_env_steps']:,} env steps")
+        )
     rows.append(("tested when exported", "no: the returns above are the run's own, without exploration noise"))
     return "\n".join(f"| {what} | {said} |" for what, said in rows)
 

@@ -88,8 +88,10 @@ def _export_onnx(path: Path, agent: Agent, cfg: DictConfig) -> None:
         "onnxruntime_and_torch": parity(model, policy, observations),
         "exact_and_surrogate": stand_ins_apart(actor, actions, observations) if replaced else None,
     }
-    described = describe(agent)[0]
+    described, _ = describe(agent)
     described["versions"] |= onnx_versions()
+    for layer in described["quantum_layers"].values():
+        layer.pop("circuit", None)  # a file that is not written here
     made = {"quantum": quantum if replaced else None, "checkpoint": cfg.checkpoint, "opset": OPSET}
     make_folder(path.parent)
     write_bytes(path, model)

@@ -59,7 +59,9 @@ def _layers(actor: nn.Module) -> tuple[dict[str, Any], dict[str, str]]:
     for name, layer in quantum_layers(actor).items():
         block = layer.block
         layers[name] = {"block": type(block).__name__, "inputs": block.n_in, "outputs": block.n_out}
-        layers[name] |= {key: getattr(block, key) for key in ("readout", "shots", "readout_error") if hasattr(block, key)}
+        layers[name] |= {
+            key: getattr(block, key) for key in ("readout", "shots", "readout_error") if hasattr(block, key)
+        }
         if block.executable is not None:
             program = to_qasm3(block.executable.circuit)
             own = f"circuit_{len(files) + 1}.qasm" if files else "circuit.qasm"

@@ -5,6 +5,7 @@ Shapes: `B` batch, `O` flat observation, `P` inputs of a block, `Q` its outputs.
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from types import MappingProxyType
 
 import gymnasium as gym
@@ -109,7 +110,12 @@ class Policy(nn.Module):
         """Return actions within the bounds of the space, float32."""
         with ExitStack() as stack:
             for layer, stand_in in zip(self._layers.values(), self.stand_ins, strict=True):
-                stack.enter_context(replaced(layer, lambda q_in, _, stand_in=stand_in: stand_in(q_in)))
+                stack.enter_context(replaced(layer, partial(_without_draws, stand_in)))
             bounded = self.actor(observation)
         weight = (bounded.clamp(-1.0, 1.0).reshape(-1, *self.low.shape) + 1.0) / 2.0
         return torch.minimum(torch.maximum(self.low * (1.0 - weight) + self.high * weight, self.low), self.high)
+
+
+def _without_draws(stand_in: nn.Module, q_in: Tensor, generator: torch.Generator | None) -> Tensor:
+    q_out: Tensor = stand_in(q_in)
+    return q_out

@@ -141,7 +141,11 @@ def test_what_does_not_go_together_is_told_before_anything_is_played(made, line,
         ("agent.json", b"{", "not JSON"),
         ("agent.json", b"{}", "has the format None, expected a whole number"),
         ("agent.json", b'{"format": true}', "has the format True"),
-        ("agent.json", b'{"format": 2, "versions": {"qtrl": "9.1"}}', "written by qtrl 9.1; .*: install a later qtrl"),
+        (
+            "agent.json",
+            b'{"format": 2, "versions": {"qtrl": "9.1"}}',
+            "written by qtrl '9.1'; .*: install a later qtrl",
+        ),
         ("agent.json", b'{"format": 2, "versions": 1}', "install a later qtrl"),
     ],
 )

@@ -8,12 +8,24 @@ import torch
 from qtrl.commands.export.policy import Policy
 from qtrl.envs.guards.wrappers import to_bounds
 from qtrl.errors import QtrlError
-from qtrl.nn import FC, PQC, RBG, HybridActor, MLPActor, ParameterShiftEstimator, QtDNNEstimator, Shuffled, Zeros, approximated
+from qtrl.nn import (
+    FC,
+    PQC,
+    RBG,
+    HybridActor,
+    MLPActor,
+    ParameterShiftEstimator,
+    QtDNNEstimator,
+    Shuffled,
+    Zeros,
+    approximated,
+)
 from qtrl.quantum import efficient_su2, make_engine
 
 CIRCUIT = efficient_su2(2, 1)
 SIZES = CIRCUIT.n_angles, CIRCUIT.n_qubits
 SPACE = gym.spaces.Box(np.array([[-1], [0]], np.float32), np.array([[1], [5]], np.float32))
+FITTED = partial(QtDNNEstimator, hidden=4)
 ROWS = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
 
 
@@ -21,7 +33,7 @@ def pqc(kind=PQC, **options):
     return kind(*SIZES, circuit=CIRCUIT, engine=make_engine("reference"), **options)
 
 
-def actor_with(block, gradient=partial(QtDNNEstimator, hidden=4)):
+def actor_with(block, gradient=FITTED):
     torch.manual_seed(0)
     return HybridActor(3, 2, block, gradient, hidden=8, links=1, normalize="running")
 
@@ -64,8 +76,8 @@ def test_an_actor_without_a_layer_is_itself():
     ("block", "gradient", "quantum", "words"),
     [
         ({}, ParameterShiftEstimator, "surrogate", "ParameterShiftEstimator fits no surrogate .*: take quantum=exact"),
-        ({"readout": "majority"}, partial(QtDNNEstimator, hidden=4), "exact", "readout majority .*quantum=surrogate"),
-        ({"kind": Shuffled}, partial(QtDNNEstimator, hidden=4), "exact", "Shuffled .*quantum=surrogate"),
+        ({"readout": "majority"}, FITTED, "exact", "readout majority .*quantum=surrogate"),
+        ({"kind": Shuffled}, FITTED, "exact", "Shuffled .*quantum=surrogate"),
     ],
 )
 def test_a_circuit_that_cannot_be_replaced_so_is_refused(block, gradient, quantum, words):
