@@ -61,9 +61,9 @@ class RealCircuit(nn.Module):
         self._keep("constants", torch.tensor(circuit.constants, dtype=torch.float64))
         self._keep("bits", bits_of(torch.arange(2**circuit.n_qubits), circuit.n_qubits).double())
         gates = [gate for step in self._steps if isinstance(step, Turn) for gate in step.gates]
-        self._names = list(dict.fromkeys(gate.name for gate in gates))
-        for name in self._names:
-            places = sorted({gate.angles[0] for gate in gates if gate.name == name and gate.angles})
+        self._read: dict[str, list[int]] = {}  # places that gates of each name read
+        for name in dict.fromkeys(gate.name for gate in gates):
+            self._read[name] = places = sorted({place for gate in gates if gate.name == name for place in gate.angles})
             self._keep(f"waves_{name}", _coefficients(name))
             self._keep(f"places_{name}", torch.tensor(places, dtype=torch.long))
         for position, step in enumerate(self._steps):
@@ -99,15 +99,15 @@ class RealCircuit(nn.Module):
     def _matrices(self, places: Tensor) -> dict[tuple[str, tuple[int, ...]], Tensor]:
         """Return the real matrix of each gate at each of its places, (B, 2d, 2d), or (2d, 2d) where it has no angle."""
         made: dict[tuple[str, tuple[int, ...]], Tensor] = {}
-        for name in self._names:
-            coefficients, read = getattr(self, f"waves_{name}").to(places), getattr(self, f"places_{name}")
-            width = 2 ** (1 + GATES[name].n_qubits)
-            if not len(read):
+        for name, read in self._read.items():
+            coefficients, width = getattr(self, f"waves_{name}").to(places), 2 ** (1 + GATES[name].n_qubits)
+            if not read:
                 made[name, ()] = coefficients[0].reshape(width, width)
                 continue
-            several = _waves(places.index_select(1, read)) @ coefficients  # (B, places, 4d²)
+            chosen = places.index_select(1, getattr(self, f"places_{name}"))
+            several = _waves(chosen) @ coefficients  # (B, places, 4d²)
             parts = several.reshape(-1, len(read), width, width).unbind(1)
-            made |= {(name, (place,)): part for place, part in zip(read.tolist(), parts, strict=True)}
+            made |= {(name, (place,)): part for place, part in zip(read, parts, strict=True)}
         return made
 
 

@@ -46,7 +46,8 @@ def to_onnx(policy: Policy, observation_size: int) -> bytes:
                 verbose=False,
             )
     except Exception as error:  # torch raises nearly anything for what it cannot trace
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        cause = error.__cause__ or error  # torch's own says how to debug the export
+        reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
         raise ConfigError(f"format=onnx: {type(policy.actor).__name__} cannot be written: {reason}") from error
     model = program.model_proto
     del model.metadata_props[:]

@@ -34,7 +34,7 @@ def test_the_largest_and_the_mean_difference():
 
 def test_what_onnx_cannot_write_is_told_in_one_line(monkeypatch):
     def fails(*args, **kwargs):
-        raise RuntimeError("no decomposition\nfor this")
+        raise RuntimeError("See the manual") from TypeError("no decomposition\nfor this")
 
     monkeypatch.setattr(torch.onnx, "export", fails)
     with pytest.raises(ConfigError, match="format=onnx: Linear cannot be written: no decomposition$"):
