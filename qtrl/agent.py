@@ -16,10 +16,9 @@ from qtrl.config.nested import shown
 from qtrl.config.objects import make
 from qtrl.config.saved import PARTIAL
 from qtrl.envs import make_env
-from qtrl.envs.guards.faults import FaultGuard
-from qtrl.envs.guards.simulator import SimulatorGuard
-from qtrl.envs.guards.wrappers import VectorGuard, to_bounds
+from qtrl.envs.guards.wrappers import to_bounds
 from qtrl.envs.observations import flattened
+from qtrl.envs.spaces import own_spaces
 from qtrl.errors import ConfigError, EnvError, QtrlError, RunFolderError
 from qtrl.process.threads import one_thread
 from qtrl.quantum import Engine, make_engine
@@ -138,7 +137,7 @@ def _agent(saved: SavedRun, engine: Engine | None, seed: int, device: torch.devi
         plain["block"]["engine"] = engine
     env_id = plain["env"]["id"]
     with make_env(env_id, **_env_options(plain["env"])) as env:
-        sizes, spaces = (env.observation_space.shape[0], env.action_space.shape[0]), _own_spaces(env)
+        sizes, spaces = (env.observation_space.shape[0], env.action_space.shape[0]), own_spaces(env)
     tensors = named_tensors(saved.checkpoint, saved.path)
     names = {name: f"actor.{name}" if saved.exported else name for name in tensors}
     weights = {names[name]: value for name, value in tensors.items() if names[name].startswith("actor.")}
@@ -159,11 +158,3 @@ def _env_options(env: dict[str, Any]) -> dict[str, Any]:
     """Return the options of `make_env`; configs of earlier versions lack some."""
     wrappers = [make({**wrapper, PARTIAL: True}) for wrapper in env.get("wrappers") or ()]
     return {"max_episode_steps": env["max_episode_steps"], "kwargs": make(env.get("kwargs")), "wrappers": wrappers}
-
-
-def _own_spaces(env: gym.Env) -> tuple[gym.Space, gym.spaces.Box]:
-    """Return the spaces of observations and actions below what qtrl wraps an environment in."""
-    inner = env
-    while isinstance(inner, VectorGuard | FaultGuard | SimulatorGuard | gym.wrappers.FlattenObservation):
-        inner = inner.env
-    return inner.observation_space, inner.action_space

@@ -189,6 +189,14 @@ def evaluate(compose_once):
 
 
 @pytest.fixture(scope="session")
+def export(compose_once):
+    """Run `python -m qtrl.export ARGUMENTS` in this process and return its exit status."""
+    from qtrl.export import main
+
+    return lambda *arguments: call(main, arguments)
+
+
+@pytest.fixture(scope="session")
 def dashboard(compose_once):
     """Run `python -m qtrl.dashboard ARGUMENTS` in this process and return its exit status."""
     from qtrl.dashboard import main

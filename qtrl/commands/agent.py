@@ -12,6 +12,7 @@ from qtrl.config.limits import NUMBERS, Number
 from qtrl.config.saved import trusted
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError
+from qtrl.nn import QuantumLayers
 from qtrl.run.provenance import provenance
 from qtrl.run.saved_run import LARGEST_SEED, SavedRun, check_reading, open_saved_run
 from qtrl.run.start_from import StartingPoint
@@ -53,6 +54,17 @@ class Agent:
         }
 
 
+def reading(layers: QuantumLayers) -> dict[str, Any]:
+    """Return how the block of the first quantum layer is read, as plain data."""
+    block = next((layer.block for layer in layers.values()), None)
+    circuit = getattr(block, "executable", None)
+    return {
+        "engine": getattr(circuit, "engine", None),
+        **{name: getattr(block, name, None) for name in ("readout", "shots")},
+        "readout_error": getattr(block, "readout_error", None) if circuit is not None else None,
+    }
+
+
 def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
     """Raise a ConfigError for the first of the command line's options that is not allowed; make 1e2 an integer."""
     options.shots = check_reading(options.checkpoint, options.shots, options.readout_error)
@@ -73,8 +85,8 @@ def open_run(options: DictConfig) -> SavedRun:
         return open_saved_run(options.run, options.checkpoint, block=block, trust=trusted(options))
 
 
-def load_agent(options: DictConfig, run: SavedRun | None = None) -> Agent:
-    """Make the agent that the checked options of the command line name, or raise a QtrlError.
+def load_agent(options: DictConfig, run: SavedRun | None = None, purpose: str = "qtrl.eval tests") -> Agent:
+    """Make the agent that the checked options of the command line name, or raise a QtrlError with their `purpose`.
 
     `run` is what `open_run` returned for them, where that was done before.
     """
@@ -83,7 +95,7 @@ def load_agent(options: DictConfig, run: SavedRun | None = None) -> Agent:
         run_dir, cfg, checkpoint = run.run_dir, run.cfg, run.checkpoint
         task = construct_task(cfg)
         if not isinstance(task, RL):
-            raise ConfigError(f"{run_dir} is a run of {type(task).__name__}, no agent")
+            raise ConfigError(f"{run_dir} is a run of {type(task).__name__}; {purpose} agents of task=rl")
         context = RunContext(run_dir, seed=cfg.seed)
         start = StartingPoint(run.path, checkpoint, resumes=False)
         if run.exported:

@@ -9,8 +9,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from qtrl.commands.agent import check_options, load_agent
-from qtrl.commands.exported import check_export, export_agent
+from qtrl.commands.agent import check_options, load_agent, reading
+from qtrl.commands.export.folder import check_target, export_agent
 from qtrl.commands.uploads import own_wandb_run, print_address
 from qtrl.config.secrets import refuse_secrets
 from qtrl.envs import Episodes, write_video
@@ -29,7 +29,7 @@ def run_evaluation(cfg: DictConfig) -> float:
     """
     refuse_secrets(cfg)
     check_options(cfg)
-    export, agent = check_export(cfg.export), load_agent(cfg)
+    export, agent = check_target("export", cfg.export), load_agent(cfg)
     wandb_run = own_wandb_run(agent.cfg, agent.run_dir) if cfg.log else None
     episodes = agent.play(cfg, render_first=cfg.video)
     result = outcome(episodes, quantum_layers(agent.actor)) | agent.facts(cfg)
@@ -46,7 +46,7 @@ def run_evaluation(cfg: DictConfig) -> float:
         if wandb_run is not None:
             print_address(log_video(wandb_run, video, env_steps=result["env_steps"]))
     if export is not None:
-        export_agent(export, agent.cfg, agent.actor, result)
+        export_agent(export, agent, result)
         print(f"qtrl: {export}")
     return result["return_mean"]
 
@@ -63,17 +63,13 @@ def printing_first(result: str) -> Iterator[None]:
 
 def outcome(episodes: Episodes, layers: QuantumLayers) -> dict[str, Any]:
     """Return what was played, and how the block of the first quantum layer was read, as plain data."""
-    block = next((layer.block for layer in layers.values()), None)
-    circuit = getattr(block, "executable", None)
     return {
         "return_mean": statistics.fmean(episodes.returns),
         "return_std": statistics.pstdev(episodes.returns),
         "return_per_episode": list(episodes.returns),
         "length_per_episode": list(episodes.lengths),
         **({"info": dict(episodes.info)} if episodes.info else {}),
-        "engine": getattr(circuit, "engine", None),
-        **{name: getattr(block, name, None) for name in ("readout", "shots")},
-        "readout_error": getattr(block, "readout_error", None) if circuit is not None else None,
+        **reading(layers),
     }
 
 

@@ -3,7 +3,10 @@
 import errno
 import os
 import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from qtrl.errors import RunFolderError
 
@@ -17,15 +20,34 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         FileNotFoundError: It does not exist.
         RunFolderError: It is a link, not a regular file, too large, or cannot be read.
     """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no link is followed, no FIFO waited for
+    with _opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise RunFolderError(f"{path} has {size:,} bytes, expected at most {limit:,}")
+        return file.read(limit)
+
+
+def read_parts(path: Path, offsets: Iterable[int], length: int) -> list[bytes]:
+    """Read parts of equal length of a regular file; those that reach beyond its end are left out.
+
+    Raises:
+        FileNotFoundError: It does not exist.
+        RunFolderError: It is a link, not a regular file, or cannot be read.
+    """
+    with _opened(path) as file:
+        parts = [os.pread(file.fileno(), length, offset) for offset in offsets]
+    return [part for part in parts if len(part) == length]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file without following links or waiting for a FIFO."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise RunFolderError(f"{path} is no regular file")
-            if found.st_size > limit:
-                raise RunFolderError(f"{path} has {found.st_size:,} bytes, expected at most {limit:,}")
-            return file.read(limit)
+            yield file
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -1,15 +1,19 @@
-"""Trained agents without their runs: where they are, and what is read of them; `qtrl.commands.exported` writes them."""
+"""Trained agents without their runs: where they are, and what is read of them; `qtrl.commands.export` writes them."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import qtrl
+from qtrl.config.nested import shown
 from qtrl.errors import CheckpointError, ConfigError, RunFolderError
 from qtrl.files.tensors import read_tensors
 from qtrl.files.untrusted import read_regular
 
-WEIGHTS, RESULT = "agent.safetensors", "result.json"
+WEIGHTS, RESULT, DESCRIPTION = "agent.safetensors", "result.json", "agent.json"
+FORMAT = 1
+"""Version of what such a folder holds; grows where an earlier qtrl could no longer play it."""
 PREFIX = "pretrained/"
 """With which `run=` names an agent that comes with qtrl, whatever the current folder holds."""
 
@@ -41,21 +45,39 @@ def is_exported(folder: Path) -> bool:
 
 
 def read_exported(folder: Path) -> tuple[dict[str, Any], Path]:
-    """Read an exported actor like a checkpoint, `state_dict` and counters; its contents are untrusted.
+    """Read an exported actor like a checkpoint: `state_dict`, counters and `result`; its contents are untrusted.
 
     Raises:
-        CheckpointError: A file is missing or damaged.
+        CheckpointError: A file is missing or damaged, or the folder is of a later format.
     """
-    path = folder / RESULT
+    if os.path.lexists(folder / DESCRIPTION):  # the first folders had none
+        _check_format(_read_json(folder / DESCRIPTION), folder / DESCRIPTION)
+    result = _read_json(folder / RESULT)
+    counters = {"env_steps": result.get("env_steps"), "updates": result.get("updates")}
+    return {"state_dict": read_tensors(folder / WEIGHTS), **counters, "result": result}, folder / WEIGHTS
+
+
+def _check_format(description: dict[str, Any], path: Path) -> None:
+    found = description.get("format")
+    if type(found) is not int or found < 1:
+        raise CheckpointError(f"{path} has the format {shown(found)}, expected a whole number from 1 to {FORMAT}")
+    if found > FORMAT:
+        by = shown(description["versions"].get("qtrl")) if isinstance(description.get("versions"), dict) else "another"
+        raise CheckpointError(
+            f"{path} has the format {found}, written by qtrl {by}; qtrl {qtrl.__version__} reads up to {FORMAT}: "
+            "install a later qtrl"
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        result = json.loads(read_regular(path, limit=2**24))
+        found = json.loads(read_regular(path, limit=2**24))
     except FileNotFoundError:
         raise CheckpointError(f"there is no {path}") from None
     except RunFolderError as error:
         raise CheckpointError(str(error)) from error
     except (ValueError, RecursionError):
         raise CheckpointError(f"{path} is not whole, or not JSON") from None
-    if not isinstance(result, dict):
+    if not isinstance(found, dict):
         raise CheckpointError(f"{path} is no JSON object")
-    counters = {"env_steps": result.get("env_steps"), "updates": result.get("updates")}
-    return {"state_dict": read_tensors(folder / WEIGHTS), **counters}, folder / WEIGHTS
+    return found

@@ -93,7 +93,7 @@ def draw(runs: dict[str, Any], path: Path) -> None:
     """Draw the error of each seed, and cosines over updates."""
     figure = new_figure(11, 4.5)
     left, right = figure.subplots(1, 2)
-    for place, (name, seeds) in enumerate(runs.items()):
+    for place, seeds in enumerate(runs.values()):
         errors = [100 * (1 - run["accuracy"]) for run in seeds.values()]
         left.plot(errors, [place] * len(errors), "o", color=f"C{place}", alpha=0.6)
         curves = [

@@ -13,6 +13,8 @@ MISPLACED = {
     ("eval", "block.shots=10"): r"unknown key 'block.shots': did you mean shots\?",
     ("eval", "run_dir=x"): r"did you mean run\?",
     ("eval", "+foo=1"): "unknown key 'foo'",
+    ("export", "+too=x"): r"unknown key 'too': did you mean to\?",
+    ("export", "shots=10"): "unknown key 'shots'.*it belongs to a run, and qtrl.export takes it from",
     ("report", "seed=1"): "unknown key 'seed'",
     ("report", "+out_dir=1"): r"unknown key 'out_dir': did you mean out\?",
     ("train", "hydra.run.dir=x"): "has no effect: the folder of a run is run_dir=DIR",
@@ -51,6 +53,7 @@ FINE = {
         "~label",
     ],
     "tune": ["trials=3", "seed=1", "algo.tau=0.1", "space=surrogate", "+space.algo.tau={}", "optim@algo.x=adam"],
+    "export": ["run=x", "to=y", "checkpoint=best", "format=onnx", "quantum=exact", "trust=[a]"],
     "report": ["runs=x", "out=y", "primary=[a]"],
 }
 

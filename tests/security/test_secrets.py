@@ -119,6 +119,7 @@ def test_no_canary_is_in_anything_that_a_run_writes(tmp_path):
         ("qtrl.train", *SMOKE, "run_dir=run", "num_threads=1"),
         ("qtrl.train", "run_dir=run", "resume=true", "total_env_steps=102"),
         ("qtrl.eval", "run=run", "episodes=1"),
+        ("qtrl.export", "run=run", "to=exported"),
         ("qtrl.train", "run_dir=run", "resume=true", "seed=1"),
     ):
         command = [sys.executable, "-m", module, *arguments]

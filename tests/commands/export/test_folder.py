@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 import qtrl
+from qtrl.errors import CheckpointError
 from qtrl.run import exported
 from qtrl.run.exported import is_exported, located, pretrained_dir
 
 SHORT = ("debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=10", "callbacks.probe_every_env_steps=null")
 TEST = ("episodes=2", "seed=3", "shots=7")
-FILES = {"README.md", "agent.safetensors", "config.yaml", "result.json"}
+FILES = {"README.md", "agent.json", "agent.safetensors", "circuit.qasm", "config.yaml", "result.json"}
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,11 @@ def test_the_folder_holds_an_actor_plain_config_result_and_card(made):
     config = yaml.safe_load((folder / "config.yaml").read_text())
     assert (config["run_dir"], config["paths"], config["logger"]) == (None, {"runs": "runs"}, {})
     assert str(run.parent) not in "".join((folder / name).read_text() for name in FILES - {"agent.safetensors"})
+    description = json.loads((folder / "agent.json").read_text())
+    assert description["env"]["id"] == "Pendulum-v1" and description["env"]["action_space"]["high"] == 2.0
+    (norm,), layer = description["normalization"], description["quantum_layers"]["layer"]
+    assert {norm["mean"], norm["variance"]} < weights.keys() and layer["circuit"] == "circuit.qasm"
+    assert (layer["inputs"], layer["outputs"], layer["shots"]) == (8, 2, 7)
     result, card = json.loads((folder / "result.json").read_text()), (folder / "README.md").read_text()
     assert config["block"]["shots"] == 7 and result["env_steps"] == 100
     for words in ("run=small", "Pendulum-v1", f"{result['return_mean']:.1f}", "start seeds 3 to 4", "mean of 7 shots"):
@@ -131,11 +138,36 @@ def test_what_does_not_go_together_is_told_before_anything_is_played(made, line,
         ("result.json", b"[]", "no JSON object"),
         ("result.json", b"{}", "env_steps"),
         ("config.yaml", b"a: &b c", "anchor"),
+        ("agent.json", b"{", "not JSON"),
+        ("agent.json", b"{}", "has the format None, expected a whole number"),
+        ("agent.json", b'{"format": true}', "has the format True"),
+        (
+            "agent.json",
+            b'{"format": 2, "versions": {"qtrl": "9.1"}}',
+            "written by qtrl '9.1'; .*: install a later qtrl",
+        ),
+        ("agent.json", b'{"format": 2, "versions": 1}', "install a later qtrl"),
     ],
 )
 def test_damaged_files_are_told_in_one_line(copy, line, name, content, words):
     (copy / name).write_bytes(content)
-    assert words in (told := line(f"run={copy}")) and str(copy) in told
+    assert re.search(words, told := line(f"run={copy}")) and str(copy) in told
+
+
+@pytest.mark.parametrize("kept", [4, 100, 0.5, -1])
+def test_truncated_weights_are_told_in_one_line(copy, line, kept):
+    whole = (copy / "agent.safetensors").read_bytes()
+    (copy / "agent.safetensors").write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
+    assert "no file of safetensors, or damaged" in line(f"run={copy}")
+    with pytest.raises(CheckpointError, match="no file of safetensors, or damaged"):
+        qtrl.load(copy)
+
+
+def test_an_agent_of_an_earlier_version_has_no_description(copy, evaluate, tmp_path, monkeypatch):
+    (copy / "agent.json").unlink()
+    (copy / "circuit.qasm").unlink()
+    monkeypatch.chdir(tmp_path)
+    assert evaluate(f"run={copy}", "episodes=1") == 0
 
 
 def test_weights_of_another_architecture_are_told(copy, line):
