@@ -1,6 +1,8 @@
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,3 +141,10 @@ CODE = """if True:
 def test_neither_hydra_nor_lightning_is_imported(moons):
     done = subprocess.run([sys.executable, "-c", CODE, os.fspath(moons[0])], capture_output=True, check=True, text=True)
     assert done.stdout.strip() == "(1,)"
+
+
+def test_the_lines_of_the_page_run(moons, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "supervised.md").read_text(encoding="utf-8")
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "runs/NAME" in block)
+    exec(compile(code.replace("runs/NAME", os.fspath(moons[0])), "supervised.md", "exec"), {})
+    assert "('0', '1')" in capsys.readouterr().out

@@ -131,6 +131,7 @@ def test_a_run_goes_on_bit_for_bit(layers, run, train):
         (["data.batch_size=1000"], "data.batch_size=1000 is more than the 130 training rows"),
         (["gradient.fresh_noise=0.1"], "gradient.fresh_noise=0.1 has no effect here"),
         (["epochs=0"], "epochs=0 is not allowed"),
+        (["+trainer.max_epochs=3"], "trainer.max_epochs=3 has no effect in a run of qtrl: write epochs"),
         (["dataset=table"], "which table?"),
         (["dataset=table", "dataset.path=none.csv", "dataset.target=t"], "there is no such file"),
     ],
