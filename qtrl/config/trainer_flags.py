@@ -82,11 +82,16 @@ def without_effect(flag: str, value: Any, keys: DictConfig | None = None) -> Con
     """Return the error for a flag that does nothing in a run with these keys."""
     hint = f"{nearest(flag, ACTING)}flags are {', '.join(ACTING)}"
     if flag in INSTEAD:
-        key = INSTEAD[flag]
-        other = IN_EPOCHS.get(key, key)
-        in_epochs = other != key and keys is not None and OmegaConf.select(keys, other) is not None
-        hint = f"write {other if in_epochs and OmegaConf.select(keys, key) is None else key}"
+        hint = f"write {_instead(flag, keys)}"
     return ConfigError(f"trainer.{flag}={value} has no effect in a run of qtrl: {hint}")
+
+
+def _instead(flag: str, keys: DictConfig | None) -> str:
+    """Return what to write instead of a flag: of two keys the one that the config has."""
+    key = INSTEAD[flag]
+    if keys is None or key not in IN_EPOCHS or OmegaConf.select(keys, key) is not None:
+        return key
+    return IN_EPOCHS[key] if OmegaConf.select(keys, IN_EPOCHS[key]) is not None else key
 
 
 def _names_a_class(node: Any) -> bool:

@@ -86,7 +86,7 @@ def measure_of(summary: Mapping[str, Any]) -> Measure:
     kinds: dict[str, Any] = {field.name: field.type for field in fields(Measure)}
     if not isinstance(named, dict) or named.keys() != kinds.keys():
         raise RunFolderError(f"summary.json: measure is no mapping with the keys {', '.join(kinds)}")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in named.items()}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in named.items()}
     for key, value in values.items():
         fits, expected = RULES[kinds[key]]
         if not fits(value):
