@@ -109,15 +109,73 @@ def study_dir(configs, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def study(study_dir):
+def study(study_dir, study_in):
     """The runs of that folder."""
+    return study_in(study_dir)
+
+
+MEASURE = {
+    "name": "accuracy",
+    "unit": "share of rows",
+    "final": "test_accuracy",
+    "best": "best_validation_accuracy",
+    "curve": "validation/accuracy",
+    "counts": "examples seen",
+    "facts": ["dataset", "test_rows", "fingerprint"],
+    "settings": ["task._target_", "epochs"],
+    "columns": [],
+    "starts": None,
+    "digits": 3,
+}
+"""What runs on a table of examples are compared by."""
+
+
+def write_model_run(folder, label, seed, **changed):
+    """Write the files of a complete run on a table of examples, so far as a report reads them."""
+    folder.mkdir(parents=True)
+    random = np.random.default_rng([seed, *label.encode()])
+    config = {"label": label, "seed": seed, "epochs": 4, "task": {"_target_": "qtrl.tasks.Supervised"}}
+    config |= {"dataset": {"seed": 0}, "block": {"_target_": label}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    rows = [
+        f"{100 * epoch},{0.7 / epoch},,\n{100 * epoch},,{0.6 + 0.05 * epoch},{0.7 / epoch}\n" for epoch in range(1, 5)
+    ]
+    (folder / "metrics.csv").write_text("env_steps,train/loss,validation/accuracy,validation/loss\n" + "".join(rows))
+    accuracy = {"pqc": 0.9, "fc": 0.8}[label] + random.uniform(0, 0.05)
+    summary = {"status": "complete", "label": label, "seed": seed, "env_steps": 400, "wall_seconds": 9.0}
+    summary |= {"circuits": 40, "shots": 400, "parameter_shift_circuits": 900, "git_commit": "0" * 40}
+    summary |= {"test_accuracy": accuracy, "best_validation_accuracy": 0.8}
+    summary |= {"dataset": "moons", "test_rows": 40, "fingerprint": "a" * 64, "measure": MEASURE}
+    (folder / "summary.json").write_text(json.dumps(summary | changed))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_model_run():
+    """Write the files of a complete run on a table of examples into a folder."""
+    return write_model_run
+
+
+@pytest.fixture(scope="session")
+def study_in():
+    """Read the runs below a folder."""
     from qtrl.analysis.runs.study import read_study
     from qtrl.config.nested import leaves
 
     def read_config(folder):
         return dict(leaves(yaml.safe_load((folder / "config.yaml").read_text())))
 
-    return read_study([study_dir], read_config=read_config)
+    return lambda *folders: read_study(folders, read_config=read_config)
+
+
+@pytest.fixture(scope="session")
+def model_study(study_in, tmp_path_factory):
+    """Runs on a table of examples."""
+    top = tmp_path_factory.mktemp("models")
+    for label in ("pqc", "fc"):
+        for seed in range(SEEDS):
+            write_model_run(top / f"{label}{seed}", label, seed)
+    return study_in(top)
 
 
 @pytest.fixture(scope="session")

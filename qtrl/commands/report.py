@@ -36,11 +36,13 @@ def run_report(cfg: DictConfig) -> list[Path]:
     wandb_run = report_wandb_run(out, next(iter(study.runs.values()))[0].path, trust) if cfg.log else None
     rows = table(study, reference=cfg.reference, primary=cfg.primary)
     levels = level_rows(study, levels_of(study) if cfg.levels is None else cfg.levels)
-    title = cfg.title or f"Comparison of blocks on {study.facts.get('env_id', 'one environment')}"
+    title = cfg.title or f"Comparison of blocks on {study.subject or 'one environment'}"
     command = shlex.join(["python", "-m", "qtrl.report", *HydraConfig.get().overrides.task])
-    print(format_table(rows, reference=cfg.reference), flush=True)  # before anything that may not be writable
+    print(
+        format_table(rows, reference=cfg.reference, measure=study.measure), flush=True
+    )  # before anything that may not be writable
     if levels:
-        print(format_levels(levels), flush=True)
+        print(format_levels(levels, study.measure), flush=True)
     files = write_report(study, rows, out, levels=levels, reference=cfg.reference, title=title, command=command)
     for path in files:
         print(f"qtrl: {path}")

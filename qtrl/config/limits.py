@@ -227,7 +227,7 @@ def check_config(cfg: DictConfig) -> None:
     _check_log_info(OmegaConf.select(cfg, "callbacks.log_info"))
     _check_env(cfg)
     _check_sizes(cfg)
-    check_trainer(cfg.trainer)
+    check_trainer(cfg.trainer, cfg)
     _check_scaling(cfg)
 
 

@@ -34,18 +34,28 @@ INSTEAD: Mapping[str, str] = {
     "logger": "logger=NAME, without `trainer.`",
 }
 """What does in qtrl what a flag does in Lightning."""
+IN_EPOCHS: Mapping[str, str] = {
+    "total_env_steps": "epochs",
+    "test_every_env_steps": "callbacks.validate_every_epochs",
+    "checkpoint_every_env_steps": "callbacks.checkpoint_every_epochs",
+    "callbacks.log_every_env_steps": "callbacks.log_every_epochs",
+    "callbacks.test_episodes": "data.test_share",
+}
+"""What takes the place of these keys in the config of a run that learns from a table."""
 DURATION = re.compile(r"\d+:\d\d:\d\d:\d\d")
 
 
-def check_trainer(trainer: DictConfig) -> None:
+def check_trainer(trainer: DictConfig, keys: DictConfig | None = None) -> None:
     """Refuse flags that would have no effect in a run of qtrl or end it early, and what cannot work there.
+
+    `keys` is the whole config: what is to be written instead of a flag is a key of it.
 
     Raises:
         ConfigError: The first of them, with what to write instead.
     """
     for flag in map(str, trainer):
         if flag not in (*ACTING, *OF_LIGHTNING) and not flag.startswith("_"):
-            raise without_effect(flag, trainer[flag])
+            raise without_effect(flag, trainer[flag], keys)
     precision = trainer.get("precision")
     _check_word("precision", SHORT.get(str(precision), precision), PRECISIONS)
     if not OmegaConf.is_config(strategy := trainer.get("strategy", ONE_PROCESS)):
@@ -68,10 +78,20 @@ def check_optimization(trainer: Mapping[str, Any], *, automatic: bool) -> None:
             raise without_effect(flag, trainer[flag])
 
 
-def without_effect(flag: str, value: Any) -> ConfigError:
-    """Return the error for a flag that does nothing in a run."""
-    hint = f"write {INSTEAD[flag]}" if flag in INSTEAD else f"{nearest(flag, ACTING)}flags are {', '.join(ACTING)}"
+def without_effect(flag: str, value: Any, keys: DictConfig | None = None) -> ConfigError:
+    """Return the error for a flag that does nothing in a run with these keys."""
+    hint = f"{nearest(flag, ACTING)}flags are {', '.join(ACTING)}"
+    if flag in INSTEAD:
+        hint = f"write {_instead(flag, keys)}"
     return ConfigError(f"trainer.{flag}={value} has no effect in a run of qtrl: {hint}")
+
+
+def _instead(flag: str, keys: DictConfig | None) -> str:
+    """Return what to write instead of a flag: of two keys the one that the config has."""
+    key = INSTEAD[flag]
+    if keys is None or key not in IN_EPOCHS or OmegaConf.select(keys, key) is not None:
+        return key
+    return IN_EPOCHS[key] if OmegaConf.select(keys, IN_EPOCHS[key]) is not None else key
 
 
 def _names_a_class(node: Any) -> bool:

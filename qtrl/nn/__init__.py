@@ -21,6 +21,7 @@ from qtrl.nn.mlp import mlp
 from qtrl.nn.mlp_actor import MLPActor
 from qtrl.nn.normalization import RewardScale, RunningNorm, reward_scales, running_norms, update_norms
 from qtrl.nn.pair_buffer import PairBuffer
+from qtrl.nn.prediction import predict_rows
 from qtrl.nn.quantum_layer import QuantumLayer
 from qtrl.nn.quantum_layers import (
     QuantumLayers,
@@ -47,3 +48,4 @@ __all__ += ["QuantumLayer", "QuantumLayers", "approximated", "drawing", "perturb
 __all__ += ["ANGLE_BOUNDS", "AngleScaling", "OutputScaling"]
 __all__ += ["PairBuffer", "fit_quantum_layers", "load_pair_buffers", "pair_buffers_state"]
 __all__ += ["acting_copy", "classical_parameters", "copy_weights_", "estimator_parameters", "polyak_", "target_copy"]
+__all__ += ["predict_rows"]

@@ -1,7 +1,7 @@
 """Supervised learning: a hybrid network with quantum layers, a table of examples, and tests on rows held out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, seed_everything
 from torch import nn
 
 from qtrl.analysis.drawing.examples import draw_examples
+from qtrl.analysis.runs.measure import Measure
 from qtrl.callbacks import ExampleRows, UpdateFlops
 from qtrl.callbacks.examples import ExampleTests
 from qtrl.data.example_stream import ExampleStream, check_batch_size
@@ -85,11 +86,27 @@ class Supervised:
         return RunLength(self.epochs * self.epoch, every, unit="example", key="epochs")
 
     def facts(self) -> dict[str, Any]:
-        """Return the table's name, kind and sizes."""
+        """Return the table's name, kind, sizes and digest, and what runs on it are compared by."""
         table, split = self.table, self.split
         rows = {f"{part}_rows": len(getattr(split, part)) for part in ("train", "validation", "test")}
         sizes = {"n_inputs": len(table.columns), "n_outputs": table.n_outputs, "classes": list(table.classes)}
-        return {"dataset": table.name, "kind": table.kind, **sizes, **rows, "fingerprint": table.fingerprint}
+        facts = {"dataset": table.name, "kind": table.kind, **sizes, **rows, "fingerprint": table.fingerprint}
+        return facts | {"measure": asdict(self._measure())}
+
+    def _measure(self) -> Measure:
+        """Return what runs on this table are compared by."""
+        score = SCORES[self.table.kind][1]
+        name, unit = {"accuracy": ("accuracy", "share of rows"), "r2": ("R²", "share of variance")}[score]
+        return Measure(
+            name=name,
+            unit=unit,
+            final=f"test_{score}",
+            best=f"best_validation_{score}",
+            curve=f"validation/{score}",
+            counts="examples seen",
+            facts=("dataset", "kind", "n_inputs", "train_rows", "validation_rows", "test_rows", "fingerprint"),
+            settings=("task._target_", "epochs", "data.split_seed", "callbacks.validate_every_epochs"),
+        )
 
     def make_module(self, context: RunContext) -> Any:
         """Make the model and the algorithm; equal on every rank, since the seed is."""

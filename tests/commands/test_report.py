@@ -112,3 +112,21 @@ def test_levels_of_the_runs_are_told_and_can_be_others(written, report, study_di
     assert report(f"runs={study_dir}", f"out={tmp_path}", "levels=[0]") == 0
     assert "reached" not in capsys.readouterr().out
     assert not (tmp_path / "levels.csv").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_models_of_a_table_are_compared(train, report, tmp_path, capsys):
+    small = ("dataset.rows=200", "circuit.n_qubits=2", "circuit.reps=1", "shots=20", "gradient.hidden=8", "epochs=2")
+    for block in ("pqc", "fc"):
+        for seed in (0, 1):
+            own = (f"block={block}", f"seed={seed}", f"run_dir={tmp_path / f'{block}{seed}'}")
+            assert train("experiment=hdqnn_moons", "logger=csv", *small, *own) == 0
+    capsys.readouterr()
+    assert report(f"runs={tmp_path}", f"out={tmp_path / 'out'}") == 0
+    told = capsys.readouterr().out
+    assert (
+        "not distinguishable at n=2" in told and "left out" not in told and "warning" not in told.replace("dirty", "")
+    )
+    pictures = {f"{name}.png" for name in ("scores", "improvement", "learning_curves", "examples")}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.html", "table.csv"} | pictures

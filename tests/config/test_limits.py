@@ -3,7 +3,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from qtrl.config.limits import check_config
-from qtrl.config.trainer_flags import check_optimization
+from qtrl.config.trainer_flags import check_optimization, check_trainer
 from qtrl.errors import ConfigError
 
 SIZES = [
@@ -211,6 +211,13 @@ def test_a_flag_of_the_trainer_that_cannot_work_is_told(override, refused):
     said = refused(override)
     assert override.partition("=")[0] in said
     assert TRAINER[override] in said
+
+
+def test_what_to_write_instead_of_a_flag_is_a_key_of_the_run():
+    trainer = OmegaConf.create({"max_epochs": 3})
+    for keys, key in (({"epochs": 5}, "epochs"), ({"total_env_steps": 5}, "total_env_steps")):
+        with pytest.raises(ConfigError, match=f"trainer.max_epochs=3 has no effect in a run of qtrl: write {key}$"):
+            check_trainer(trainer, OmegaConf.create(keys))
 
 
 @pytest.mark.parametrize("devices", ["1", "'1'", "1.0", "auto"])

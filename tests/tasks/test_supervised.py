@@ -131,6 +131,7 @@ def test_a_run_goes_on_bit_for_bit(layers, run, train):
         (["data.batch_size=1000"], "data.batch_size=1000 is more than the 130 training rows"),
         (["gradient.fresh_noise=0.1"], "gradient.fresh_noise=0.1 has no effect here"),
         (["epochs=0"], "epochs=0 is not allowed"),
+        (["+trainer.max_epochs=3"], "trainer.max_epochs=3 has no effect in a run of qtrl: write epochs"),
         (["dataset=table"], "which table?"),
         (["dataset=table", "dataset.path=none.csv", "dataset.target=t"], "there is no such file"),
     ],
@@ -172,3 +173,9 @@ def test_a_table_of_ones_own_is_learned_and_a_changed_one_refused(train, tmp_pat
 def test_a_run_cannot_become_shorter(moons, train, capsys):
     assert train("resume=true", f"run_dir={moons}", "epochs=1") == 2
     assert "epochs, which makes 130, is below the 260 examples already made" in capsys.readouterr().err
+
+
+def test_a_run_says_what_it_is_compared_by(moons, run):
+    measure = summary_of(moons)["measure"]
+    assert (measure["name"], measure["unit"], measure["counts"]) == ("accuracy", "share of rows", "examples seen")
+    assert measure["curve"] in rows_of(moons)[0] and {measure["final"], measure["best"]} <= summary_of(moons).keys()

@@ -9,17 +9,20 @@ import numpy as np
 
 from qtrl.analysis.drawing.export import Tooltip, escaped, new_figure, to_svg
 from qtrl.analysis.drawing.panels import (
+    EXAMPLES,
     GAP,
-    LEARNING,
     PAPER,
     QUANTUM_LAYER,
     Bands,
     Panel,
     bands_of,
     info_panels,
+    learning_panel,
     limits,
+    logged,
 )
 from qtrl.analysis.drawing.styles import Style, styles_of
+from qtrl.analysis.runs.measure import Measure
 from qtrl.analysis.runs.study import Study
 from qtrl.analysis.statistics.table import Row
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 GROUP = 3
 """Blocks besides the reference in one pair of axes: the paper has three."""
-NAMES = ("returns", "improvement", "learning_curves", "figure4", "info", "quantum_layer", "gap")
+NAMES = ("returns", "scores", "improvement", "learning_curves", "figure4", "examples", "info", "quantum_layer", "gap")
 """Of all figures that a report can have, in the order of the page."""
 QUESTION = "Is the layer used, and does its gradient point the right way?"
 Styles = Mapping[str, Style]
@@ -58,16 +61,18 @@ def draw_figures(study: Study, rows: Sequence[Row], *, reference: str) -> list[D
     """Draw all figures of a study, whose table has `rows`; the others are compared with the label `reference`."""
     styles, bands = styles_of(study.runs), bands_of(study)
     others = [row for row in rows if row.block != reference and np.isfinite(row.probability_of_improvement)]
-    said = info_panels(study)
+    said, learned = info_panels(study), logged(study, EXAMPLES)
     probed = any(bands[metric] for panel in QUANTUM_LAYER for metric in panel.metrics)
+    agents = study.measure.starts is not None
     drawings = [
-        _returns(study, rows, styles),
-        *([_improvement(others, styles, reference)] if others else []),
-        _by_group("learning_curves", LEARNING, bands, styles, reference),
-        _grid("figure4", "The panels of the paper's Figure 4", PAPER, bands, styles),
+        _scores(study, rows, styles),
+        *([_improvement(others, styles, reference, study.measure)] if others else []),
+        _by_group("learning_curves", learning_panel(study.measure), bands, styles, reference),
+        *([_grid("figure4", "The panels of the paper's Figure 4", PAPER, bands, styles)] if agents else []),
+        *([_grid("examples", "How the model learned", learned, bands, styles)] if learned and not agents else []),
         *([_grid("info", "What the environment says of itself", said, bands, styles)] if said else []),
         *([_grid("quantum_layer", QUESTION, QUANTUM_LAYER, bands, styles)] if probed else []),
-        _by_group("gap", GAP, bands, styles, reference),
+        *([_by_group("gap", GAP, bands, styles, reference)] if agents else []),
     ]
     for drawing in drawings:
         drawing.figure.draw_without_rendering()  # computes the layout, once for all formats
@@ -75,10 +80,12 @@ def draw_figures(study: Study, rows: Sequence[Row], *, reference: str) -> list[D
     return drawings
 
 
-def _returns(study: Study, rows: Sequence[Row], styles: Styles) -> Drawing:
+def _scores(study: Study, rows: Sequence[Row], styles: Styles) -> Drawing:
     figure, axes = _by_block([f"{styles[row.block].text} (n={row.n})" for row in rows])
-    note = "Small: the mean return of each seed's final test. Large: their interquartile mean with its 95 % interval."
-    drawing = Drawing("returns", "Final return of each seed", [note], figure)
+    measure = study.measure
+    file, score = ("scores", measure.name) if measure.starts is None else ("returns", f"mean {measure.name}")
+    note = f"Small: the {score} of each seed's final test. Large: their interquartile mean with its 95 % interval."
+    drawing = Drawing(file, f"Final {measure.name} of each seed", [note], figure)
     for place, row in enumerate(rows):
         style, values = styles[row.block], study.values(row.block)
         heights = place + 0.3 * (np.arange(len(values)) + 1) / (len(values) + 1)
@@ -87,15 +94,15 @@ def _returns(study: Study, rows: Sequence[Row], styles: Styles) -> Drawing:
             text = f"{style.text}, seed {run.seed}: {value:,.4g}"
             drawing.tooltips.append(Tooltip(axes, value, height, text, style.css_class))
         _add_estimate(drawing, axes, style, place - 0.15, row.iqm, (row.iqm_low, row.iqm_high))
-    axes.set(xlabel="return of the final test (reward)")
+    axes.set(xlabel=escaped(f"{measure.name} of the final test ({measure.unit})"))
     axes.set_title("Each seed, small; their IQM with its 95 % interval, large", fontsize="medium", loc="left")
     return drawing
 
 
-def _improvement(rows: Sequence[Row], styles: Styles, reference: str) -> Drawing:
+def _improvement(rows: Sequence[Row], styles: Styles, reference: str, measure: Measure) -> Drawing:
     than = styles[reference].text
     note = (
-        f"How often a run of the block has a higher return than a run of {than}, over all pairs of seeds. "
+        f"How often a run of the block has a higher {measure.name} than a run of {than}, over all pairs of seeds. "
         "At 0.5 neither is better; an interval that holds 0.5 tells them not apart."
     )
     figure, axes = _by_block([styles[row.block].text for row in rows])
@@ -141,7 +148,7 @@ def _by_group(name: str, panel: Panel, bands: Bands, styles: Styles, reference: 
         _add_panel(drawing, axes, panel, bands, {label: styles[label] for label in group})
         _add_legend(axes, [styles[label] for label in group], fontsize="small")
         axes.label_outer()
-    figure.suptitle(f"{panel.title}: IQM over seeds with its 95 % interval", fontsize="medium")
+    figure.suptitle(f"{escaped(panel.title)}: IQM over seeds with its 95 % interval", fontsize="medium")
     return drawing
 
 
@@ -178,7 +185,7 @@ def _add_panel(drawing: Drawing, axes: "Axes", panel: Panel, bands: Bands, style
         interval.set_gid(f"{css_class} interval")
         for place in np.unique(np.linspace(0, len(band.env_steps) - 1, 25).round().astype(int)):  # those with a tooltip
             value = f"{band.iqm[place]:,.4g}{_interval(band.low[place], band.high[place])}"
-            text = f"{shown} at {band.env_steps[place]:,.0f} env steps: {value}"
+            text = f"{shown} at {band.env_steps[place]:,.0f} {panel.counts}: {value}"
             drawing.tooltips.append(Tooltip(axes, band.env_steps[place], band.iqm[place], text, css_class))
         drawing.values.append(f"{panel.title}: {text}")
     for metric in others:
@@ -197,7 +204,7 @@ def _set_scales(axes: "Axes", panel: Panel, shown: tuple[float, float] | None) -
         if panel.log:
             axes.set_yscale("log")
         axes.set_ylim(*shown)
-    axes.set(xlabel="env steps", ylabel=panel.axis)
+    axes.set(xlabel=escaped(panel.counts), ylabel=escaped(panel.axis))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_major_locator(MaxNLocator(5))
     _add_grid(axes)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import NamedTuple
 
+from qtrl.analysis.runs.measure import Measure
 from qtrl.analysis.runs.study import Study
 from qtrl.analysis.statistics.bands import Band, band
 from qtrl.keys import INFO_NAME
@@ -13,13 +14,14 @@ Bands = Mapping[str, Mapping[str, Band]]
 
 
 class Panel(NamedTuple):
-    """One pair of axes over env steps; a second metric is dotted, without its interval."""
+    """One pair of axes over env steps, or what else is counted; a second metric is dotted, without its interval."""
 
     title: str
     axis: str
     note: str
     metrics: tuple[str, ...]
     log: bool = False
+    counts: str = "env steps"
 
 
 LEARNING = Panel(
@@ -113,6 +115,44 @@ QUANTUM_LAYER = (
     ),
 )
 """Whether the quantum layer is used, and whether its gradient points the right way."""
+EXAMPLES = (
+    Panel(
+        "Training loss",
+        "loss (nats, or squared error)",
+        "Of the newest minibatch, with the gradient estimator in the block's place, on a logarithmic scale. Numbers to "
+        "predict are standardized.",
+        ("train/loss",),
+        log=True,
+    ),
+    Panel(
+        "Validation loss",
+        "loss (nats, or squared error)",
+        "With the real block, on rows that are not learned from, on a logarithmic scale.",
+        ("validation/loss",),
+        log=True,
+    ),
+    Panel(
+        "Calibration error",
+        "calibration error",
+        "How far confidence is from accuracy, mean over validation rows in ten bins.",
+        ("validation/calibration_error",),
+    ),
+    Panel(
+        "Root mean squared error",
+        "error (units of the target)",
+        "Of the validation rows.",
+        ("validation/rmse",),
+    ),
+    PAPER[4],
+    Panel(
+        "Gradient of the model",
+        "norm",
+        "Of everything but the qtDNN, through the estimator, on a logarithmic scale.",
+        ("gradient/model",),
+        log=True,
+    ),
+)
+"""How a model learned a table of examples."""
 
 
 MOST_INFO = 12
@@ -134,9 +174,31 @@ def info_panels(study: Study) -> list[Panel]:
     ][:MOST_INFO]
 
 
+def learning_panel(measure: Measure) -> Panel:
+    """Return the panel of the score while training."""
+    if measure.curve in LEARNING.metrics:
+        return LEARNING
+    score = f"{measure.tests} {measure.name}"
+    return Panel(
+        f"{measure.tests.capitalize()} {measure.name} while training",
+        f"{score} ({measure.unit})",
+        f"The {score}, with the real block.",
+        (measure.curve,),
+        counts=measure.counts,
+    )
+
+
+def logged(study: Study, panels: Iterable[Panel]) -> list[Panel]:
+    """Return the panels of which a run logged a metric."""
+    runs = [run for of_label in study.runs.values() for run in of_label]
+    found = {name for run in runs for name, (steps, _) in run.columns.items() if len(steps)}
+    return [panel._replace(counts=study.measure.counts) for panel in panels if found.intersection(panel.metrics)]
+
+
 def bands_of(study: Study) -> Bands:
     """Aggregate every metric that is drawn over the seeds of each label; labels without a metric are left out."""
-    panels = (LEARNING, *PAPER, *QUANTUM_LAYER, GAP, *info_panels(study))
+    learning = learning_panel(study.measure)
+    panels = (learning, *PAPER, *QUANTUM_LAYER, GAP, *logged(study, EXAMPLES), *info_panels(study))
     logs = {metric: panel.log for panel in panels for metric in panel.metrics}
     bands: dict[str, dict[str, Band]] = {metric: {} for metric in logs}
     for metric, (label, runs) in product(logs, study.runs.items()):

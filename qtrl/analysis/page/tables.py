@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from qtrl.analysis.runs.measure import RETURN, Measure
 from qtrl.analysis.statistics.levels import UNITS, LevelRow
 from qtrl.analysis.statistics.table import Row
 from qtrl.files.atomic import write_csv
+from qtrl.keys import ENV_STEPS
 
 NONE = "\N{EN DASH}"
 
@@ -45,23 +47,26 @@ def _csv_cell(value: object) -> object:
     return value
 
 
-def format_table(rows: Sequence[Row], *, reference: str) -> str:
+def format_table(rows: Sequence[Row], *, reference: str, measure: Measure = RETURN) -> str:
     """Return the main columns as a Markdown table; the others were compared with the label `reference`."""
+    digits = measure.digits
 
     def iqm(row: Row) -> str:
-        return f"{row.iqm:.1f}" + ("" if math.isnan(row.iqm_low) else f" [{row.iqm_low:.1f}, {row.iqm_high:.1f}]")
+        known = not math.isnan(row.iqm_low)
+        interval = f" [{row.iqm_low:.{digits}f}, {row.iqm_high:.{digits}f}]" if known else ""
+        return f"{row.iqm:.{digits}f}{interval}"
 
     columns: dict[str, Callable[[Row], str]] = {
         "block": lambda row: row.block,
         "n": _plain("n", 0),
         "IQM [95 %]": iqm,
-        "mean": _plain("mean"),
-        "best": _plain("best_mean"),
-        "last ten": _plain("last_ten_mean"),
-        "final, same starts": _plain("final_first_mean"),
+        "mean": _plain("mean", digits),
+        "best": _plain("best_mean", digits),
+        "last ten": _plain("last_ten_mean", digits),
+        **({} if measure.starts is None else {"final, same starts": _plain("final_first_mean", digits)}),
         f"better than {reference}": _plain("probability_of_improvement", 2),
         "p (Holm)": _plain("p_holm", 3),
-        "smallest difference": _plain("smallest_difference"),
+        "smallest difference": _plain("smallest_difference", digits),
         "verdict": lambda row: row.verdict,
         "circuits": _plain("circuits", 0),
         "seconds": _plain("seconds", 0),
@@ -69,13 +74,13 @@ def format_table(rows: Sequence[Row], *, reference: str) -> str:
     return _markdown(rows, columns)
 
 
-def format_levels(rows: Sequence[LevelRow]) -> str:
+def format_levels(rows: Sequence[LevelRow], measure: Measure = RETURN) -> str:
     """Return the times to each level as a Markdown table; cells are empty where under half of the seeds got there."""
     columns: dict[str, Callable[[LevelRow], str]] = {
         "block": lambda row: row.block,
         "level": lambda row: f"{row.level:,g}",
         "reached": lambda row: f"{row.reached} of {row.n}",
-        **{unit: _plain(unit, 0) for unit in UNITS},
+        **{measure.counts.replace(" ", "_") if unit == ENV_STEPS else unit: _plain(unit, 0) for unit in UNITS},
     }
     return _markdown(rows, columns)
 

@@ -82,6 +82,7 @@ def make_page(
     environment.filters |= {"number": tables.number, "path": tables.shown_path}
     page = environment.get_template("report.html").render(
         study=study,
+        measure=study.measure,
         rows=rows,
         levels=levels,
         reference=next(row for row in rows if row.block == reference),

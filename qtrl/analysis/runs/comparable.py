@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from qtrl.analysis.runs.measure import last_part
 from qtrl.analysis.runs.reading import RunResult
 from qtrl.errors import RunFolderError
 
@@ -12,28 +13,38 @@ EXEMPT = (
     *("num_threads", "optimized_metric"),
 )
 """Config keys in which runs of one label may differ: the seed, and what does not affect the result."""
-COMPARED = (
-    *("env.max_episode_steps", "total_env_steps", "warmup_env_steps", "test_every_env_steps"),
-    *("callbacks.test_episodes", "callbacks.test_max_episode_steps"),
+VARIANT = (
+    "label",
+    "experiment",
+    "task",
+    "block",
+    "circuit",
+    "engine",
+    "gradient",
+    "actor",
+    "critic",
+    "exploration",
+    "model",
 )
-"""Config keys in which all runs of a study must agree."""
-VARIANT = ("label", "experiment", "task", "block", "circuit", "engine", "gradient", "actor", "critic", "exploration")
 """Config keys in which labels are meant to differ."""
 
 
 def comparison_facts(run: RunResult) -> dict[str, str]:
     """Return what must be equal in all runs of a study, as text."""
-    summary, config, versions = run.summary, run.config, run.summary["versions"]
-    facts = {
-        "env_id": summary["env_id"],
-        **{key: versions[key] for key in ("gymnasium", "mujoco")},
-        **{key: summary[key] for key in ("observation_size", "action_size")},
-        **{key.rpartition(".")[2]: config.get(key) for key in COMPARED},
+    measure = run.measure
+    facts = {last_part(key): run.fact(key) for key in measure.facts}
+    facts |= {last_part(key): run.config.get(key) for key in measure.settings}
+    if measure.starts is not None:
+        facts |= _of_env(run) | {"final_test_episodes": len(run.summary[measure.starts])}
+    return {key: "none" if value is None else str(value) for key, value in facts.items()}
+
+
+def _of_env(run: RunResult) -> dict[str, str]:
+    config = run.config
+    return {
         "kwargs": json.dumps({key: value for key, value in config.items() if key.startswith("env.kwargs.")}),
         "wrappers": json.dumps(config.get("env.wrappers") or []),
-        "final_test_episodes": len(summary["return_per_episode"]),
     }
-    return {key: "none" if value is None else str(value) for key, value in facts.items()}
 
 
 def check_comparable(runs: Mapping[str, Sequence[RunResult]]) -> list[str]:
@@ -42,16 +53,18 @@ def check_comparable(runs: Mapping[str, Sequence[RunResult]]) -> list[str]:
     `runs` are all of a study, by label. Returned are warnings for the reader of the comparison, one line each.
 
     Raises:
-        RunFolderError: Two runs differ in env, versions, lengths or tests, or two of one label in their configs.
+        RunFolderError: Two runs differ in what is learned, versions, lengths or tests, or two of one label in their
+            configs.
     """
     every, firsts, warnings = [run for group in runs.values() for run in group], [], []
     for run in every[1:]:
+        _refuse_difference(every[0], run, _measure)
         _refuse_difference(every[0], run, comparison_facts)
     for first, *others in runs.values():
         firsts.append(first)
         for run in others:
             _refuse_difference(first, run, _settings)
-            if in_one := sorted(_settings(first).keys() ^ _settings(run).keys()):
+            if in_one := sorted(_keys(first) ^ _keys(run)):
                 versions = "are of different versions of qtrl"
                 warnings.append(f"{first.path} and {run.path} {versions}: one of them lacks {in_one[0]}")
     for run in firsts[1:]:
@@ -62,13 +75,20 @@ def check_comparable(runs: Mapping[str, Sequence[RunResult]]) -> list[str]:
     return warnings + _commit_warnings(every)
 
 
+def _measure(run: RunResult) -> dict[str, Any]:
+    return {f"measure.{key}": value for key, value in vars(run.measure).items()}
+
+
+def _keys(run: RunResult) -> set[str]:
+    """Return the keys of a run's config but for the exempt ones."""
+    return {key for key in run.config if key.partition(".")[0] not in EXEMPT}
+
+
 def _settings(run: RunResult) -> dict[str, Any]:
     """Return a run's config without the exempt keys and without seeds equal to the run's own."""
-    return {
-        key: value
-        for key, value in run.config.items()
-        if key.partition(".")[0] not in EXEMPT and not (key.endswith(".seed") and value == run.seed)
-    }
+    kept = _keys(run)
+    values = {key: value for key, value in run.config.items() if key in kept}
+    return {key: value for key, value in values.items() if not (key.endswith(".seed") and value == run.seed)}
 
 
 def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -4,13 +4,14 @@ import csv
 import json
 import math
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from qtrl.analysis.runs.measure import RETURN, Measure, last_part, measure_of
 from qtrl.errors import RunFolderError
 from qtrl.files.untrusted import read_regular
 from qtrl.keys import ENV_STEPS, LABEL, LABEL_RULE
@@ -20,11 +21,8 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 MAX_CELLS = 2_000_000
 """Cells of `metrics.csv`, empty ones included: 20,000 rows and more; they take about 0.5 GB while they are read."""
-NUMBERS = (
-    *("return_mean", "best_return_mean", "observation_size", "action_size"),
-    *("circuits", "shots", "wall_seconds", "parameter_shift_circuits"),
-)
-"""Numbers that the summary of a complete run has."""
+NUMBERS = ("circuits", "shots", "wall_seconds", "parameter_shift_circuits")
+"""Numbers that the summary of a complete run has, beside its scores."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,7 @@ class RunResult:
         columns: The curve of each metric of `metrics.csv`, without empty cells; of several values at the same env
             step, the first: the long final test follows a usual test at the same step, and curves show the latter.
         config: What `config.yaml` holds, as a flat mapping of dotted keys.
+        measure: What it is compared by.
     """
 
     path: Path
@@ -47,6 +46,11 @@ class RunResult:
     summary: Mapping[str, Any]
     columns: Mapping[str, Curve]
     config: Mapping[str, Any]
+    measure: Measure = RETURN
+
+    def fact(self, key: str) -> Any:
+        """Return what the summary has under a dotted key; None for nothing."""
+        return _at(self.summary, key)
 
 
 def read_run(folder: Path, read_config: Callable[[Path], Mapping[str, Any]]) -> RunResult:
@@ -64,7 +68,8 @@ def read_run(folder: Path, read_config: Callable[[Path], Mapping[str, Any]]) -> 
         if config.get(key, value) != value:
             told = f"config.yaml has {key} {_shown(config[key])}, summary.json {_shown(value)}"
             raise RunFolderError(f"{told}: files of two runs")
-    return RunResult(folder, label, seed, summary, _read_columns(folder / "metrics.csv"), config)
+    measure = measure_of(summary)
+    return RunResult(folder, label, seed, summary, _read_columns(folder / "metrics.csv", measure), config, measure)
 
 
 def _read_text(path: Path) -> str:
@@ -85,21 +90,34 @@ def _read_summary(path: Path) -> dict[str, Any]:
         raise RunFolderError(f"{path.name} is no JSON object")
     if summary.get("status") != "complete":
         raise RunFolderError(f"it is not complete: its status is {_shown(summary.get('status'))}")
-    versions = summary["versions"] if isinstance(summary.get("versions"), dict) else {}
-    texts = {"env_id": summary.get("env_id")} | {key: versions.get(key) for key in ("gymnasium", "mujoco")}
-    for key, value in (texts | {"git_commit": summary.get("git_commit") or "unknown"}).items():
-        valid = isinstance(value, str) and value.isprintable() and 0 < len(value) <= 100
-        _check(valid, f"{path.name}: {key}", value, "a name")
-    seed, episodes = summary.get("seed"), summary.get("return_per_episode")
-    _check(isinstance(seed, int) and not isinstance(seed, bool), f"{path.name}: seed", seed, "an integer")
-    numbers = isinstance(episodes, list) and episodes and all(map(_is_finite, episodes))
-    _check(numbers, f"{path.name}: return_per_episode", episodes, "finite numbers")
-    for key in NUMBERS:
-        _check(_is_finite(summary.get(key)), f"{path.name}: {key}", summary.get(key), "a finite number")
+    _check_values(summary, measure_of(summary), path.name)
     return summary
 
 
-def _read_table(path: Path) -> list[list[str]]:
+def _check_values(summary: Mapping[str, Any], measure: Measure, name: str) -> None:
+    facts = {last_part(key): _at(summary, key) for key in measure.facts}
+    for key, value in (facts | {"git_commit": summary.get("git_commit") or "unknown"}).items():
+        valid = isinstance(value, str) and value.isprintable() and 0 < len(value) <= 100
+        _check(valid or _is_finite(value), f"{name}: {key}", value, "a name or a number")
+    seed = summary.get("seed")
+    _check(isinstance(seed, int) and not isinstance(seed, bool), f"{name}: seed", seed, "an integer")
+    if measure.starts is not None:
+        scores = summary.get(measure.starts)
+        numbers = isinstance(scores, list) and scores and all(map(_is_finite, scores))
+        _check(numbers, f"{name}: {measure.starts}", scores, "finite numbers")
+    for key in (measure.final, measure.best, *NUMBERS):
+        _check(_is_finite(summary.get(key)), f"{name}: {key}", summary.get(key), "a finite number")
+
+
+def _at(summary: Mapping[str, Any], key: str) -> Any:
+    """Return the value under a dotted key; None for nothing."""
+    value: Any = summary
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _read_table(path: Path, needed: Sequence[str]) -> list[list[str]]:
     text = _read_text(path)
     if not text:
         raise RunFolderError(f"{path.name} is empty")
@@ -112,7 +130,7 @@ def _read_table(path: Path) -> list[list[str]]:
         header, *rows = csv.reader(text.splitlines(), strict=True)
     except csv.Error as error:
         raise RunFolderError(f"{path.name} is no CSV: {error}") from None
-    for column in (ENV_STEPS, "train/return", "test/return_mean"):
+    for column in needed:
         if column not in header:
             raise RunFolderError(f"{path.name} has no column {column}")
     for column in header:
@@ -121,8 +139,8 @@ def _read_table(path: Path) -> list[list[str]]:
     return [header, *rows]
 
 
-def _read_columns(path: Path) -> dict[str, Curve]:
-    header, *rows = _read_table(path)
+def _read_columns(path: Path, measure: Measure) -> dict[str, Curve]:
+    header, *rows = _read_table(path, (ENV_STEPS, *measure.columns, measure.curve))
     cells: dict[str, dict[int, float]] = {name: {} for name in header}
     step_column, before = header.index(ENV_STEPS), 0
     for number, row in enumerate(rows, start=2):
@@ -136,7 +154,7 @@ def _read_columns(path: Path) -> dict[str, Curve]:
         for name, cell in zip(header, row, strict=True):
             if cell:
                 cells[name].setdefault(env_steps, _finite(cell, f"{where} {name}"))
-    if not cells["test/return_mean"]:
+    if not cells[measure.curve]:
         raise RunFolderError(f"{path.name} has no test")
     return {name: (np.array(list(found), float), np.array(list(found.values()))) for name, found in cells.items()}
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qtrl.analysis.runs.comparable import check_comparable, commits, comparison_facts
+from qtrl.analysis.runs.measure import RETURN, Measure
 from qtrl.analysis.runs.reading import RunResult, read_run
 from qtrl.errors import QtrlError, RunFolderError
 
@@ -42,9 +43,19 @@ class Study:
     facts: Mapping[str, str]
     warnings: list[str]
 
+    @property
+    def measure(self) -> Measure:
+        """What the runs are compared by, the same in all of them."""
+        return next((run.measure for runs in self.runs.values() for run in runs), RETURN)
+
+    @property
+    def subject(self) -> str | None:
+        """What is learned: the environment or the data; None without runs."""
+        return self.facts.get(self.measure.subject)
+
     def values(self, label: str) -> np.ndarray:
-        """Return the mean return of the final test of a label's runs, by seed, (n,)."""
-        return np.array([run.summary["return_mean"] for run in self.runs[label]], float)
+        """Return the score of the final test of a label's runs, by seed, (n,)."""
+        return np.array([run.summary[self.measure.final] for run in self.runs[label]], float)
 
 
 def read_study(folders: Sequence[Path], *, read_config: Callable[[Path], Mapping[str, Any]]) -> Study:

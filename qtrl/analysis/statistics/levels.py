@@ -24,7 +24,7 @@ class LevelRow:
 
     Attributes:
         block: The label.
-        level: Mean return of a test.
+        level: Mean return, or other score, of a test.
         n: Seeds.
         reached: Seeds that reached it.
         env_steps: When the test was made.
@@ -74,7 +74,7 @@ def _median(reached: Sequence[float], n: int) -> float:
 
 def _time_to(level: float, run: RunResult) -> dict[str, float] | None:
     """Return what a run had spent at its first test that reached a level; None where none did."""
-    steps, returns = run.columns["test/return_mean"]
+    steps, returns = run.columns[run.measure.curve]
     high = np.flatnonzero(returns >= level)
     if not len(high):
         return None

@@ -88,8 +88,8 @@ def _of_runs(runs: Sequence[RunResult]) -> dict[str, Any]:
         return float(np.mean([run.summary[key] for run in runs]))
 
     return {
-        "best_mean": mean("best_return_mean"),
-        "last_ten_mean": float(np.mean([_recent(run, "test/return_mean") for run in runs])),
+        "best_mean": mean(runs[0].measure.best),
+        "last_ten_mean": float(np.mean([_recent(run, run.measure.curve) for run in runs])),
         "final_first_mean": float(np.mean([_on_first_starts(run) for run in runs])),
         "gap_mean": float(np.mean([_recent(run, "test/gap") for run in runs])),
         "seconds": mean("wall_seconds"),
@@ -104,8 +104,8 @@ def _recent(run: RunResult, metric: str) -> float:
 
 
 def _on_first_starts(run: RunResult) -> float:
-    """Return the mean of the final test on the start seeds that the other tests have; NaN if it is unknown."""
-    starts, returns = run.config.get("callbacks.test_episodes"), run.summary["return_per_episode"]
+    """Return the mean of the final test on the start seeds that the other tests have; NaN if there are none known."""
+    starts, returns = run.config.get("callbacks.test_episodes"), run.summary.get(run.measure.starts or "", ())
     return float(np.mean(returns[:starts])) if isinstance(starts, int) and 0 < starts <= len(returns) else math.nan
 
 

@@ -111,8 +111,10 @@ class ExampleTests(Periodic):
         return f"{tested}validation {self.chief} {self.last[1][self.chief]:.4f}, {best}"
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Say which table the model was trained on."""
-        checkpoint["fingerprint"] = self._table.fingerprint
+        """Say which table the model was trained on, and what its columns and classes are called."""
+        table = self._table
+        checkpoint["fingerprint"] = table.fingerprint
+        checkpoint["table"] = {"columns": [*table.columns], "classes": [*table.classes], "target": table.target}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the results as plain data."""

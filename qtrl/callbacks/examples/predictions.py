@@ -1,7 +1,6 @@
 """Predictions of a trained model with its real blocks, and the tables that keep them."""
 
 import copy
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +8,13 @@ import torch
 from torch import Tensor
 
 from qtrl.files.atomic import write_csv
-from qtrl.nn import quantum_layers, replaced
-from qtrl.process.threads import one_thread
+from qtrl.nn import predict_rows
 from qtrl.seeding import seed_for
 
-ROWS = 1_024
-"""Rows that run through the model at the same time."""
 GRID = 61
 """Points on each side of a decision surface."""
 
 
-@torch.no_grad()
 def predict(module: Any, inputs: Tensor, *, seed: int) -> Tensor:
     """Return a model's outputs (N, O) for rows (N, D), with its real blocks and without keeping pairs.
 
@@ -30,15 +25,7 @@ def predict(module: Any, inputs: Tensor, *, seed: int) -> Tensor:
     """
     device = next(module.parameters()).device
     generator = torch.Generator(device).manual_seed(seed_for(seed, "test"))
-    learns = module.training
-    module.eval()
-    with ExitStack() as stack:
-        stack.callback(module.train, learns)
-        stack.enter_context(one_thread())
-        for layer in quantum_layers(module).values():
-            stack.enter_context(replaced(layer, layer.block))
-        outputs = [module(rows.to(device), generator).cpu() for rows in inputs.split(ROWS)]
-    return torch.cat(outputs)
+    return predict_rows(module, inputs, generator)
 
 
 def scale_of(module: Any) -> Any:

@@ -28,7 +28,7 @@ def elements(svg, tag):
 
 
 def test_every_block_is_in_every_figure_and_can_be_hidden(figures, study):
-    assert tuple(figures) == NAMES
+    assert [*figures] == [name for name in NAMES if name not in ("scores", "examples")]
     for name, svg in figures.items():
         classes = {word for group in elements(svg, "g") for word in group.get("class", "").split()}
         expected = {f"block-{style.number}" for style in styles_of(study.runs).values()}
@@ -95,3 +95,9 @@ def test_names_of_a_strangers_table_are_names(study):
     odd = {f"test/info/{name}": run.columns["test/info/x_velocity"] for name in ("$\\frac", "<script>", "a b", "fine")}
     study = dataclasses.replace(study, runs={"pqc": [dataclasses.replace(run, columns=odd)]})
     assert [panel.title for panel in info_panels(study)] == ["fine"]
+
+
+def test_models_have_figures_of_their_own(model_study):
+    found = drawn(model_study)
+    assert [*found] == ["scores", "improvement", "learning_curves", "examples"]
+    assert any("at 100 examples seen: 0.65" in tooltip.text for tooltip in found["learning_curves"].tooltips)

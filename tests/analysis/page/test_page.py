@@ -117,3 +117,10 @@ def test_a_figure_of_an_earlier_report_does_not_stay(study, tmp_path, one_figure
     (tmp_path / "improvement.png").mkdir()
     with pytest.raises(RunFolderError, match=r"improvement\.png of an earlier report cannot be removed: "):
         write_report(alone, rows, tmp_path, reference="pqc", title="One", command="none")
+
+
+def test_a_page_about_models_has_no_words_of_agents(model_study):
+    page = page_of(model_study, "Models", "a command")
+    assert not [word for word in ("return", "reward", "env step", "episode", "policy", "warm-up") if word in page]
+    assert "has accuracy <b>0.9" in page and "Validation accuracy while training" in page
+    assert "examples seen" in page and "Validation loss" in page and "last ten validations" in page

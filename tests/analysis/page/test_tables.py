@@ -64,3 +64,10 @@ def test_levels_are_a_table_of_their_own_with_empty_cells_where_they_were_not_re
     assert (lines["shuffled", "-160"]["reached"], lines["shuffled", "-160"]["env_steps"]) == ("0", "")
     text = format_levels(levels)
     assert "0 of 3" in text and "nan" not in text
+
+
+def test_a_table_of_models_has_no_starts(model_study):
+    rows = table(model_study, reference="pqc")
+    text = format_table(rows, reference="pqc", measure=model_study.measure)
+    assert "same starts" not in text and "| 0.9" in text
+    assert "examples_seen" in format_levels(level_rows(model_study, [0.74]), model_study.measure)

@@ -61,7 +61,9 @@ def test_labels_that_differ_in_more_than_the_block_are_told(tmp_path, write_run,
     assert study_of(tmp_path).warnings == ["not the block alone differs: algo.gamma is 0.99 for pqc, 0.9 for fc"]
 
 
-@pytest.mark.parametrize("group", ["task", "block", "circuit", "engine", "gradient", "actor", "critic", "exploration"])
+@pytest.mark.parametrize(
+    "group", ["task", "block", "circuit", "engine", "gradient", "actor", "critic", "exploration", "model"]
+)
 def test_labels_may_differ_in_the_groups_that_make_a_variant(tmp_path, group, write_run, study_of):
     for label in ("pqc", "fc"):
         write_run(tmp_path / label, label=label, config={group: {"_target_": label, "value": label}})
@@ -75,3 +77,9 @@ def test_several_commits_and_changed_files_are_told(tmp_path, write_run, study_o
     assert study.facts["commits"].split(", ") == ["a" * 40, "b" * 40 + "-dirty", "unknown"]
     assert study.warnings[0].startswith("runs were made with 3 commits: ")
     assert study.warnings[1].startswith("1 of 4 runs were made with files that differ")
+
+
+def test_a_seed_that_equals_the_runs_own_is_no_missing_key(tmp_path, write_run, study_of):
+    for seed in (0, 1):
+        write_run(tmp_path / str(seed), seed=seed, config={"dataset": {"seed": 0}})
+    assert not study_of(tmp_path).warnings
