@@ -84,6 +84,11 @@ def test_the_other_blocks_train(block, run):
     assert summary_of(folder)["label"] == block
 
 
+def test_an_estimator_that_learns_nothing_trains(run):
+    folder = run(*MOONS, "model.hidden=8", "gradient=spsa", "epochs=1")
+    assert summary_of(folder)["circuits_by_purpose"]["explore"] == 0
+
+
 def test_two_layers_in_series_train_each_with_its_own_circuits(run):
     folder = run(*SMALL, "epochs=1", "model.layers=2")
     assert summary_of(folder)["circuits_by_purpose"]["explore"] == 2 * 130
