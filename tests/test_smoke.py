@@ -92,6 +92,7 @@ def test_every_other_estimator_trains(smoke, gradient):
         "zero": (1, 0),
         "qtdnn_local": (0, 0),
         "qtdnn_fresh": (0, 0),
+        "qtdnn_minibatch": (0, 0),
     }[gradient]
     assert (circuits["target"], circuits["actor"]) == (10 * 4 * forward, 5 * 4 * (forward + backward))
 
