@@ -106,22 +106,13 @@ class RLLearner(Learner, Protocol):
 class ReplayStream(Source, Protocol):
     """A source that steps environments and keeps their transitions."""
 
-    episodes: Any
-    """Returns and lengths of the episodes that ended; see `qtrl.data`."""
-    info: Any
-    """Means of what environments said in `info`; see `qtrl.envs.info_means`."""
+    stats: Any
+    """What was counted on this rank; see `qtrl.data.CollectionStats`."""
     replay: Any
     """The replay buffer."""
-    lost_steps: int
-    """Env steps of this rank that gave no transition."""
-    env_errors: int
-    """Exceptions that environments of this rank raised."""
 
     def released(self) -> AbstractContextManager[None]:
         """Let no environment exist in the `with` block."""
-
-    largest_reward: float
-    """Largest magnitude of a reward so far, on this rank."""
 
 
 def concluding(trainer: Trainer) -> list[Concluding]:

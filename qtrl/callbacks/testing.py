@@ -192,7 +192,7 @@ class Testing(TestHistory, Periodic):
     def _training_return(self, trainer: Trainer) -> float | None:
         """Return the mean return of the training episodes that ended since the test before."""
         stream: ReplayStream = source_of(trainer)
-        before, self._ended_before = self._ended_before, (stream.episodes.count, stream.episodes.total)
+        before, self._ended_before = self._ended_before, (stream.stats.episodes.count, stream.stats.episodes.total)
         count, total = (now - then for now, then in zip(self._ended_before, before, strict=True))
         return total / count if count else None
 

@@ -8,7 +8,8 @@ from omegaconf import DictConfig
 from torch import nn
 
 from qtrl.config.instantiate import blamed, construct_task
-from qtrl.config.limits import NUMBERS, Number
+from qtrl.config.limits import NUMBERS
+from qtrl.config.number import Number
 from qtrl.config.saved import trusted
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError

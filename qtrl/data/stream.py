@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,14 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from qtrl.data.collection_stats import CollectionStats
 from qtrl.data.collector import Collector
 from qtrl.data.discounted_returns import DiscountedReturns
-from qtrl.data.episode_returns import EpisodeReturns
+from qtrl.data.pace import Pace
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.replay import Replay
 from qtrl.data.schedule import Schedule
-from qtrl.envs.info_means import InfoMeans
-from qtrl.errors import ConfigError, QtrlError
+from qtrl.errors import QtrlError
 from qtrl.keys import DONE, EPISODE, LOST, OBSERVATION, REWARD, STEP
 from qtrl.meters import RunMeters
 from qtrl.process.ranks import from_all_ranks
@@ -84,20 +83,12 @@ class Stream:
         self._rank, self._world_size, self._save_replay = rank, world_size, save_replay
         self._stop = stop or Stop()
         self.env_steps = 0
-        self.episodes = EpisodeReturns()
-        self.info = InfoMeans(log_info)
+        self.stats = CollectionStats(log_info)
+        """What was counted so far, on this rank."""
         self._listeners: list[Callable[[int], None]] = []
-        self.lost_steps = 0
-        """Env steps of this rank that gave no transition: the simulation was unstable, the environment raised, or a
-        worker died."""
-        self.env_errors = 0
-        """Exceptions that environments of this rank raised."""
-        self.largest_reward = 0.0
-        """Largest magnitude of a reward so far, on this rank."""
         self.begun = False
         """Whether iteration has started."""
-        self._owed = Fraction(0)
-        self._learn_from = schedule.warmup_env_steps
+        self._pace = Pace(schedule)
         self._collector: Collector | None = None
         self._collector_state: dict[str, Any] | None = None
 
@@ -141,22 +132,25 @@ class Stream:
     def _run(self, steps: int) -> Iterator[Batch]:
         """Collect and learn; one turn of all environments of all ranks makes so many env steps."""
         stopwatch = self._meters.stopwatch
-        while self._owed >= 1 or self.env_steps < self._schedule.total_env_steps:
-            learns = self.env_steps >= self._learn_from
+        while self._pace.update_is_due or self.env_steps < self._schedule.total_env_steps:
+            learns = self.env_steps >= self._pace.learn_from
             with stopwatch.section("learning" if learns else "warmup"):
-                if self._owed < 1:  # else a run goes on that stopped between two updates
+                if not self._pace.update_is_due:  # else a run goes on that stopped between two updates
                     self._stop.check()
                     self._collect()
-                    self._owed += learns * steps * self._schedule.rate
-                while self._owed >= 1:
-                    self._owed -= 1
+                    self._pace.collected(steps if learns else 0)
+                while self._pace.update_is_due:
+                    self._pace.updated()
                     with stopwatch.section("replay"):
-                        rows = self.replay.sample()
-                        recent = self.replay.sample_recent(self._recent_rows) if self._recent_rows else None
-                        progress = self.env_steps / self._schedule.total_env_steps
-                        batch = Batch(rows, self.env_steps, self.replay.priorities_of(rows), recent, progress)
+                        batch = self._sample()
                     yield batch
                     self._stop.check()
+
+    def _sample(self) -> Batch:
+        rows = self.replay.sample()
+        recent = self.replay.sample_recent(self._recent_rows) if self._recent_rows else None
+        progress = self.env_steps / self._schedule.total_env_steps
+        return Batch(rows, self.env_steps, self.replay.priorities_of(rows), recent, progress)
 
     def _collect(self) -> None:
         """Add a row of every environment to the replay; with `overlap` let the environments go on."""
@@ -166,9 +160,9 @@ class Stream:
             self._prepare(collector)
         with self._stepping():
             rows = collector.collect()
-        self.env_errors += int(collector.errors.sum())
+        self.stats.env_errors += int(collector.errors.sum())
         self._keep(rows, collector.lost)
-        self.info.add(collector.info, rows[DONE].reshape(-1).numpy() & ~collector.lost)
+        self.stats.info.add(collector.info, rows[DONE].reshape(-1).numpy() & ~collector.lost)
         self.env_steps += collector.num_envs * self._world_size
         for listener in self._listeners:
             listener(self.env_steps)
@@ -187,14 +181,10 @@ class Stream:
         """Add rows (N,) to the replay and to the running episodes, but for those that the mask `lost` (N,) names."""
         reward, done = rows[REWARD].reshape(-1), rows[DONE].reshape(-1)
         rows[LOST] = torch.from_numpy(lost)[:, None]
-        rows[EPISODE], rows[STEP] = self.episodes.positions(len(lost))
+        rows[EPISODE], rows[STEP] = self.stats.episodes.positions(len(lost))
         kept = torch.from_numpy(~lost)
         reward = reward * kept
-        self.episodes.add(reward, done & kept)
-        if lost.any():
-            self.lost_steps += int(lost.sum())
-            self.episodes.forget(lost)
-        self.largest_reward = max(self.largest_reward, reward.abs().max().item())
+        self.stats.add(reward, done, lost)
         self._observe(rows[OBSERVATION][kept])
         if self._returns is not None:
             self._returns.add(reward, done, kept)
@@ -216,7 +206,8 @@ class Stream:
 
     def status(self) -> str:
         """Describe the newest episode for the progress bar; empty before the first has ended."""
-        return f"return {self.episodes.newest:.0f}" if self.episodes.newest is not None else ""
+        newest = self.stats.episodes.newest
+        return f"return {newest:.0f}" if newest is not None else ""
 
     def commit(self) -> None:
         """Bring the replay onto the disk, for a checkpoint that is about to be written."""
@@ -226,18 +217,13 @@ class Stream:
     def state_dict(self) -> dict[str, object]:
         """Return counters, and of every rank random states, environments and running episodes."""
         state = self._state_of_collector()
-        run = {"env_steps": self.env_steps, "owed": float(self._owed), "replay_saved": self._save_replay}
+        run = {"env_steps": self.env_steps, "owed": self._pace.owed, "replay_saved": self._save_replay}
         own = {
             "replay": self.replay.state_dict(),
             "policy": self._policy.generators.state_dict(),
             "collector": state,
-            "episodes": self.episodes.state_dict(),
-            "lost_steps": self.lost_steps,
-            "env_errors": self.env_errors,
-            "largest_reward": self.largest_reward,
+            **self.stats.state_dict(),
         }
-        if self.info.names:
-            own["info"] = self.info.state_dict()
         if self._returns is not None:
             own["returns"] = self._returns.state_dict()
         if (exploration := self._policy.state_of_exploration()) is not None:
@@ -256,43 +242,29 @@ class Stream:
     def load_state_dict(self, state: dict) -> None:
         """Take back what `state_dict` returned; Lightning calls it before iteration starts."""
         own, saved = state["ranks"][self._rank], state["replay_saved"] and self._save_replay
-        self._take_back_counters(state)
+        self.env_steps, self._pace.owed = state["env_steps"], state["owed"]
         self.replay.load_state_dict(own["replay"], rows=saved)
         if not saved:
             self._refill()
         self._policy.generators.load_state_dict(own["policy"])
         self._policy.load_state_of_exploration(own.get("exploration"))
         self._collector_state = own["collector"]
-        self.episodes.load_state_dict(own["episodes"])
-        self.lost_steps, self.largest_reward = own["lost_steps"], own["largest_reward"]
-        self.info.load_state_dict(own.get("info"))
-        self.env_errors = own.get("env_errors", 0)  # which earlier versions did not count
+        self.stats.load_state_dict(own)
         if self._returns is not None and "returns" in own:  # else the run begins to scale rewards
             self._returns.load_state_dict(own["returns"])
 
-    def _take_back_counters(self, state: dict) -> None:
-        """Take back env steps and owed updates, these as the fraction that the saved number stands for."""
-        self.env_steps = state["env_steps"]
-        self._owed = Fraction(float(state["owed"])).limit_denominator(self._schedule.rate.denominator)
-
     def _refill(self) -> None:
         """Begin with an empty replay: collect as many env steps as in warm-up before learning goes on."""
-        warmup = max(1, self._schedule.warmup_env_steps)
         first = self.env_steps
-        self._learn_from = first + min(warmup, self.replay.capacity * self._world_size)
-        self._owed = Fraction(0)
-        if first < self._schedule.total_env_steps <= self._learn_from:
-            raise ConfigError(
-                f"total_env_steps={self._schedule.total_env_steps} leaves nothing to learn: without a saved replay, "
-                f"env steps {first} to {self._learn_from} go into filling a new one; set it higher"
-            )
+        self._pace.refill(first, self.replay.capacity * self._world_size)
         if self._rank == 0 and first < self._schedule.total_env_steps:
-            line = f"qtrl: the replay was not saved: env steps {first} to {self._learn_from} go into filling a new one"
+            until = self._pace.learn_from
+            line = f"qtrl: the replay was not saved: env steps {first} to {until} go into filling a new one"
             print(line, file=sys.stderr, flush=True)
 
     def _drop_episodes(self, environments: np.ndarray) -> None:
         """Let the episodes under way in the environments of a mask, shape (N,), count for nothing that ends later."""
-        self.episodes.forget(environments)
+        self.stats.episodes.forget(environments)
         if self._returns is not None:
             self._returns.forget(torch.from_numpy(environments))
         self.replay.interrupt(environments)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from qtrl.config.limits import Number
+from qtrl.config.number import Number
 from qtrl.config.objects import make
 from qtrl.config.saved import PARTIAL
 from qtrl.envs import make_env

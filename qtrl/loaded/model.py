@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from qtrl.config.limits import Number
+from qtrl.config.number import Number
 from qtrl.config.objects import make
 from qtrl.errors import CheckpointError, DataError
 from qtrl.loaded.rows import as_rows

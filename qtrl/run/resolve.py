@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from qtrl.config.limits import check_config
+from qtrl.config.checks import check_config
 from qtrl.config.location import config_dir
 from qtrl.config.saved import checked_text, trusted
 from qtrl.config.schema import check_keys

@@ -7,7 +7,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from qtrl.config.limits import NUMBERS, Number, check_config
+from qtrl.config.checks import check_config
+from qtrl.config.limits import NUMBERS
+from qtrl.config.number import Number
 from qtrl.config.saved import load_config
 from qtrl.errors import ConfigError
 from qtrl.files.checkpoint import read_newest

@@ -217,7 +217,7 @@ class RLData:
         )
         if context.rank == 0:
             patience = min(PATIENCE * self.num_envs * context.world_size, self.total_env_steps)
-            stream.listen(self.endless.watch(lambda: stream.episodes.count, patience))
+            stream.listen(self.endless.watch(lambda: stream.stats.episodes.count, patience))
         return stream
 
     @property

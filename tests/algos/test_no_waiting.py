@@ -1,6 +1,7 @@
 """Between two rows of metrics, training waits for an accelerator nowhere but where an action is needed."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -24,7 +25,7 @@ UPDATES = 4
 class Watched(Batches):
     """Minibatches on the host, between the first and the last of which nothing may wait."""
 
-    largest_reward = 1.0
+    stats = SimpleNamespace(largest_reward=1.0)
 
     def __iter__(self):
         with NoWaiting():

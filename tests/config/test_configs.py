@@ -5,8 +5,9 @@ import pytest
 from omegaconf import OmegaConf
 
 import qtrl
+from qtrl.config.checks import check_config
 from qtrl.config.instantiate import build
-from qtrl.config.limits import NUMBERS, check_config
+from qtrl.config.limits import NUMBERS
 from qtrl.config.location import config_dir
 from qtrl.config.nested import leaves
 from qtrl.errors import ConfigError

@@ -7,8 +7,8 @@ import torch
 from engines_on_cpu import ON_CPU
 from omegaconf import OmegaConf
 
+from qtrl.config.checks import check_config
 from qtrl.config.instantiate import build
-from qtrl.config.limits import check_config
 from qtrl.config.location import config_dir
 from qtrl.quantum import ENTANGLEMENTS, draw, from_qiskit, from_torchquantum, make_engine, to_qiskit, to_torchquantum
 

@@ -17,6 +17,7 @@ from qtrl.data import (
     Stream,
     transition_columns,
 )
+from qtrl.data.pace import Pace
 from qtrl.envs import make_vector_env
 from qtrl.errors import ConfigError
 from qtrl.keys import ACTION, DONE, NEXT_OBSERVATION, OBSERVATION, Q_IN, Q_OUT, REWARD, TERMINATED
@@ -100,9 +101,8 @@ def test_tenths_of_an_update_are_owed_exactly_however_many_and_over_breaks(tmp_p
     for batch in stream:
         steps.append(batch.env_steps - 10)
         if len(steps) % 500 == 0:
-            state = {"env_steps": stream.env_steps, "owed": float(stream._owed)}
-            stream._owed = None
-            stream._take_back_counters(state)
+            owed, stream._pace = stream._pace.owed, Pace(stream._schedule)
+            stream._pace.owed = owed
     assert len(steps) == round(20_000 * ratio)
     assert every is None or steps == list(range(every, 20_001, every))
 
@@ -201,7 +201,7 @@ def test_with_overlap_only_the_age_of_the_weights_differs(tmp_path, num_envs, ve
     for counts in ("circuits", "shots"):
         beyond = getattr(overlapped._meters.ledger.total(), counts) - getattr(plain._meters.ledger.total(), counts)
         assert beyond == getattr(one_more, counts)
-    assert plain.episodes.pop() == overlapped.episodes.pop()
+    assert plain.stats.episodes.pop() == overlapped.stats.episodes.pop()
 
 
 def test_with_overlap_environments_step_while_the_consumer_learns_also_at_the_end(tmp_path, monkeypatch):
@@ -307,7 +307,7 @@ def test_a_restored_stream_makes_the_updates_that_are_left(tmp_path, ratio, over
     back.load_state_dict(state)
     assert (back.env_steps, len(back.replay)) == (stream.env_steps, len(stream.replay))
     assert torch.equal(rows_of(back)[OBSERVATION], rows_of(stream)[OBSERVATION])
-    assert back.episodes.count == stream.episodes.count > 0
+    assert back.stats.episodes.count == stream.stats.episodes.count > 0
     assert len(run(back)) == 24 * ratio - done
     assert (back.env_steps, len(back.replay)) == (36, 36)
 
@@ -338,8 +338,8 @@ def test_a_restored_stream_goes_on_in_the_middle_of_its_episodes(tmp_path, num_e
     back.load_state_dict(state)
     run(back)
     assert (rows_of(back) == rows_of(whole)).all()
-    assert back.episodes.pop() == whole.episodes.pop()
-    assert back.largest_reward == whole.largest_reward > 0
+    assert back.stats.episodes.pop() == whole.stats.episodes.pop()
+    assert back.stats.largest_reward == whole.stats.largest_reward > 0
 
 
 def test_an_environment_that_cannot_go_on_begins_anew_and_is_named(tmp_path, capsys):
@@ -375,7 +375,7 @@ def test_lost_rows_do_not_reach_the_replay_and_their_episodes_do_not_count(tmp_p
 
     monkeypatch.setattr(InProcessCollector, "collect", lose)
     run(stream)
-    assert (stream.env_steps, stream.lost_steps, len(stream.replay)) == (12, 1, 11)
+    assert (stream.env_steps, stream.stats.lost_steps, len(stream.replay)) == (12, 1, 11)
     kept = torch.cat([rows[OBSERVATION] if i != 2 else rows[OBSERVATION][:1] for i, rows in enumerate(steps)])
     assert torch.equal(rows_of(stream)[OBSERVATION], kept)
 
@@ -422,7 +422,7 @@ def test_without_saved_rows_lost_ones_do_not_put_learning_off(tmp_path, monkeypa
 
     monkeypatch.setattr(InProcessCollector, "collect", lose)
     assert next(iter(back)).env_steps == start + 13
-    assert (back.lost_steps, len(back.replay)) == (5, 8)
+    assert (back.stats.lost_steps, len(back.replay)) == (5, 8)
 
 
 def test_a_total_that_leaves_nothing_to_learn_is_told(tmp_path):
@@ -449,8 +449,8 @@ def test_impossible_schedules_are_refused(schedule, complaint):
 def test_episode_returns_of_the_counting_environment(tmp_path):
     stream = make_stream(tmp_path, num_envs=2, total=60)
     run(stream)
-    ended = stream.episodes.pop()
-    assert len(ended) == stream.episodes.count > 10
+    ended = stream.stats.episodes.pop()
+    assert len(ended) == stream.stats.episodes.count > 10
     assert all(total == length * (length + 1) / 2 for total, length in ended)
 
 

@@ -73,16 +73,16 @@ class MetricRows(LearnerRows):
 
     def _collected(self, trainer: Trainer) -> dict[str, float]:
         stream: ReplayStream = source_of(trainer)
-        ended = stream.episodes.pop()
+        ended = stream.stats.episodes.pop()
         row: dict[str, float] = {
-            "train/episodes": stream.episodes.count,
-            "train/lost_steps": stream.lost_steps,
-            "train/env_errors": stream.env_errors,
+            "train/episodes": stream.stats.episodes.count,
+            "train/lost_steps": stream.stats.lost_steps,
+            "train/env_errors": stream.stats.env_errors,
         }
         if ended:
             row["train/return"] = statistics.fmean(total for total, _ in ended)
             row["train/episode_length"] = statistics.fmean(length for _, length in ended)
-        return row | {f"train/info/{name}": value for name, value in stream.info.pop().items()}
+        return row | {f"train/info/{name}": value for name, value in stream.stats.info.pop().items()}
 
     def _derived(self, module: RLLearner) -> dict[str, float]:
         entropies = [

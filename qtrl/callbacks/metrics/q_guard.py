@@ -40,15 +40,15 @@ class QGuard(Callback):
         """Compare where it is due."""
         stream: ReplayStream = source_of(trainer)
         gamma = pl_module.settings.gamma
-        if gamma == 1.0 or stream.largest_reward == 0.0 or not self._interval.due(pl_module.env_steps):
+        if gamma == 1.0 or stream.stats.largest_reward == 0.0 or not self._interval.due(pl_module.env_steps):
             return
-        bound = stream.largest_reward / (1.0 - gamma)
+        bound = stream.stats.largest_reward / (1.0 - gamma)
         ratio = pl_module.metrics["train/target_q"].abs().mean() / bound
         pl_module.metrics["train/q_over_bound"] = ratio
         first = self._first = ratio.item() if self._first is None else self._first
         if ratio > max(1.0, 2.0 * first) and not self._flagged and trainer.is_global_zero:
             self._flagged = True
-            reason = f"rewards so far, at most {stream.largest_reward:.3g}, allow values up to {bound:.3g}"
+            reason = f"rewards so far, at most {stream.stats.largest_reward:.3g}, allow values up to {bound:.3g}"
             hint = "lower the learning rates or set algo.max_gradient_norm"
             what = f"Q explosion at env step {pl_module.env_steps:,}"
             print(f"qtrl: {what}: {reason}, targets are {ratio:.3g} times that; {hint}", file=sys.stderr, flush=True)

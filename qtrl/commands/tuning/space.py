@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from qtrl.config.limits import Number
 from qtrl.config.nested import shown
+from qtrl.config.number import Number
 from qtrl.config.overrides import literal
 from qtrl.errors import ConfigError
 

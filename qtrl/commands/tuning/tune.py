@@ -18,9 +18,11 @@ from qtrl.commands.command_line import describe
 from qtrl.commands.tuning import trials
 from qtrl.commands.tuning.jobs import Search, run_trials, say
 from qtrl.commands.tuning.space import as_overrides, check_keys, corners, read_space
+from qtrl.config.checks import check_config
 from qtrl.config.instantiate import construct_task
-from qtrl.config.limits import COUNT, NUMBERS, Number, check_config
+from qtrl.config.limits import COUNT, NUMBERS
 from qtrl.config.nested import leaves
+from qtrl.config.number import Number
 from qtrl.config.schema import check_keys as check_run_keys
 from qtrl.config.secrets import refuse_secrets
 from qtrl.errors import ConfigError, QtrlError, RunFolderError

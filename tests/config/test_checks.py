@@ -2,7 +2,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from qtrl.config.limits import check_config
+from qtrl.config.checks import check_config
 from qtrl.config.trainer_flags import check_optimization, check_trainer
 from qtrl.errors import ConfigError
 
