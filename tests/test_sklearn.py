@@ -162,6 +162,22 @@ def test_partial_fit_refuses_new_labels(moons):
         clone(classifier).partial_fit(X, y)
 
 
+def test_fit_after_partial_fits_learns_its_own_labels(moons):
+    X, y = moons
+    classifier = HDQNNClassifier(**QUICK).partial_fit(X, y, classes=[0, 1]).partial_fit(X, y)
+    assert list(classifier.fit(X, np.array(["down", "up"])[y]).classes_) == ["down", "up"]
+
+
+@pytest.mark.parametrize("gradient", ["exact", "straight_through"])
+def test_circuits_are_not_explored_where_nothing_is_fitted(moons, monkeypatch, gradient):
+    calls = []
+    monkeypatch.setattr("qtrl.sklearn.training.fit_quantum_layers", lambda *_, **__: calls.append(1))
+    classifier = HDQNNClassifier(**QUICK | {"gradient": gradient, "max_iter": 1}).fit(*moons)
+    explored = classifier._training._generators.state_dict()
+    assert not calls
+    assert "explore" not in explored
+
+
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [

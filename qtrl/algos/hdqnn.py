@@ -4,16 +4,17 @@ Source: arXiv:2503.09119, section 2.
 """
 
 from contextlib import nullcontext
+from itertools import accumulate
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from qtrl.algos.algorithm import Algorithm
 from qtrl.algos.decay import Decay
-from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics, held_fixed
+from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics
 from qtrl.errors import ConfigError
 from qtrl.keys import EXAMPLE_PURPOSES, EXAMPLE_SECTIONS
 from qtrl.meters import RunMeters
@@ -28,11 +29,10 @@ from qtrl.nn import (
     perturbed,
     quantum_layers,
 )
-from qtrl.quantum.gradients import parameter_shift_circuits
 from qtrl.specs import ExampleBatch
 
 
-class HDQNN(LightningModule):
+class HDQNN(Algorithm):
     """One update: run the circuits on the minibatch, fit the qtDNNs to what they gave, move all else through these.
 
     Args:
@@ -45,6 +45,7 @@ class HDQNN(LightningModule):
         max_gradient_norm: The gradients of the model and of each estimator are scaled down to it; None leaves them.
         angle_noise: Standard deviation of the noise on blocks' inputs in forward exploration, in radians where blocks
             are circuits: recorded pairs then tell how outputs answer around the inputs that the model chose.
+        dropout: Share of the inputs that are left out of each training row, drawn anew for each update.
         lr_decay: How the learning rate of the model falls over the run, one of `qtrl.algos.decay.SHAPES`; None leaves
             it. The qtDNN has to follow its circuit to the end, and keeps its rate.
         lr_final: The fraction of it that is left at the end.
@@ -66,6 +67,7 @@ class HDQNN(LightningModule):
         surrogate_optimizer: MakeOptimizer,
         max_gradient_norm: float | None = None,
         angle_noise: float = 0.0,
+        dropout: float = 0.0,
         lr_decay: str | None = None,
         lr_final: float = 0.1,
         meters: RunMeters | None = None,
@@ -73,37 +75,23 @@ class HDQNN(LightningModule):
         rank: int = 0,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.model, self.inputs, self.targets = model, inputs, targets
         decay = Decay(lr_decay, lr_final, ("model",)) if lr_decay else None
         optimizers = {"model": model_optimizer, "surrogate": surrogate_optimizer}
         how: dict[str, Any] = {"max_gradient_norm": max_gradient_norm, "decay": decay, "meters": meters}
         self.mechanics = UpdateMechanics(self, optimizers, **how, seed=seed, rank=rank)
-        self.meters, self.metrics = self.mechanics.meters, self.mechanics.metrics
         self.meters.purposes, self.meters.sections = EXAMPLE_PURPOSES, EXAMPLE_SECTIONS
         self._layers = quantum_layers(model)
         if not angle_noise >= 0:
             raise ConfigError(f"algo.angle_noise={angle_noise} is not allowed: expected a number of at least 0")
+        if not 0 <= dropout < 1:
+            raise ConfigError(f"algo.dropout={dropout} is not allowed: expected a number of at least 0 and below 1")
         if noisy := [layer.estimator.fresh_noise for layer in self._layers.values() if layer.estimator.fresh_noise]:
             raise ConfigError(f"gradient.fresh_noise={noisy[0]} has no effect here: set it to 0, and algo.angle_noise")
-        self._angle_noise = angle_noise
+        self._angle_noise, self._dropout = angle_noise, dropout
         self._fitted = estimator_parameters(model)
         learning = [layer for layer in self._layers.values() if layer.estimator.trainable]
         self._fit_every = min((layer.fit_every_updates for layer in learning), default=0)
-        circuits = [
-            layer.block.executable.circuit for layer in self._layers.values() if layer.block.executable is not None
-        ]
-        self._parameter_shift = len(circuits) + sum(map(parameter_shift_circuits, circuits))
-
-    @property
-    def env_steps(self) -> int:
-        """Examples seen so far, over all ranks."""
-        return self.mechanics.env_steps
-
-    @property
-    def updates(self) -> int:
-        """Updates made so far."""
-        return self.mechanics.updates
 
     def configure_optimizers(self) -> list[Optimizer]:
         """Make the optimizers of the model and, where there is something to fit, of the estimators."""
@@ -119,22 +107,30 @@ class HDQNN(LightningModule):
     def training_step(self, batch: ExampleBatch, batch_idx: int) -> None:
         """Make one update from one minibatch."""
         self.mechanics.begin(batch.env_steps, batch.progress)
-        stopwatch = self.meters.stopwatch
+        stopwatch, rows = self.meters.stopwatch, self._dropped_out(self.inputs(batch.inputs))
         if self._fit_every and self.updates % self._fit_every == 0:
             with stopwatch.section("explore"):
-                self._explore(batch.inputs)
+                self._explore(rows)
             with stopwatch.section("surrogate"):
-                self._fit_surrogates(len(batch.inputs))
+                self._fit_surrogates(len(rows))
         with stopwatch.section("model"):
-            self._update_model(batch)
+            self._update_model(rows, batch.targets)
+
+    def _dropped_out(self, rows: Tensor) -> Tensor:
+        """Leave out a random share of the inputs; circuits and qtDNNs see the same ones in one update."""
+        if not self._dropout:
+            return rows
+        source = self.mechanics.generators.get("dropout", rows.device)
+        kept = torch.rand(rows.shape, generator=source, device=rows.device) >= self._dropout
+        return rows * kept / (1 - self._dropout)
 
     @torch.no_grad()
     def _explore(self, rows: Tensor) -> None:
-        """Run the real blocks on the minibatch, layer behind layer; each records its pairs."""
+        """Run the real blocks on standardized rows, layer behind layer; each records its pairs."""
         generators, layers = self.mechanics.generators, self._layers
         noise = perturbed(layers.values(), self._angle_noise, generators.get("angle_noise", rows.device))
         with self.meters.ledger.timed("explore", layers), noise if self._angle_noise else nullcontext():
-            self(rows, generators.get("explore", rows.device))
+            self.model(rows, generators.get("explore", rows.device))
         self.meters.ledger.add("explore", self._layers.block_cost(len(rows)))
 
     def _fit_surrogates(self, rows: int) -> None:
@@ -147,19 +143,21 @@ class HDQNN(LightningModule):
         generator = mechanics.generators.get("surrogate", self.device)
         optimizer = mechanics.optimizer("surrogate")
         results = fit_quantum_layers(self.model, optimizer, rows=rows, generator=generator, backward=backward)
-        self.metrics["surrogate/bce_before"] = torch.stack([result.loss_before for result in results.values()])
-        self.metrics["surrogate/bce_after"] = torch.stack([result.loss_after for result in results.values()])
-        if norms[-1] is not None:
-            self.metrics["gradient/surrogate"] = norms[-1]
+        for name in ("before", "after") if results else ():
+            losses = [getattr(result, f"loss_{name}") for result in results.values()]
+            self.metrics[f"surrogate/bce_{name}"] = torch.stack(losses)
+        ends = accumulate(result.steps for result in results.values())
+        if last := [norm for norm in (norms[end - 1] for end in ends) if norm is not None]:
+            self.metrics["gradient/surrogate"] = torch.stack(last)
 
-    def _update_model(self, batch: ExampleBatch) -> None:
+    def _update_model(self, rows: Tensor, targets: Tensor) -> None:
         """Lower the loss with estimators in the place of blocks; the qtDNNs stay put."""
-        cost = self._layers.cost(len(batch.inputs), gradient=True)
+        cost = self._layers.cost(len(rows), gradient=True)
         self.meters.ledger.add("model", cost)
-        self.meters.ledger.parameter_shift_circuits += len(batch.inputs) * self._parameter_shift
-        generator = self.mechanics.generators.get("model", batch.inputs.device)
-        with held_fixed(self._fitted), approximated(self.model), self.meters.ledger.timed("model", self._layers):
-            loss = self.loss(self(batch.inputs, generator), batch.targets)
+        self.meters.ledger.parameter_shift_circuits += len(rows) * self._layers.shift_circuits(gradient=True)
+        generator = self.mechanics.generators.get("model", rows.device)
+        with approximated(self.model), self.meters.ledger.timed("model", self._layers):
+            loss = self.loss(self.model(rows, generator), targets)
             self.mechanics.step("model", loss)
         self._layers.forget()
         self.metrics["train/loss"] = loss.detach()
@@ -178,11 +176,11 @@ class HDQNN(LightningModule):
         return ExampleBatch(inputs, targets, batch.env_steps, batch.progress)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add everything that the next update depends on; see `UpdateMechanics.save`."""
-        self.mechanics.save(checkpoint)
+        """Add everything that the next update depends on, recorded pairs included."""
+        super().on_save_checkpoint(checkpoint)
         checkpoint["pairs"] = pair_buffers_state(self.model)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore what `on_save_checkpoint` added."""
-        self.mechanics.restore(checkpoint)
+        super().on_load_checkpoint(checkpoint)
         load_pair_buffers(self.model, checkpoint["pairs"])

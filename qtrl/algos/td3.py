@@ -6,15 +6,14 @@ TD3's (arXiv:1802.09477, algorithm 1).
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
 from tensordict import TensorDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from qtrl.algos.algorithm import Algorithm
 from qtrl.algos.graphed_update import GraphedUpdate
 from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics, held_fixed
 from qtrl.algos.settings import TD3Settings
@@ -22,20 +21,16 @@ from qtrl.algos.surrogate_fits import SurrogateFits
 from qtrl.algos.td3_loss import (
     actor_loss,
     angle_penalty,
-    critic_loss,
     preactivation_penalty,
     saturated_share,
     smoothed_action,
-    td_target,
 )
 from qtrl.algos.td_rows import td_rows
+from qtrl.algos.update_networks import UpdateNetworks
 from qtrl.errors import ConfigError
 from qtrl.keys import NEXT_OBSERVATION, OBSERVATION, pair_keys
 from qtrl.meters import RunMeters
 from qtrl.nn import (
-    QuantumLayers,
-    TDLoss,
-    TDRows,
     approximated,
     classical_parameters,
     estimator_parameters,
@@ -46,11 +41,10 @@ from qtrl.nn import (
     target_copy,
     update_norms,
 )
-from qtrl.quantum.gradients import parameter_shift_circuits
 from qtrl.specs import Batch
 
 
-class TD3(LightningModule):
+class TD3(Algorithm):
     """One update: fit the qtDNNs, TD learning of both critics, every so often the actor and the targets.
 
     Args:
@@ -90,7 +84,6 @@ class TD3(LightningModule):
         **settings: Any,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.settings = TD3Settings(**settings)
         if self.settings.preactivation_penalty and not hasattr(actor, "unbounded"):
             raise ConfigError(f"algo.preactivation_penalty needs `unbounded` of {type(actor).__name__}: set it to 0")
@@ -99,49 +92,19 @@ class TD3(LightningModule):
         optimizers = {"critic": critic_optimizer, "actor": actor_optimizer, "surrogate": surrogate_optimizer}
         how: dict[str, Any] = {"max_gradient_norm": max_gradient_norm, "decay": self.settings.decay, "meters": meters}
         self.mechanics = UpdateMechanics(self, optimizers, **how, seed=seed, rank=rank)
-        self.meters, self.metrics = self.mechanics.meters, self.mechanics.metrics
         self._layers, self._target_layers = quantum_layers(actor), quantum_layers(self.actor_target)
         self._pair_keys, self._norms = pair_keys(self._layers), [*running_norms(actor), *running_norms(critic)]
         self._fits, self._reward_scales = SurrogateFits(actor, self.mechanics), reward_scales(critic)
-        self._parameter_shift = _parameter_shift_circuits(self._layers)
         self.q_out: dict[str, Tensor] = {}
         """What the block of each quantum layer returned in the newest minibatch, shape (B, Q); not saved."""
-        self._compile(compile_mode)
+        self.compile_mode = compile_mode
+        self._networks = UpdateNetworks(self._layers, critic, self.critic_target, compile_mode)
         if cuda_graphs and self.settings.decay:
             raise ConfigError("algo.cuda_graphs=true records learning rates as they are: set algo.lr_decay to null")
         if cuda_graphs and compile_mode not in (None, "default"):
             raise ConfigError(f"algo.cuda_graphs=true and algo.compile_mode={compile_mode} both capture: choose one")
         self.cuda_graphs = cuda_graphs
         self._graphs = GraphedUpdate(self._update, self, self.mechanics) if cuda_graphs else None
-
-    def _compile(self, mode: str | None) -> None:
-        """Choose what the update calls: its networks, or what `torch.compile` makes of them. Circuits stay."""
-
-        def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-            return torch.compile(function, mode=mode) if mode else function
-
-        runs_circuits = self._layers.cost(1, gradient=True).circuits > 0
-        self._act, self._act_unbounded = (act if runs_circuits else compiled(act) for act in (_act, _act_unbounded))
-        self._values, self._target_values = compiled(self.critic.forward), compiled(self.critic_target.forward)
-        self._first_value = compiled(self.critic.first)
-        own_loss = getattr(self.critic, "td_loss", None)
-        self._td_loss = compiled(partial(own_loss, self.critic_target)) if own_loss else self._mean_squared_error
-        self._project = getattr(self.critic, "project_", lambda: None)
-        self.compile_mode = mode
-        if mode:
-            for layer in self._layers.values():
-                for net in layer.estimator.children():
-                    net.compile(mode=mode)
-
-    @property
-    def env_steps(self) -> int:
-        """Env steps made so far, over all ranks."""
-        return self.mechanics.env_steps
-
-    @property
-    def updates(self) -> int:
-        """Updates made so far."""
-        return self.mechanics.updates
 
     def configure_optimizers(self) -> list[Optimizer]:
         """Make the optimizers of critics, actor and, where there is something to fit, estimators."""
@@ -214,27 +177,18 @@ class TD3(LightningModule):
             generator = self.mechanics.generators.get("target_noise", next_action.device)
             noise = torch.randn(next_action.shape, generator=generator, device=next_action.device)
             next_action = smoothed_action(next_action, settings.target_noise * noise, settings.target_noise_clip)
-        td = self._td_loss(td_rows(rows, next_action, settings.gamma))
+        td = self._networks.td_loss(td_rows(rows, next_action, settings.gamma))
         self.mechanics.step("critic", td.loss)
-        self._project()
+        self._networks.project()
         self.metrics["loss/critic"] = td.loss.detach()
         self.metrics.update({"train/q1": td.q1, "train/q2": td.q2, "train/target_q": td.target})
         return (td.q1 - td.target).abs()
 
-    def _mean_squared_error(self, rows: TDRows) -> TDLoss:
-        """Compare both values with the smaller target value."""
-        with torch.no_grad():
-            next_q1, next_q2 = self._target_values(rows.next_observation, rows.next_action)
-            target = td_target(rows.reward, rows.terminated, next_q1, next_q2, rows.gamma)
-        q1, q2 = self._values(rows.observation, rows.action)
-        return TDLoss(critic_loss(q1, q2, target, rows.weight), q1.detach(), q2.detach(), target)
-
     def _update_actor(self, rows: TensorDict) -> None:
         """Raise the first critic's value of the approximate actor's actions; critics and qtDNNs stay put."""
-        fixed = [*self.critic.parameters(), *estimator_parameters(self.actor)]
-        with held_fixed(fixed), self.meters.ledger.timed("actor", self._layers):
+        with held_fixed([*self.critic.parameters()]), self.meters.ledger.timed("actor", self._layers):
             action, unbounded = self._moved_action(rows[OBSERVATION])
-            q1 = self._first_value(rows[OBSERVATION], action)
+            q1 = self._networks.first_value(rows[OBSERVATION], action)
             loss = actor_loss(q1)
             if self.settings.angle_penalty:
                 loss = loss + angle_penalty(self._layers.squared_displacement(), q1, self.settings.angle_penalty)
@@ -249,7 +203,7 @@ class TD3(LightningModule):
         """Return the approximate actor's actions (B, A), and what its tanh makes them of where that has a price."""
         if not self.settings.preactivation_penalty:
             return self._approximate_action(self.actor, observation, "actor"), None
-        unbounded = self._approximate_action(self.actor, observation, "actor", self._act_unbounded)
+        unbounded = self._approximate_action(self.actor, observation, "actor", self._networks.act_unbounded)
         return torch.tanh(unbounded), unbounded
 
     def _update_targets(self) -> None:
@@ -263,14 +217,11 @@ class TD3(LightningModule):
         """Return an actor's actions (B, A) with estimators in the place of blocks, and book what they cost."""
         cost = self._layers.cost(len(observation), gradient=torch.is_grad_enabled())
         self.meters.ledger.add(purpose, cost)
-        self.meters.ledger.parameter_shift_circuits += len(observation) * self._parameter_shift[purpose]
+        shifted = self._layers.shift_circuits(gradient=torch.is_grad_enabled())
+        self.meters.ledger.parameter_shift_circuits += len(observation) * shifted
         generator = self.mechanics.generators.get(purpose, observation.device)
         with approximated(actor):
-            return (act or self._act)(actor, observation, generator)
-
-    def check_losses(self) -> None:
-        """Check losses that were not waited for; see `DivergenceDetector.check`."""
-        self.mechanics.divergence.check()
+            return (act or self._networks.act)(actor, observation, generator)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move the transitions, without Lightning's walk through every leaf."""
@@ -278,26 +229,3 @@ class TD3(LightningModule):
             return batch
         recent = None if batch.recent is None else batch.recent.to(device, non_blocking=True)
         return replace(batch, transitions=batch.transitions.to(device, non_blocking=True), recent=recent)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add everything that the next update depends on; see `UpdateMechanics.save`."""
-        self.mechanics.save(checkpoint)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore what `on_save_checkpoint` added."""
-        self.mechanics.restore(checkpoint)
-
-
-def _act(actor: nn.Module, observation: Tensor, generator: torch.Generator) -> Tensor:
-    return actor(observation, generator)
-
-
-def _act_unbounded(actor: Any, observation: Tensor, generator: torch.Generator) -> Tensor:
-    return actor.unbounded(observation, generator)
-
-
-def _parameter_shift_circuits(layers: QuantumLayers) -> dict[str, int]:
-    """Return the circuits for one row of an update, by purpose, had parameter shift given the gradients of blocks."""
-    executables = [layer.block.executable for layer in layers.values()]
-    circuits = [executable.circuit for executable in executables if executable is not None]
-    return {"target": len(circuits), "actor": len(circuits) + sum(map(parameter_shift_circuits, circuits))}

@@ -35,7 +35,7 @@ NUMBERS = {
     "model.angle_scale": Number(TINY, whole=False),
     "model.q_out_center": Number(-(10**6), 10**6, whole=False),
     "model.q_out_scale": Number(TINY, whole=False),
-    "model.dropout": Number(0, 0.999, whole=False),
+    "algo.dropout": Number(0, 0.999, whole=False),
     "model.pairs": Number(1, 10**7),
     "critic.hidden": Number(1, WIDTH),
     "critic.bins": Number(2, WIDTH),

@@ -39,7 +39,6 @@ class HybridNet(nn.Module):
         q_out_center: What is subtracted from a block's outputs before the next layer reads them.
         q_out_scale: What they are multiplied with then.
         layer_norm: Whether the units of hidden layers are normalized.
-        dropout: Share of the inputs that are 0 in each training row, the others being as much larger.
         pairs: Newest pairs that each quantum layer keeps, where its estimator learns from any.
 
     Raises:
@@ -65,16 +64,12 @@ class HybridNet(nn.Module):
         q_out_center: float = 0.0,
         q_out_scale: float = 1.0,
         layer_norm: bool = False,
-        dropout: float = 0.0,
         pairs: int = 5_000,
     ) -> None:
         super().__init__()
         check_sizes("HybridNet", n_in=n_in, n_out=n_out, hidden=hidden, layers=layers, pairs=pairs)
         if not isinstance(links, int) or links < 0:
             raise ConfigError(f"HybridNet: links is {links}, expected a whole number of at least 0")
-        if not 0 <= dropout < 1:
-            raise ConfigError(f"HybridNet: dropout is {dropout}, expected at least 0 and below 1")
-        self.dropout = nn.Dropout(dropout)
         angles: dict[str, Any] = {"angle_scale": angle_scale, "angle_bound": angle_bound, "pairs": pairs}
         heard: dict[str, Any] = {
             "bounded_links": bounded_links,
@@ -92,7 +87,7 @@ class HybridNet(nn.Module):
 
     def forward(self, inputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return outputs (B, O) for inputs (B, I); `generator` feeds the random draws of all layers."""
-        values = self.dropout(inputs)
+        values = inputs
         for stage in self.stages:
             values = stage(values, generator)
         return self.post(values)

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from qtrl.meters import Cost
 from qtrl.nn.quantum_layer import LayerFunction, QuantumLayer
+from qtrl.quantum import Circuit
+from qtrl.quantum.gradients import parameter_shift_circuits
 
 
 class QuantumLayers(dict[str, QuantumLayer]):
@@ -20,6 +23,19 @@ class QuantumLayers(dict[str, QuantumLayer]):
     def block_cost(self, batch: int) -> Cost:
         """Return what one forward pass through the blocks runs on a quantum computer."""
         return sum((layer.block.cost(batch) for layer in self.values()), Cost())
+
+    def shift_circuits(self, *, gradient: bool) -> int:
+        """Count the circuits of one row, had the parameter shift given the gradients of all blocks with a circuit."""
+        return len(self._circuits) + gradient * self._shifts
+
+    @cached_property
+    def _circuits(self) -> list[Circuit]:
+        executables = [layer.block.executable for layer in self.values()]
+        return [executable.circuit for executable in executables if executable is not None]
+
+    @cached_property
+    def _shifts(self) -> int:
+        return sum(map(parameter_shift_circuits, self._circuits))
 
     @property
     def seconds(self) -> float:

@@ -23,8 +23,6 @@ from qtrl.sklearn.plain import from_plain, to_plain
 from qtrl.sklearn.training import Training
 
 Array = npt.NDArray[Any]
-ROWS_AT_ONCE = 4_096
-"""Of a prediction."""
 
 
 class HDQNNEstimator(BaseEstimator):
@@ -78,8 +76,8 @@ class HDQNNEstimator(BaseEstimator):
         self.random_state = random_state
 
     @abstractmethod
-    def _learn_targets(self, y: Array, weights: Array, *, anew: bool) -> None:
-        """Learn from the targets what outputs mean."""
+    def _learn_targets(self, y: Array, weights: Array, *, anew: bool, classes: Array | None = None) -> None:
+        """Learn from the targets what outputs mean; `classes` are all labels, where they were given."""
 
     @abstractmethod
     def _encoded(self, y: Array) -> Array:
@@ -117,11 +115,11 @@ class HDQNNEstimator(BaseEstimator):
         if self.early_stopping:
             self._fit_while_better(X, y, weights)
         else:
-            self._fit_epochs(X, y, weights, self.max_iter)
+            self._fit_epochs(self._minibatches(X, y, weights), self.max_iter)
         return self
 
-    def _begin(self, X: Array, y: Array, weights: Array) -> None:
-        self._learn_targets(y, weights, anew=True)
+    def _begin(self, X: Array, y: Array, weights: Array, classes: Array | None = None) -> None:
+        self._learn_targets(y, weights, anew=True, classes=classes)
         self.scaler_ = StandardScaler().fit(X, sample_weight=weights)
         self._seed = int(check_random_state(self.random_state).randint(2**31))
         self._training = self._new_training()
@@ -129,14 +127,14 @@ class HDQNNEstimator(BaseEstimator):
         self.validation_scores_: list[float] | None = None
         self.n_iter_ = 0
 
-    def _continue(self, X: Array, y: Array, weights: Array, *, new: bool) -> None:
+    def _continue(self, X: Array, y: Array, weights: Array, *, new: bool, classes: Array | None = None) -> None:
         """Update the standardization and make one pass over more rows."""
         if new:
-            self._begin(X, y, weights)
+            self._begin(X, y, weights, classes)
         else:
             self._learn_targets(y, weights, anew=False)
             self.scaler_.partial_fit(X, sample_weight=weights)
-        self._fit_epochs(X, y, weights, 1)
+        self._fit_epochs(self._minibatches(X, y, weights), 1)
 
     def _new_training(self) -> Training:
         seed = self._seed
@@ -153,8 +151,10 @@ class HDQNNEstimator(BaseEstimator):
             seed=seed,
         )
 
-    def _fit_epochs(self, X: Array, y: Array, weights: Array, epochs: int) -> None:
-        minibatches = WeightedMinibatches(self.scaler_.transform(X), self._encoded(y), weights, self.batch_size)
+    def _minibatches(self, X: Array, y: Array, weights: Array) -> WeightedMinibatches:
+        return WeightedMinibatches(self.scaler_.transform(X), self._encoded(y), weights, self.batch_size)
+
+    def _fit_epochs(self, minibatches: WeightedMinibatches, epochs: int) -> None:
         for _ in range(epochs):
             losses = []
             for _ in range(minibatches.per_epoch):
@@ -175,9 +175,10 @@ class HDQNNEstimator(BaseEstimator):
             stratify=self._strata(y),
         )
         best, best_state, waited = -np.inf, self._training.weights(), 0
+        minibatches = self._minibatches(X[train], y[train], weights[train])
         self.validation_scores_ = []
         while self.n_iter_ < self.max_iter and waited < self.n_iter_no_change:
-            self._fit_epochs(X[train], y[train], weights[train], 1)
+            self._fit_epochs(minibatches, 1)
             score = self._score(X[held], y[held], weights[held])
             self.validation_scores_.append(score)
             waited = 0 if score > best + self.tol else waited + 1
@@ -199,9 +200,7 @@ class HDQNNEstimator(BaseEstimator):
         """Return the network's outputs (N, K) in double precision."""
         check_is_fitted(self)
         X = self.scaler_.transform(validate_data(self, X, reset=False, dtype=np.float64))
-        predict = self._training.predictor(self.predict_shots)
-        parts = np.array_split(X, -(-len(X) // ROWS_AT_ONCE))
-        return torch.cat([predict(torch.from_numpy(rows)) for rows in parts]).numpy()
+        return self._training.outputs(torch.from_numpy(X), self.predict_shots).numpy()
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

@@ -79,8 +79,7 @@ class HDQNNClassifier(ClassifierMixin, HDQNNEstimator):
         given = self.classes_ if classes is None else classes
         if len(unseen := np.setdiff1d(y, given)):
             raise ValueError(f"y has the label {unseen[0]}, which is not one of classes={given}.")
-        self._partial_classes = given
-        self._continue(X, y, checked_weights(sample_weight, len(X)), new=new)
+        self._continue(X, y, checked_weights(sample_weight, len(X)), new=new, classes=given)
         return self
 
     def predict(self, X: Any) -> Array:
@@ -111,10 +110,10 @@ class HDQNNClassifier(ClassifierMixin, HDQNNEstimator):
         check_classification_targets(y)
         return X, y
 
-    def _learn_targets(self, y: Array, weights: Array, *, anew: bool) -> None:
+    def _learn_targets(self, y: Array, weights: Array, *, anew: bool, classes: Array | None = None) -> None:
         if not anew:
             return
-        self.classes_ = self.__dict__.pop("_partial_classes", np.unique(y))
+        self.classes_ = np.unique(y) if classes is None else classes
         if len(self.classes_) < 2:
             raise ValueError(f"y has one class only, {self.classes_[0]}; a classifier needs at least 2 classes.")
 

@@ -11,14 +11,12 @@ from qtrl.nn import (
     PQC,
     ExactEstimator,
     HybridNet,
-    PairBuffer,
+    MakeEstimator,
     ParameterShiftEstimator,
-    QtDNNEstimator,
     SPSAEstimator,
     StraightThroughEstimator,
-    quantum_layers,
+    local_qtdnn,
 )
-from qtrl.nn.actor import MakeEstimator
 from qtrl.quantum import efficient_su2, make_engine
 
 FITS = 4
@@ -28,7 +26,7 @@ PAIRS_KEPT = 10
 
 GRADIENTS: Mapping[str, MakeEstimator] = MappingProxyType(
     {
-        "qtdnn": partial(QtDNNEstimator, hidden=128, linear=True, centered=True, fit_batches=FITS),
+        "qtdnn": partial(local_qtdnn, pairs="stored", fit_batches=FITS),
         "exact": ExactEstimator,
         "parameter_shift": ParameterShiftEstimator,
         "spsa": SPSAEstimator,
@@ -53,7 +51,7 @@ def make_network(parameters: Any, n_features: int, n_outputs: int) -> nn.Module:
     sizes = circuit.n_angles, circuit.n_qubits
     block = PQC(*sizes, circuit=circuit, engine=make_engine(parameters.engine))
     set_readout(block, parameters.shots)
-    network = HybridNet(
+    return HybridNet(
         n_features,
         n_outputs,
         block,
@@ -61,15 +59,12 @@ def make_network(parameters: Any, n_features: int, n_outputs: int) -> nn.Module:
         hidden=parameters.hidden,
         layers=parameters.n_layers,
         links=parameters.links,
+        pairs=PAIRS_KEPT * parameters.batch_size,
         angle_scale=0.1,
         bounded_links=True,
         q_out_center=0.5,
         q_out_scale=10.0,
     )
-    for layer in quantum_layers(network).values():
-        if layer.estimator.trainable:
-            layer.buffer = PairBuffer(PAIRS_KEPT * parameters.batch_size, *sizes)
-    return network
 
 
 def set_readout(block: Any, shots: int | None) -> None:

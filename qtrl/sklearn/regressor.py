@@ -82,7 +82,7 @@ class HDQNNRegressor(RegressorMixin, HDQNNEstimator):
         X, y = validate_data(self, X, y, reset=reset, dtype=np.float64, multi_output=True, y_numeric=True)
         return X, y.astype(np.float64)
 
-    def _learn_targets(self, y: Array, weights: Array, *, anew: bool) -> None:
+    def _learn_targets(self, y: Array, weights: Array, *, anew: bool, classes: Array | None = None) -> None:
         if anew:
             self.y_scaler_, self._flat = StandardScaler(), y.ndim == 1
         self.y_scaler_.partial_fit(y.reshape(len(y), -1), sample_weight=weights)

@@ -14,6 +14,7 @@ from qtrl.nn import (
     fit_quantum_layers,
     load_pair_buffers,
     pair_buffers_state,
+    predict_rows,
     quantum_layers,
 )
 from qtrl.seeding import Generators
@@ -63,9 +64,9 @@ class Training:
 
     def update(self, x: Tensor, y: Tensor) -> float:
         """Explore with the real circuits, fit the qtDNNs, then update the classical part through them."""
-        with torch.no_grad():
-            self.network(x, self.generator("explore"))
         if self._fitter is not None:
+            with torch.no_grad():
+                self.network(x, self.generator("explore"))
             fit_quantum_layers(self.network, self._fitter, rows=self._pairs, generator=self.generator("fit"))
         with approximated(self.network):
             loss = self._loss(self.network(x, self.generator("learn")), y)
@@ -74,23 +75,16 @@ class Training:
         self._learner.step()
         return loss.item()
 
-    def predictor(self, shots: int | None) -> Callable[[Tensor], Tensor]:
-        """Return what maps inputs (B, F) to outputs (B, K), in double precision and without a gradient.
+    def outputs(self, x: Tensor, shots: int | None) -> Tensor:
+        """Return outputs (B, K) for inputs (B, F), in double precision.
 
         With exact expectations, `shots=None`, a row's outputs do not depend on the rows beside it.
         """
-        network = copy.deepcopy(self.network).double().eval()
+        network = copy.deepcopy(self.network).double()
         for layer in quantum_layers(network).values():
-            layer.buffer = None
             set_readout(layer.block, shots)
         generator = Generators(self._seed).get("predict", self._device)
-
-        @torch.no_grad()
-        def predict(x: Tensor) -> Tensor:
-            outputs: Tensor = network(x.to(self._device).double(), generator)
-            return outputs.cpu()
-
-        return predict
+        return predict_rows(network, x.double(), generator)
 
     def weights(self) -> dict[str, Tensor]:
         """Return a copy of the network's weights."""

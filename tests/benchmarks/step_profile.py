@@ -113,7 +113,7 @@ def watch(shares: Shares, module: Any, stream: Stream, callbacks: list[Callback]
     shares.wrap(stream.replay, "sample", "sample")
     shares.wrap(module, "_fit_surrogates", "fit")
     shares.wrap(module, "_update_critic", "critic")
-    shares.wrap(module, "_target_values", "target")
+    shares.wrap(module._networks, "target_values", "target")
     shares.wrap(module, "_approximate_action", "target", within="critic")
     shares.wrap(module, "_update_actor", "actor")
     shares.wrap(module, "_update_targets", "polyak")

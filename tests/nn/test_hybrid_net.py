@@ -64,7 +64,6 @@ def test_angles_stay_within_their_bound_of_the_base():
         {"angle_scale": 0.0},
         {"angle_bound": "box"},
         {"pairs": 0},
-        {"dropout": 1.0},
     ],
 )
 def test_what_cannot_be_is_refused(wrong):
