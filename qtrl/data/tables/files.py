@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -92,9 +93,13 @@ def _read_csv(path: Path) -> Any:
         with path.open(newline="", encoding="utf-8-sig") as file:
             header = next(csv.reader(file), [])
         _check_header(path, header)
-        frame = pandas.read_csv(path, encoding="utf-8-sig", low_memory=False, index_col=False)
+        with warnings.catch_warnings():  # pandas would leave out what is beyond the header
+            warnings.simplefilter("error", pandas.errors.ParserWarning)
+            frame = pandas.read_csv(path, encoding="utf-8-sig", low_memory=False, index_col=False)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not text in UTF-8: save it so, or as Parquet") from error
+    except pandas.errors.ParserWarning as error:
+        raise DataError(f"{path} has rows with more cells than its header has names: name every column") from error
     except (csv.Error, pandas.errors.ParserError, ValueError) as error:
         raise DataError(f"{path} is no table: {str(error).strip().splitlines()[0]}") from error
     return frame

@@ -73,10 +73,20 @@ def split_table(table: Table, *, validation: float, test: float, seed: int) -> S
         told = f"{table.name}: {len(rows):,} rows cannot be split: {str(error).splitlines()[0]}"
         raise DataError(f"{told} Give more rows, or larger data.validation_share and data.test_share") from error
     _check_classes(table, train)
-    with np.errstate(invalid="ignore"):
-        means = np.nan_to_num(np.nanmean(table.inputs[train], axis=0)) if np.isnan(table.inputs).any() else 0
-    inputs = np.where(np.isnan(table.inputs), means, table.inputs)
+    inputs = _filled(table, train)
     return Split(*(_part(inputs, table.targets, np.sort(chosen)) for chosen in (train, watched, tested)))
+
+
+def _filled(table: Table, train: np.ndarray) -> np.ndarray:
+    """Return the inputs with the mean of a column's training rows for its missing values."""
+    missing = np.isnan(table.inputs)
+    if not missing.any():
+        return table.inputs
+    for column, empty in zip(table.columns, missing[train].all(axis=0), strict=True):
+        if empty:
+            leave_out = f"leave it out by dataset.drop=[{column}]"
+            raise DataError(f"{table.name}: column {column!r} has no value in any training row: {leave_out}")
+    return np.where(missing, np.nanmean(table.inputs[train], axis=0), table.inputs)
 
 
 def _check_classes(table: Table, train: np.ndarray) -> None:

@@ -92,6 +92,11 @@ WRONG = {
     "header alone": ("a,t\n", {"target": "t"}, "has a header and no rows"),
     "target alone": ("t\n1\n0\n", {"target": "t"}, "no column beside 't'"),
     "empty": ("", {}, "is empty"),
+    "a cell more than names in every row": (
+        "a,b,t\n" + "".join(f"{i},{10 * i},{7 * i},{i % 2}\n" for i in range(8)),
+        {"target": "t"},
+        "more cells than its header has names",
+    ),
     "ragged": ("a,t\n1,2\n1,2,3,4\n", {"target": "t"}, "is no table"),
     "not text": (b"\xff\xfe\x00a,b\n", {}, "is not text in UTF-8"),
     "unknown kind": (GOOD, {"kind": "clustering"}, "dataset.kind=clustering is unknown"),

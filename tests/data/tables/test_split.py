@@ -49,6 +49,14 @@ def test_missing_values_become_the_mean_of_training_rows():
     assert filled.tolist() == pytest.approx([expected] * 10)
 
 
+def test_a_column_without_a_value_in_training_is_named():
+    inputs = np.arange(80.0).reshape(40, 2)
+    tested = split_table(table_of(["x", "y"] * 20, inputs), **SHARES, seed=0).test.rows
+    inputs[np.setdiff1d(np.arange(40), tested), 1] = np.nan
+    with pytest.raises(DataError, match="has no value in any training row: leave it out by dataset.drop="):
+        split_table(table_of(["x", "y"] * 20, inputs, may_lack=True), **SHARES, seed=0)
+
+
 @pytest.mark.parametrize(
     ("labels", "shares", "said"),
     [
