@@ -1,7 +1,6 @@
 """What the updates of every algorithm share: optimizers by name, checked gradient steps, counters, saved state."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -169,15 +168,3 @@ class UpdateMechanics:
                     group["lr"] = group.get("initial_lr", group["lr"])
         for part in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
             part["processed"] = part["completed"] = 0  # Lightning would take an ended epoch for an ended run
-
-
-@contextmanager
-def held_fixed(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Let gradients pass through parameters but not reach them in the `with` block."""
-    try:
-        for parameter in parameters:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from qtrl.algos.algorithm import Algorithm
 from qtrl.algos.graphed_update import GraphedUpdate
-from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics, held_fixed
+from qtrl.algos.mechanics import MakeOptimizer, UpdateMechanics
 from qtrl.algos.settings import TD3Settings
 from qtrl.algos.surrogate_fits import SurrogateFits
 from qtrl.algos.td3_loss import (
@@ -34,6 +34,7 @@ from qtrl.nn import (
     approximated,
     classical_parameters,
     estimator_parameters,
+    held_fixed,
     polyak_,
     quantum_layers,
     reward_scales,
@@ -186,7 +187,7 @@ class TD3(Algorithm):
 
     def _update_actor(self, rows: TensorDict) -> None:
         """Raise the first critic's value of the approximate actor's actions; critics and qtDNNs stay put."""
-        with held_fixed([*self.critic.parameters()]), self.meters.ledger.timed("actor", self._layers):
+        with held_fixed(self.critic.parameters()), self.meters.ledger.timed("actor", self._layers):
             action, unbounded = self._moved_action(rows[OBSERVATION])
             q1 = self._networks.first_value(rows[OBSERVATION], action)
             loss = actor_loss(q1)

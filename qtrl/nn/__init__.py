@@ -29,6 +29,7 @@ from qtrl.nn.quantum_layers import (
     classical_parameters,
     drawing,
     estimator_parameters,
+    held_fixed,
     perturbed,
     quantum_layers,
     replaced,
@@ -44,7 +45,8 @@ __all__ += ["MakeEstimator", "SPSAEstimator", "StraightThroughEstimator", "ZeroE
 __all__ += ["CategoricalCritic", "Critic", "HybridActor", "MLPActor", "TDLoss", "TDRows", "TwinCritic", "mlp"]
 __all__ += ["BatchNorm", "RewardScale", "RunningNorm", "Statistics", "reward_scales", "running_norms"]
 __all__ += ["HybridNet", "Standardize", "update_norms"]
-__all__ += ["QuantumLayer", "QuantumLayers", "approximated", "drawing", "perturbed", "quantum_layers", "replaced"]
+__all__ += ["QuantumLayer", "QuantumLayers", "quantum_layers"]
+__all__ += ["approximated", "drawing", "held_fixed", "perturbed", "replaced"]
 __all__ += ["ANGLE_BOUNDS", "AngleScaling", "OutputScaling"]
 __all__ += ["PairBuffer", "fit_quantum_layers", "load_pair_buffers", "pair_buffers_state"]
 __all__ += ["acting_copy", "classical_parameters", "copy_weights_", "estimator_parameters", "polyak_", "target_copy"]

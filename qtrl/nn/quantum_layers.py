@@ -85,18 +85,27 @@ def approximated(model: nn.Module) -> Iterator[None]:
     """
     layers = list(quantum_layers(model).values())
     before = [layer._approximated for layer in layers]
-    moving = [parameter for parameter in _fitted(layers) if parameter.requires_grad]
     try:
         for layer in layers:
             layer._approximated = True
+        with held_fixed(_fitted(layers)):
+            yield
+    finally:
+        for layer, was in zip(layers, before, strict=True):
+            layer._approximated = was
+
+
+@contextmanager
+def held_fixed(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Let gradients pass through parameters but not reach them in the `with` block, nor by what is computed in it."""
+    moving = [parameter for parameter in parameters if parameter.requires_grad]
+    try:
         for parameter in moving:
             parameter.requires_grad_(False)
         yield
     finally:
         for parameter in moving:
             parameter.requires_grad_(True)
-        for layer, was in zip(layers, before, strict=True):
-            layer._approximated = was
 
 
 @contextmanager

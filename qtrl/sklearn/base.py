@@ -26,7 +26,41 @@ Array = npt.NDArray[Any]
 
 
 class HDQNNEstimator(BaseEstimator):
-    """Base of both estimators; see there."""
+    """What `HDQNNClassifier` and `HDQNNRegressor` have in common.
+
+    Args:
+        n_qubits: Qubits of the circuit, from 1 to 20; its family is `qtrl.quantum.efficient_su2`.
+        reps: Repetitions of its entangling layer.
+        n_layers: Quantum layers in series.
+        hidden: Width of the hidden layers before and after them.
+        links: Values that bypass each quantum layer; 0 sends everything through the qubits.
+        gradient: What gives the circuits a gradient: `qtdnn`, `exact`, `parameter_shift`, `spsa`, `straight_through`.
+        engine: What runs the circuits, one of `qtrl.quantum.engines.ENGINES`.
+        shots: Measurements of each circuit in training; None for exact expectations.
+        predict_shots: The same in predictions; with shots these are random, and `random_state` seeds them.
+        learning_rate: Of Adam with decoupled weight decay, for the classical layers.
+        surrogate_learning_rate: Of Adam, for the qtDNNs.
+        weight_decay: Of the classical layers.
+        batch_size: Rows of a minibatch, drawn with replacement; a qtDNN takes four steps with as many recorded pairs.
+        max_iter: Epochs; one has as many updates as minibatches make up the rows, or the sum of their weights.
+        early_stopping: Whether a part of the rows is held back, training ends when its score no longer rises, and the
+            weights of the best score are kept.
+        validation_fraction: That part.
+        n_iter_no_change: Epochs without a rise of more than `tol` after which training ends.
+        tol: See there.
+        device: Where the networks are, such as `cpu` or `cuda`.
+        verbose: Whether each epoch's loss is printed.
+        random_state: Seeds weights, minibatches and shots; an integer repeats a fit bit for bit on one machine.
+
+    Attributes:
+        n_features_in_: Features of a row, F.
+        feature_names_in_: Their names, where rows came with names.
+        n_iter_: Epochs made.
+        loss_: Mean loss over the minibatches of the last one.
+        loss_curve_: That of every one.
+        validation_scores_: Score of the held-back rows after each epoch; None without early stopping.
+        scaler_: Standardizes the features.
+    """
 
     def __init__(
         self,

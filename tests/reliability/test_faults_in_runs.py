@@ -120,9 +120,11 @@ def after(calls, function, value):
 
 
 def test_a_loss_that_becomes_nan(run, tmp_path, capsys, monkeypatch):
-    from qtrl.algos import td3
+    from qtrl.algos import update_networks
 
-    monkeypatch.setattr(td3, "critic_loss", after(25, td3.critic_loss, lambda loss: loss * float("nan")))
+    monkeypatch.setattr(
+        update_networks, "critic_loss", after(25, update_networks.critic_loss, lambda loss: loss * float("nan"))
+    )
     status = run("run", *ZEROS)
     check_stopped_at(40, tmp_path / "run", status, the_line(capsys), "critic loss", "nan")
 

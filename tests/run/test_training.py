@@ -263,7 +263,7 @@ def test_mapped_replay_is_resumed_in_place(train, tmp_path):
 
 
 def test_a_run_that_diverges_says_so_and_keeps_its_folder(train, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("qtrl.algos.td3.critic_loss", lambda q1, *rest: q1.mean() * float("nan"))
+    monkeypatch.setattr("qtrl.algos.update_networks.critic_loss", lambda q1, *rest: q1.mean() * float("nan"))
     folder = tmp_path / "run"
     assert train(*ZEROS, f"run_dir={folder}") == 2
     err = capsys.readouterr().err
