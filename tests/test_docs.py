@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from pages import page_blocks, page_text, run_blocks
 
-from qtrl.keys import METRICS, SCORES
+from qtrl.keys import METRICS, SCORES, example_metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -18,24 +19,26 @@ REQUIREMENTS = {text: Requirement(text) for group in GROUPS.values() for text in
 
 def first_cells(page: str) -> list[str]:
     """The code in the first column of the tables of a page."""
-    return re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs" / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return re.findall(r"^\| `([^`]+)` \|", page_text(page), flags=re.MULTILINE)
 
 
 def test_metrics_page_defines_every_metric_once_in_the_order_of_the_columns() -> None:
     assert first_cells("metrics.md") == list(METRICS)
 
 
-def test_page_of_supervised_learning_runs_and_names_every_metric(capsys: pytest.CaptureFixture[str]) -> None:
-    text = (ROOT / "docs" / "supervised.md").read_text(encoding="utf-8")
-    (code,) = (block for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL) if "runs/" not in block)
+def test_page_of_supervised_learning_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = (block for block in page_blocks("supervised.md") if "runs/" not in block)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Lightning, on workers and bars
-        exec(compile(code, "supervised.md", "exec"), {})
+        run_blocks("supervised.md", [block])
     assert 0 <= float(capsys.readouterr().out.split()[-1]) <= 1
-    for kind, scores in SCORES.items():
-        assert kind in text
-        for name in (f"{part}/{score}" for part in ("validation", "test") for score in scores):
-            assert f"`{name}`" in text
+
+
+@pytest.mark.parametrize("kind", SCORES)
+def test_page_of_supervised_learning_names_every_metric(kind: str) -> None:
+    text = page_text("supervised.md")
+    assert kind in text
+    assert [name for name in example_metrics(kind) if f"`{name}`" not in text] == []
 
 
 def test_dependencies_page_names_every_direct_dependency_in_order() -> None:
@@ -52,7 +55,7 @@ def test_constraints_pin_a_version_that_satisfies(text: str) -> None:
 
 
 def test_reliability_page_names_tests_that_there_are() -> None:
-    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    text = page_text("reliability.md")
     strangers = text.partition("(`security/`)")[2].partition("## ")[0]
     named = {name for name in re.findall(r"`([\w/]*test_\w+\.py)`", text.replace(strangers, ""))}
     named |= {name if "/" in name else f"security/{name}" for name in re.findall(r"`([\w/]*test_\w+\.py)`", strangers)}

@@ -1,26 +1,30 @@
 """docs/sklearn.md: its code runs from top to bottom, and the classifier of its example learns."""
 
 import re
-from pathlib import Path
 
 import pytest
+from pages import page_blocks, run_blocks, run_page
 
-PAGE = (Path(__file__).parent.parent / "docs" / "sklearn.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+
+def printed_shares(capsys):
+    """The percentages that the page printed."""
+    return [float(share) for share in re.findall(r"([\d.]+)%", capsys.readouterr().out)]
 
 
 @pytest.mark.slow
 def test_code_of_the_page_runs_and_its_classifier_learns(capsys):
-    names: dict = {}
-    for block in BLOCKS:
-        exec(compile(block, "docs/sklearn.md", "exec"), names)
-    accuracies = [float(share) for share in re.findall(r"([\d.]+)%", capsys.readouterr().out)]
+    run_page("sklearn.md")
+    accuracies = printed_shares(capsys)
     assert len(accuracies) == 3
     assert min(accuracies) > 90
 
 
-def test_code_of_the_page_runs_with_few_rows(monkeypatch):
-    names: dict = {}
-    for block in BLOCKS:
-        quick = block.replace("max_iter=20", "max_iter=1").replace("return_X_y=True)", "return_X_y=True, n_class=2)")
-        exec(compile(quick, "docs/sklearn.md", "exec"), names)
+def test_code_of_the_page_runs_with_few_rows(capsys):
+    few = {"max_iter=20": "max_iter=1", "return_X_y=True)": "return_X_y=True, n_class=2)"}
+    blocks = page_blocks("sklearn.md")
+    for long, short in few.items():
+        assert any(long in block for block in blocks)
+        blocks = [block.replace(long, short) for block in blocks]
+    run_blocks("sklearn.md", blocks)
+    shares = printed_shares(capsys)
+    assert len(shares) == 3 and all(0 <= share <= 100 for share in shares)

@@ -41,7 +41,7 @@ def page(estimators: dict[str, Any], peers: dict[str, Any] | None) -> str:
     parts = [
         "# Gradients on supervised data",
         filled(INTRODUCTION),
-        "![Accuracy over circuits, and cosines](estimators.png)",
+        "![Test error of each seed by estimator, and cosines over updates](estimators.png)",
     ]
     left_out = "" if "parameter_shift" in estimators["runs"] else NO_SHIFTS
     parts += ["## Estimators", filled(COLUMNS + left_out), _estimators(estimators["runs"])]

@@ -53,7 +53,7 @@ def _conditions(record: dict[str, Any], size: Size) -> str:
     sessions = [session for session in record["sessions"] if "load_average_after" in session]
     keys = ("command", "date", "machine", "cores", "threads", "git_commit")
     merged = {key: ", ".join(dict.fromkeys(str(session[key]) for session in sessions)) for key in keys}
-    merged["command"] = merged["command"].replace(", ", "\n")
+    merged["command"] = re.sub(r"--out \S+", "--out docs", merged["command"]).replace(", ", "\n")  # wherever it was
     loads = {
         "load_average_before": sessions[0]["load_average_before"],
         "load_average_after": sessions[-1]["load_average_after"],

@@ -2,15 +2,13 @@ import csv
 import json
 
 import pytest
-
-pytestmark = pytest.mark.filterwarnings("default")
-SMALL = ("experiment=hdqnn_moons", "logger=csv", "dataset.rows=200", "circuit.n_qubits=2", "circuit.reps=1", "shots=20")
+from tiny_moons import MOONS
 
 
 @pytest.fixture(scope="module")
 def moons(train, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained") / "moons"
-    assert train(*SMALL, "gradient.hidden=8", "epochs=1", "model.layers=2", f"run_dir={folder}") == 0
+    assert train(*MOONS, "gradient.hidden=8", "epochs=1", "model.layers=2", f"run_dir={folder}") == 0
     return folder
 
 

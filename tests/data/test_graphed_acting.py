@@ -41,17 +41,26 @@ def graphed(policy):
     return policy, recorder
 
 
-def test_replays_act_as_calls_do_with_the_weights_of_the_moment():
-    options = {"angle_noise": 0.1, "noise": 0.3}
-    one, (other, recorder) = make_policy(**options), graphed(make_policy(**options))
+def assert_they_act_alike(one, other, *, fewest_rows, tolerance):
+    """Let two policies act in turns, at random and not, on two numbers of rows, while their weights change."""
     for number in range(4 * CALLS):
         for policy in (one, other):
             policy.random_actions = number < 2 * CALLS
             with torch.no_grad():
                 policy.actor.post[-1].bias.add_(0.01)
-        rows, expected = (policy(observations(2 + number % 2)) for policy in (other, one))
+        rows, expected = (policy(observations(fewest_rows + number % 2)) for policy in (other, one))
         for key in one.out_keys:
-            assert torch.equal(rows[key], expected[key]) and rows[key].is_contiguous()
+            torch.testing.assert_close(rows[key], expected[key], rtol=tolerance, atol=tolerance)
+            assert rows[key].is_contiguous()
+        drawn = other.generators.state_dict()
+        for purpose, state in one.generators.state_dict().items():
+            assert torch.equal(drawn[purpose], state), purpose
+
+
+def test_replays_act_as_calls_do_with_the_weights_of_the_moment():
+    options = {"angle_noise": 0.1, "noise": 0.3}
+    one, (other, recorder) = make_policy(**options), graphed(make_policy(**options))
+    assert_they_act_alike(one, other, fewest_rows=2, tolerance=0)
     assert recorder.recorded == 4  # random or not, for 2 rows or 3
     states = (policy.generators.state_dict() for policy in (one, other))
     assert len({tuple(state) for state in states}) == 1 and len(recorder.generators) == 3
@@ -113,14 +122,5 @@ def test_what_cannot_be_recorded_is_refused_in_one_line():
 def test_graphs_of_a_gpu_act_and_draw_as_calls_do(engine, readout):
     options = {"engine": engine, "readout": readout}
     one, other = (make_policy(make_actor(**options).cuda(), angle_noise=0.1, cuda_graphs=on) for on in (False, True))
-    for number in range(4 * CALLS):
-        for policy in (one, other):
-            policy.random_actions = number < 2 * CALLS
-            with torch.no_grad():
-                policy.actor.post[-1].bias.add_(0.01)
-        rows, expected = (policy(observations(16 + number % 2)) for policy in (other, one))
-        for key in one.out_keys:
-            torch.testing.assert_close(rows[key], expected[key], rtol=1e-5, atol=1e-5)
-        for purpose, state in one.generators.state_dict().items():
-            assert torch.equal(other.generators.state_dict()[purpose], state), purpose
+    assert_they_act_alike(one, other, fewest_rows=16, tolerance=1e-5)
     assert len(other._graphs._recorded) == 4

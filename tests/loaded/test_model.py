@@ -1,13 +1,13 @@
 import os
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from omegaconf import open_dict
+from pages import page_blocks, run_blocks
 
 import qtrl
 from qtrl.callbacks.examples import predict, scale_of
@@ -72,7 +72,6 @@ def test_numbers_are_predicted_in_the_units_of_the_target(diabetes):
 
 
 def test_a_data_frame_may_have_its_columns_in_any_order(make_run):
-    pandas = pytest.importorskip("pandas")
     folder, task, _ = make_run("hdqnn_moons", "dataset.rows=200", "block.readout=expectation")
     rows, model = task.split.test.inputs.numpy(), qtrl.load(folder)
     frame = pandas.DataFrame(rows, columns=task.table.columns)[[*task.table.columns[::-1]]]
@@ -144,7 +143,6 @@ def test_neither_hydra_nor_lightning_is_imported(moons):
 
 
 def test_the_lines_of_the_page_run(moons, capsys):
-    page = (Path(__file__).parents[2] / "docs" / "supervised.md").read_text(encoding="utf-8")
-    (code,) = (block for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "runs/NAME" in block)
-    exec(compile(code.replace("runs/NAME", os.fspath(moons[0])), "supervised.md", "exec"), {})
+    (block,) = (block for block in page_blocks("supervised.md") if "runs/NAME" in block)
+    run_blocks("supervised.md", [block.replace("runs/NAME", os.fspath(moons[0]))])
     assert "('0', '1')" in capsys.readouterr().out

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -27,7 +28,6 @@ def test_values_that_no_network_can_read_are_named(value):
 
 
 def test_columns_of_a_data_frame_may_be_in_any_order():
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"b": pandas.array([2, 4], "Int64"), "a": [True, False]})
     assert as_rows(frame, COLUMNS).tolist() == [[1, 2], [0, 4]]
 
@@ -43,13 +43,11 @@ def test_columns_of_a_data_frame_may_be_in_any_order():
     ],
 )
 def test_other_columns_are_named(data, words):
-    pandas = pytest.importorskip("pandas")
     with pytest.raises(QtrlError, match=words) as told:
         as_rows(pandas.DataFrame(data), COLUMNS)
     assert "\n" not in str(told.value)
 
 
 def test_a_doubled_column_is_named():
-    pandas = pytest.importorskip("pandas")
     with pytest.raises(DataError, match="has twice the column 'a'"):
         as_rows(pandas.DataFrame([[1, 2, 3]], columns=["a", "b", "a"]), COLUMNS)

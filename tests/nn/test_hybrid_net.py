@@ -1,8 +1,9 @@
 import pytest
 import torch
+from families import BLOCKS
 
 from qtrl.errors import ConfigError
-from qtrl.nn import FC, PQC, RBG, HybridNet, QtDNNEstimator, Standardize, Zeros, approximated, quantum_layers
+from qtrl.nn import PQC, HybridNet, QtDNNEstimator, Standardize, approximated, quantum_layers
 from qtrl.quantum import efficient_su2, make_engine
 
 CIRCUIT = efficient_su2(2, 1)
@@ -11,9 +12,6 @@ SIZES = CIRCUIT.n_angles, CIRCUIT.n_qubits
 
 def pqc():
     return PQC(*SIZES, circuit=CIRCUIT, engine=make_engine("reference"), readout="mean", shots=10, surrogate=True)
-
-
-BLOCKS = {"pqc": pqc, "fc": lambda: FC(*SIZES), "rbg": lambda: RBG(*SIZES), "zeros": lambda: Zeros(*SIZES)}
 
 
 def net(block, **options):

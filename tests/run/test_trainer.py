@@ -56,10 +56,10 @@ def test_the_first_of_several_processes_starts_the_others_whatever_launched_it(l
 def test_a_process_that_it_started_keeps_its_rank(tmp_path, monkeypatch):
     for name, value in {"LOCAL_RANK": "1", "SLURM_PROCID": "0", HANDED_DOWN: str(tmp_path), **SLURM}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(rank_zero_only, "rank", 0)  # which making the trainer changes
     trainer = make_trainer(ddp_settings(tmp_path), AtomicCheckpointIO())
     assert (trainer.global_rank, rank_zero_only.rank) == (1, 1)
     assert trainer.strategy.cluster_environment.creates_processes_externally
-    rank_zero_only.rank = 0
 
 
 def ddp_settings(folder):

@@ -5,9 +5,8 @@ import math
 import pytest
 import torch
 import yaml
+from tiny_moons import MOONS
 
-pytestmark = pytest.mark.filterwarnings("default")
-MOONS = ("experiment=hdqnn_moons", "logger=csv", "dataset.rows=200", "circuit.n_qubits=2", "circuit.reps=1", "shots=20")
 SMALL = (*MOONS, "gradient.hidden=8", "model.hidden=8")
 PICTURES = {"learning_curve.png", "test.png", "decision_surface.png"}
 FILES = {"config.yaml", "metrics.csv", "summary.json", "checkpoints", "test_predictions.csv", "decision_surface.csv"}

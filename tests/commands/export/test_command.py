@@ -1,12 +1,15 @@
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+from omegaconf import open_dict
 
 import qtrl
+from qtrl.config.saved import checked_text
 
 SHORT = ("debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=5", "callbacks.probe_every_env_steps=null")
 SMALL = ("circuit.n_qubits=2", "circuit.reps=1", "actor.hidden=8", "critic.hidden=8", "env.max_episode_steps=10")
@@ -20,15 +23,8 @@ def run(train, tmp_path_factory):
 
 
 @pytest.fixture
-def line(export, capsys):
-    """The one line that a refused command says."""
-
-    def refused(*arguments):
-        assert export(*arguments) == 2
-        (line,) = capsys.readouterr().err.strip().splitlines()
-        return line
-
-    return refused
+def line(export, refusal):
+    return partial(refusal, export)
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +93,15 @@ def test_mistakes_are_told_in_one_line(run, line, tmp_path, monkeypatch, options
     assert words in line(f"run={run}", *options)
 
 
-def test_a_run_of_another_task_is_refused(run, line, tmp_path):
+def test_a_run_of_another_task_is_refused(run, line, compose, tmp_path):
     copy = shutil.copytree(run, tmp_path / "copy")
-    text = (copy / "config.yaml").read_text().replace("_target_: qtrl.tasks.RL", "_target_: toy_task.Line")
-    (copy / "config.yaml").write_text(text)
-    assert "trust" in line(f"run={copy}", f"to={tmp_path / 'new'}")
+    cfg = compose("experiment=hdqnn_moons")
+    with open_dict(cfg):
+        cfg.experiment = "hdqnn_moons"
+    (copy / "config.yaml").write_text(checked_text(cfg))
+    told = line(f"run={copy}", f"to={tmp_path / 'new'}")
+    assert "is a run of Supervised" in told and "agents of task=rl" in told
+    assert not (tmp_path / "new").exists()
 
 
 def test_links_in_a_run_are_not_followed(run, line, tmp_path):

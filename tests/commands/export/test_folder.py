@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,15 +31,8 @@ def made(train, evaluate, tmp_path_factory):
 
 
 @pytest.fixture
-def line(evaluate, capsys):
-    """The one line that a refused command says."""
-
-    def refused(*arguments):
-        assert evaluate(*arguments) == 2
-        (line,) = capsys.readouterr().err.strip().splitlines()
-        return line
-
-    return refused
+def line(evaluate, refusal):
+    return partial(refusal, evaluate)
 
 
 @pytest.fixture
