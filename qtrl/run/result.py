@@ -1,19 +1,26 @@
 """The result of a run that is complete."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from qtrl.errors import RunFolderError
 from qtrl.files.untrusted import read_regular
 from qtrl.keys import EXAMPLE_SCORES
+from qtrl.tasks import RunLength
 
 METRICS = {"test/return_mean": "return_mean", "test/best_return": "best_return_mean"}
 METRICS |= {name: name.replace("/", "_") for name in EXAMPLE_SCORES}
 """Names in `summary.json` of what `optimized_metric` may be."""
 
 
-def finished_metric(run_dir: Path, metric: str, total_env_steps: int) -> float | None:
+def finished_metric(run_dir: Path, metric: str, length: Callable[[int], RunLength] | None = None) -> float | None:
     """Return `metric`, a key of `METRICS`, of a run that is complete, or None where env steps are left to do.
+
+    Args:
+        run_dir: The folder of the run.
+        metric: Which score.
+        length: Says how long the run should be, by the number of its ranks; None for as long as it is.
 
     Raises:
         RunFolderError: `summary.json` says that the run is complete, but not with what result.
@@ -28,6 +35,8 @@ def finished_metric(run_dir: Path, metric: str, total_env_steps: int) -> float |
     if not isinstance(summary, dict) or summary.get("status") != "complete":
         return None
     env_steps, value = summary.get("env_steps"), summary.get(METRICS[metric])
-    if not isinstance(env_steps, int) or not isinstance(value, float):
+    world_size = summary.get("world_size", 1)
+    counts = isinstance(env_steps, int) and type(world_size) is int and world_size >= 1
+    if not counts or not isinstance(value, float):
         raise RunFolderError(f"{path} says that the run is complete, but not what it gave: remove it to test anew")
-    return value if env_steps >= total_env_steps else None
+    return value if length is None or env_steps >= length(world_size).total else None

@@ -44,7 +44,7 @@ def run_training(cfg: DictConfig) -> float:
     settings = construct(RunSettings, cfg, logger=logger_makers(cfg.logger))
     folder, metric = settings.folder, settings.optimized_metric
     if asked == AUTO and settings.resume is True:
-        finished = finished_metric(folder, metric, construct_task(cfg).length().total)
+        finished = finished_metric(folder, metric, construct_task(cfg).length)
         if finished is not None:
             digits = 1 if "return" in metric else 4
             print(f"qtrl: run folder {folder} is complete: {metric} {finished:.{digits}f}", flush=True)
@@ -84,8 +84,8 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
     start, checkpoint_io = find_starting_point(settings, held), AtomicCheckpointIO()
     with blamed(settings.folder / "config.yaml" if settings.resume is True else None):
         task = construct_task(cfg)
-        length = task.length()
         trainer = make_trainer(settings, checkpoint_io)
+        length = task.length(trainer.world_size)
         context = RunContext(
             run_dir=settings.folder,
             seed=settings.seed,
@@ -130,7 +130,7 @@ def _callbacks(
     settings: RunSettings, task: Task, test: Test, context: RunContext, facts: dict[str, Any]
 ) -> list[Callback]:
     """Make the callbacks, in the order in which they are called: what sums up comes last."""
-    length = task.length()
+    length = task.length(context.world_size)
     lengths: dict[str, Any] = {"total_env_steps": length.total, "warmup_env_steps": length.warmup, "unit": length.unit}
     return [
         Reproducibility(facts["numerics"]),

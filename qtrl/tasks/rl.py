@@ -68,8 +68,8 @@ class RL(RLData):
         facts = {"env_id": spec.env_id, "observation_size": spec.observation_size, "action_size": spec.action_size}
         return facts | ({"observation_parts": dict(spec.observation_parts)} if spec.observation_parts else {})
 
-    def length(self) -> RunLength:
-        """Return the run's length in env steps."""
+    def length(self, world_size: int) -> RunLength:
+        """Return the run's length in env steps, the same for any number of ranks."""
         return RunLength(self.total_env_steps, self.checkpoint_every_env_steps, self.warmup_env_steps)
 
     def make_module(self, context: RunContext) -> Any:

@@ -6,6 +6,9 @@ import pytest
 import torch
 import yaml
 
+from qtrl.config.instantiate import construct_task
+from qtrl.tasks import RunContext
+
 pytestmark = pytest.mark.filterwarnings("default")
 MOONS = ("experiment=hdqnn_moons", "logger=csv", "dataset.rows=200", "circuit.n_qubits=2", "circuit.reps=1", "shots=20")
 SMALL = (*MOONS, "gradient.hidden=8", "model.hidden=8")
@@ -178,6 +181,16 @@ def test_a_table_of_ones_own_is_learned_and_a_changed_one_refused(train, tmp_pat
 def test_a_run_cannot_become_shorter(moons, train, capsys):
     assert train("resume=true", f"run_dir={moons}", "epochs=1") == 2
     assert "epochs, which makes 130, is below the 260 examples already made" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 4])
+def test_a_run_is_as_long_as_what_its_ranks_see(world_size, compose, tmp_path):
+    task = construct_task(compose(*SMALL, "epochs=2", "callbacks.checkpoint_every_epochs=1"))
+    context = RunContext(tmp_path, seed=0, world_size=world_size)
+    data, length = task.make_data(task.make_module(context), context), task.length(world_size)
+    for _ in data:
+        pass
+    assert (data.env_steps, data.env_steps) == (length.total, 2 * length.checkpoint_every)
 
 
 def test_a_run_says_what_it_is_compared_by(moons, run):

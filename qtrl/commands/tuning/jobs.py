@@ -175,7 +175,7 @@ def _value(search: Search, number: int, setting: Mapping[str, Any], signals: Sig
             reason = training()
         if reason is not None:
             return reason
-        value = finished_metric(run_dir, search.metric, total_env_steps=0)  # the training has just said that it ended
+        value = finished_metric(run_dir, search.metric)  # the training has just said that it ended
         if value is None:
             return "it came to its end without a result in summary.json"
         values.append(value)
