@@ -25,6 +25,7 @@ from qtrl.config.nested import leaves
 from qtrl.config.number import Number
 from qtrl.config.schema import check_keys as check_run_keys
 from qtrl.config.secrets import refuse_secrets
+from qtrl.config.unread import leave_out_unread
 from qtrl.errors import ConfigError, QtrlError, RunFolderError
 from qtrl.run.lock import locked
 from qtrl.run.resolve import chosen_experiment
@@ -115,6 +116,7 @@ def _check_settings(search: Search) -> None:
     for setting in corners(search.space):
         try:
             cfg = _composed(search, setting)
+            leave_out_unread(cfg, [*search.overrides, *as_overrides(setting)])
             check_run_keys(cfg)
             check_config(cfg)
             construct_task(cfg)

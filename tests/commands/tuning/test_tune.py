@@ -206,6 +206,17 @@ def test_what_is_wrong_is_told_in_one_line_before_anything_runs(tune, trainings,
 
 
 @pytest.mark.parametrize(
+    "key", ["total_env_steps={type: int, low: 100, high: 200}", "env.workers={type: int, low: 1, high: 2}"]
+)
+def test_a_space_over_what_no_training_reads_is_refused(search, trainings, tmp_path, capsys, key):
+    given = ("experiment=hdqnn_moons", "optimized_metric=validation/accuracy", "~space", f"+space.{key}")
+    assert search(*given, f"folder={tmp_path / 'search'}", "trials=1") == 2
+    name = key.partition("=")[0]
+    assert f"has no effect: no run of Supervised reads {name}" in capsys.readouterr().err
+    assert trainings.asked == []
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ((), "which experiment?"),
