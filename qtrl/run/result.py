@@ -6,12 +6,17 @@ from pathlib import Path
 
 from qtrl.errors import RunFolderError
 from qtrl.files.untrusted import read_regular
-from qtrl.keys import EXAMPLE_SCORES
+from qtrl.keys import EXAMPLE_SCORES, RETURN_SCORES
 from qtrl.tasks import RunLength
 
-METRICS = {"test/return_mean": "return_mean", "test/best_return": "best_return_mean"}
+METRICS = dict(zip(RETURN_SCORES, ("return_mean", "best_return_mean"), strict=True))
 METRICS |= {name: name.replace("/", "_") for name in EXAMPLE_SCORES}
 """Names in `summary.json` of what `optimized_metric` may be."""
+
+
+def metric_text(metric: str, value: float) -> str:
+    """Write the value of a metric, a key of `METRICS`: returns with one decimal, shares with four."""
+    return f"{value:.{1 if metric in RETURN_SCORES else 4}f}"
 
 
 def finished_metric(run_dir: Path, metric: str, length: Callable[[int], RunLength] | None = None) -> float | None:

@@ -29,7 +29,7 @@ from qtrl.run.checkpoint_checks import check_resumable
 from qtrl.run.folder import new_run_dir, rewind
 from qtrl.run.provenance import numerics, provenance
 from qtrl.run.resolve import resolve
-from qtrl.run.result import finished_metric
+from qtrl.run.result import finished_metric, metric_text
 from qtrl.run.settings import AUTO, RunSettings
 from qtrl.run.start_from import find_starting_point
 from qtrl.run.trainer import make_trainer
@@ -46,8 +46,8 @@ def run_training(cfg: DictConfig) -> float:
     if asked == AUTO and settings.resume is True:
         finished = finished_metric(folder, metric, construct_task(cfg).length)
         if finished is not None:
-            digits = 1 if "return" in metric else 4
-            print(f"qtrl: run folder {folder} is complete: {metric} {finished:.{digits}f}", flush=True)
+            said = f"{metric} {metric_text(metric, finished)}"
+            print(f"qtrl: run folder {folder} is complete: {said}", flush=True)
             return finished
     with ExitStack() as held:
         run = _prepare(cfg, text, settings, held)

@@ -16,7 +16,7 @@ from qtrl.callbacks.examples import ExampleTests
 from qtrl.data.example_stream import ExampleStream, check_batch_size
 from qtrl.data.tables import Split, Table, split_table
 from qtrl.errors import ConfigError
-from qtrl.keys import SCORES, example_metrics
+from qtrl.keys import EXAMPLE_SCORES, SCORES, example_metrics
 from qtrl.nn import Block, GradientEstimator, Standardize, quantum_layers
 from qtrl.quantum import Circuit
 from qtrl.seeding import seed_for
@@ -63,7 +63,7 @@ class Supervised:
     def table(self) -> Table:
         """The table, read once."""
         table = self.dataset()
-        known = tuple(f"{part}/{SCORES[table.kind][1]}" for part in ("test", "validation"))
+        known = [name for name in EXAMPLE_SCORES if name.endswith(f"/{SCORES[table.kind][1]}")]
         if self.optimized_metric not in known:
             metric = f"optimized_metric={self.optimized_metric}"
             raise ConfigError(f"{metric} is not measured in {table.kind}: choices are {', '.join(known)}")

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from qtrl.errors import RunFolderError
-from qtrl.run.result import finished_metric
+from qtrl.run.result import finished_metric, metric_text
 from qtrl.tasks import RunLength
 
 TOTAL = 20_000
@@ -28,6 +28,13 @@ def test_a_complete_run_gives_its_metric(finished, metric, value):
 @pytest.mark.parametrize("changed", [{"status": "DivergenceError: x"}, {"env_steps": 19_999}, {"world_size": 2}])
 def test_a_run_with_something_left_to_do_goes_on(finished, changed):
     assert finished(COMPLETE | changed) is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"), [("test/return_mean", "0.9"), ("test/accuracy", "0.9123"), ("validation/r2", "0.9123")]
+)
+def test_a_share_has_more_decimals_than_a_return(metric, text):
+    assert metric_text(metric, 0.9123) == text
 
 
 def test_a_run_without_a_summary_goes_on(tmp_path):

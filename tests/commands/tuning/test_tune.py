@@ -169,6 +169,15 @@ def test_the_optimized_metric_is_maximised(tune, trainings, tmp_path):
     assert float(row["value"]) == pytest.approx(1 - abs(math.log10(float(row["algo.tau"])) + 2))
 
 
+def test_an_accuracy_is_told_with_four_decimals(search, trainings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(jobs, "_value", lambda *asked: 0.91237)
+    space = ("~space", "+space.algo.lr_decay={type: categorical, choices: [linear, cosine]}")
+    given = ("experiment=hdqnn_moons", "optimized_metric=validation/accuracy", "trials=1", *space)
+    assert search(*given, f"folder={tmp_path / 'search'}") == 0
+    assert capsys.readouterr().out.count("0.9124") == 3
+    assert "validation/accuracy 0.9124" in (tmp_path / "search" / "best.yaml").read_text()
+
+
 def test_after_the_timeout_no_trial_begins(tune, trainings, capsys):
     assert tune("trials=1") == 0
     assert tune("trials=9", "timeout=0") == 0
