@@ -86,12 +86,9 @@ def open_run(options: DictConfig) -> SavedRun:
         return open_saved_run(options.run, options.checkpoint, block=block, trust=trusted(options))
 
 
-def load_agent(options: DictConfig, run: SavedRun | None = None, purpose: str = "qtrl.eval tests") -> Agent:
-    """Make the agent that the checked options of the command line name, or raise a QtrlError with their `purpose`.
-
-    `run` is what `open_run` returned for them, where that was done before.
-    """
-    run = run or open_run(options)
+def load_agent(options: DictConfig, purpose: str = "qtrl.eval tests") -> Agent:
+    """Make the agent that the checked options of the command line name, or raise a QtrlError with their `purpose`."""
+    run = open_run(options)
     with blamed(Path(str(options.run)) / "config.yaml"):
         run_dir, cfg, checkpoint = run.run_dir, run.cfg, run.checkpoint
         task = construct_task(cfg)
