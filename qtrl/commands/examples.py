@@ -15,7 +15,7 @@ from qtrl.analysis.drawing.examples import draw_test
 from qtrl.analysis.drawing.frozen_policy import draw_frozen_policy, note, print_table, write_conditions
 from qtrl.analysis.statistics.paired import EXAMPLES, PairedComparison, compare_paired, verdict
 from qtrl.callbacks.examples import Scores, predict, scale_of, score, write_predictions
-from qtrl.commands.agent import check_options, open_run
+from qtrl.commands.agent import check_options, open_run, reading
 from qtrl.commands.conditions import OWN, Condition, UnfitConditionError, read_conditions
 from qtrl.commands.evaluation import new_result, printing_first
 from qtrl.config.instantiate import blamed, construct_task
@@ -98,8 +98,8 @@ def load_model(options: DictConfig) -> TrainedModel:
         task = construct_task(run.cfg)
         assert isinstance(task, Supervised)
         context = RunContext(run.run_dir, seed=run.cfg.seed)
-        module = StartingPoint(run.path, run.checkpoint, resumes=False).build(lambda: task.make_module(context))
         _check_table(task, run.checkpoint, run.path)
+        module = StartingPoint(run.path, run.checkpoint, resumes=False).build(lambda: task.make_module(context))
     return TrainedModel(run.run_dir, run.cfg, task, module, run.checkpoint)
 
 
@@ -118,19 +118,12 @@ def run_example_evaluation(cfg: DictConfig) -> float:
     said = f"{said} over {len(outputs)} test rows after {model.checkpoint['env_steps']:,} examples"
     with printing_first(said):
         path = new_result(model, ".json")
-        write_json(path, {**scores.values, **scores.details, **_reading(model), **model.facts(cfg)})
+        write_json(path, {**scores.values, **scores.details, **reading(quantum_layers(model.module)), **model.facts(cfg)})
         write_predictions(path.with_suffix(".csv"), outputs, model.task.split.test, table, scale_of(model.module))
         picture = path.with_suffix(".png")
         draw_test(path.with_suffix(".csv"), picture, classes=table.classes, target=table.target)
     print(f"qtrl: {said}: {path}, {path.stem}.csv, {picture.name}")
     return scores.values[SCORES[table.kind][1]]
-
-
-def _reading(model: TrainedModel) -> dict[str, Any]:
-    """Return how the first quantum layer's circuit was read."""
-    block = next((layer.block for layer in quantum_layers(model.module).values()), None)
-    circuit = getattr(block, "executable", None)
-    return {"engine": getattr(circuit, "engine", None)} | {n: getattr(block, n, None) for n in ("readout", "shots")}
 
 
 def run_example_ablation(cfg: DictConfig) -> float:

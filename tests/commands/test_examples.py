@@ -2,6 +2,7 @@ import csv
 import json
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.filterwarnings("default")
 SMALL = ("experiment=hdqnn_moons", "logger=csv", "dataset.rows=200", "circuit.n_qubits=2", "circuit.reps=1", "shots=20")
@@ -30,8 +31,9 @@ def test_a_model_is_tested_on_the_rows_that_were_held_out(moons, evaluate, capsy
 
 
 def test_shots_and_engine_may_be_others(moons, evaluate):
-    assert evaluate(f"run={moons}", "shots=500", "engine=reference", "checkpoint=best") == 0
+    assert evaluate(f"run={moons}", "shots=500", "engine=reference", "checkpoint=best", "readout_error=0.1") == 0
     result = json.loads(newest(moons, ".json").read_text())
+    assert result["readout_error"] == 0.1
     assert (result["shots"], result["engine"], result["checkpoint"]) == (500, "reference", "best")
 
 
@@ -54,10 +56,16 @@ def test_layers_are_replaced_to_see_whether_they_are_used(moons, evaluate, capsy
     assert "test rows" in capsys.readouterr().out
 
 
-def test_another_table_is_refused(moons, evaluate, capsys):
+@pytest.mark.parametrize("columns", ["the same", "others"])
+def test_another_table_is_refused(columns, moons, evaluate, capsys):
     config = moons / "config.yaml"
     before = config.read_text()
-    config.write_text(before.replace("noise: 0.15", "noise: 0.3"))
+    other = before.replace("noise: 0.15", "noise: 0.3")
+    if columns == "others":
+        cfg = yaml.safe_load(before)
+        cfg["dataset"] = {"_target_": "qtrl.data.tables.digits", "_partial_": True}
+        other = yaml.safe_dump(cfg)
+    config.write_text(other)
     try:
         assert evaluate(f"run={moons}") == 2
     finally:
