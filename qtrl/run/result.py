@@ -41,7 +41,10 @@ def finished_metric(run_dir: Path, metric: str, length: Callable[[int], RunLengt
         return None
     env_steps, value = summary.get("env_steps"), summary.get(METRICS[metric])
     world_size = summary.get("world_size", 1)
-    counts = isinstance(env_steps, int) and type(world_size) is int and world_size >= 1
-    if not counts or not isinstance(value, float):
+    if not isinstance(env_steps, int) or not isinstance(value, float) or not _is_count(world_size):
         raise RunFolderError(f"{path} says that the run is complete, but not what it gave: remove it to test anew")
     return value if length is None or env_steps >= length(world_size).total else None
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 1
