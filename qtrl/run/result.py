@@ -1,11 +1,10 @@
 """The result of a run that is complete."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from qtrl.errors import RunFolderError
-from qtrl.files.untrusted import read_regular
+from qtrl.files.untrusted import NotAnObjectError, read_json_object
 from qtrl.keys import EXAMPLE_SCORES, RETURN_SCORES
 from qtrl.tasks import RunLength
 
@@ -32,12 +31,12 @@ def finished_metric(run_dir: Path, metric: str, length: Callable[[int], RunLengt
     """
     path = run_dir / "summary.json"
     try:
-        summary = json.loads(read_regular(path, limit=2**24))  # it lists the test episodes
+        summary = read_json_object(path)
     except FileNotFoundError:
         return None
-    except (ValueError, RecursionError) as error:
-        raise RunFolderError(f"{path} is not JSON as qtrl writes it: remove it to make the last test anew") from error
-    if not isinstance(summary, dict) or summary.get("status") != "complete":
+    except NotAnObjectError as error:
+        raise RunFolderError(f"{error}: remove it to make the last test anew") from error
+    if summary.get("status") != "complete":
         return None
     env_steps, value = summary.get("env_steps"), summary.get(METRICS[metric])
     world_size = summary.get("world_size", 1)
