@@ -43,7 +43,7 @@ def read_json_object(path: Path, *, limit: int = 2**24) -> dict[str, Any]:
     try:
         found = json.loads(read_regular(path, limit=limit))
     except (ValueError, RecursionError):
-        raise NotAnObjectError(f"{path} is not whole, or not JSON") from None
+        raise NotAnObjectError(f"{path} is not JSON, or not whole") from None
     if not isinstance(found, dict):
         raise NotAnObjectError(f"{path} is no JSON object")
     return found

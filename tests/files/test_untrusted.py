@@ -23,9 +23,9 @@ def test_links_are_not_followed(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"a": ', "is not whole, or not JSON"),
-        ("\xff", "is not whole, or not JSON"),
-        ("[" * 10**5, "is not whole, or not JSON"),
+        ('{"a": ', "is not JSON, or not whole"),
+        ("\xff", "is not JSON, or not whole"),
+        ("[" * 10**5, "is not JSON, or not whole"),
         ("[]", "is no JSON object"),
     ],
 )
