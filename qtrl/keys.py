@@ -90,11 +90,12 @@ METRICS = (
     *("quantum/shots", *(f"quantum/shots/{purpose}" for purpose in PURPOSES)),
     *("quantum/seconds", *(f"quantum/seconds/{purpose}" for purpose in PURPOSES)),
     "quantum/parameter_shift_circuits",
-    *("time/env", "time/policy", "time/replay", "time/surrogate", "time/critic", "time/actor"),
-    *("time/test", "time/probe", "time/save", "time/total"),
+    *(*(f"time/{section}" for section in SECTIONS), "time/total"),
     *("time/env_steps_per_second", "time/updates_per_second"),
 )
 """Every metric that a run may log, in the order of the columns of `metrics.csv`; defined in docs/metrics.md."""
+RETURN_SCORES = ("test/return_mean", "test/best_return")
+"""What `optimized_metric` may be in reinforcement learning."""
 
 EXAMPLE_PURPOSES = ("explore", "model", "test")
 """What circuits are run for in supervised learning: forward exploration, the classical update, tests."""

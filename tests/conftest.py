@@ -119,14 +119,21 @@ def toy_envs(monkeypatch):
 
 @contextlib.contextmanager
 def clean_hydra():
-    """Let Hydra begin anew. No config of qtrl's sets `hydra.mode`, for which it would compose each one twice."""
+    """Let Hydra begin anew. No config of qtrl's sets `hydra.mode`, for which it would compose each one twice.
+
+    On a command line it is heeded.
+    """
     from hydra._internal.hydra import Hydra
     from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+
+    def mode(hydra, config_name, overrides):
+        return RunMode.MULTIRUN if "hydra.mode=MULTIRUN" in overrides else None
 
     GlobalHydra.instance().clear()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Hydra, "get_mode", lambda *args, **kwargs: None)
+            patch.setattr(Hydra, "get_mode", mode)
             yield
     finally:
         GlobalHydra.instance().clear()

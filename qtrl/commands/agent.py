@@ -1,5 +1,6 @@
 """A trained agent, from its run folder alone, or as it was exported."""
 
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,15 @@ from typing import Any
 from omegaconf import DictConfig
 from torch import nn
 
+from qtrl.analysis.statistics.paired import AGENT, Terms
+from qtrl.commands.subject import Tested
 from qtrl.config.instantiate import blamed, construct_task
 from qtrl.config.limits import NUMBERS
 from qtrl.config.number import Number
 from qtrl.config.saved import trusted
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError
-from qtrl.nn import QuantumLayers
+from qtrl.nn import QuantumLayers, quantum_layers
 from qtrl.run.provenance import provenance
 from qtrl.run.saved_run import LARGEST_SEED, SavedRun, check_reading, open_saved_run
 from qtrl.run.start_from import StartingPoint
@@ -39,10 +42,27 @@ class Agent:
     actor: nn.Module
     checkpoint: dict[str, Any]
     exported: bool = False
+    terms: Terms = AGENT
+
+    @property
+    def network(self) -> nn.Module:
+        """The actor."""
+        return self.actor
+
+    @property
+    def layers(self) -> QuantumLayers:
+        """The actor's quantum layers."""
+        return quantum_layers(self.actor)
 
     def play(self, options: DictConfig, *, render_first: bool = False) -> Episodes:
         """Play the episodes that the command line asks for with the actor as it is."""
         return self.task.play(self.actor, episodes=options.episodes, seed=options.seed, render_first=render_first)
+
+    def test(self, options: DictConfig) -> Tested:
+        """Play these episodes, and say how they came out and what they ran on a quantum computer."""
+        episodes = self.play(options)
+        found, cost = outcome(episodes, self.layers), self.layers.block_cost(episodes.env_steps)
+        return Tested(tuple(episodes.returns), found["return_mean"], found | {"cost": vars(cost)})
 
     def facts(self, options: DictConfig) -> dict[str, Any]:
         """Return what is tested, and with which versions, as plain data."""
@@ -66,6 +86,18 @@ def reading(layers: QuantumLayers) -> dict[str, Any]:
     }
 
 
+def outcome(episodes: Episodes, layers: QuantumLayers) -> dict[str, Any]:
+    """Return what was played, and how the block of the first quantum layer was read, as plain data."""
+    return {
+        "return_mean": statistics.fmean(episodes.returns),
+        "return_std": statistics.pstdev(episodes.returns),
+        "return_per_episode": list(episodes.returns),
+        "length_per_episode": list(episodes.lengths),
+        **({"info": dict(episodes.info)} if episodes.info else {}),
+        **reading(layers),
+    }
+
+
 def check_options(options: DictConfig, *, fewest_episodes: int = 1) -> None:
     """Raise a ConfigError for the first of the command line's options that is not allowed; make 1e2 an integer."""
     options.shots = check_reading(options.checkpoint, options.shots, options.readout_error)
@@ -86,12 +118,9 @@ def open_run(options: DictConfig) -> SavedRun:
         return open_saved_run(options.run, options.checkpoint, block=block, trust=trusted(options))
 
 
-def load_agent(options: DictConfig, run: SavedRun | None = None, purpose: str = "qtrl.eval tests") -> Agent:
-    """Make the agent that the checked options of the command line name, or raise a QtrlError with their `purpose`.
-
-    `run` is what `open_run` returned for them, where that was done before.
-    """
-    run = run or open_run(options)
+def load_agent(options: DictConfig, purpose: str = "qtrl.eval tests") -> Agent:
+    """Make the agent that the checked options of the command line name, or raise a QtrlError with their `purpose`."""
+    run = open_run(options)
     with blamed(Path(str(options.run)) / "config.yaml"):
         run_dir, cfg, checkpoint = run.run_dir, run.cfg, run.checkpoint
         task = construct_task(cfg)

@@ -11,6 +11,7 @@ from typing import Any
 
 from qtrl.commands.multirun import end_with_command, failures_of_jobs, tell_failure, told_failures
 from qtrl.config.location import config_dir
+from qtrl.config.misplaced import MULTIRUN, is_multirun, refuse_misplaced
 from qtrl.config.nested import leaves
 from qtrl.config.overrides import for_shell
 from qtrl.config.unknown import unknown_key
@@ -27,8 +28,6 @@ SAFE_LOADS = {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY
 FILES_ALONE = {"MPLBACKEND": "agg"}
 """Figures become files; Matplotlib cannot be imported where this names a backend that is not there, as Jupyter's."""
 UNWRITABLE = (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
-MULTIRUN = ("-m", "--multirun")
-"""Hydra takes them before or behind the overrides, not among them."""
 RENDERERS = ("MUJOCO_GL", "SDL_VIDEODRIVER")
 """Variables that a command sets for its own process."""
 
@@ -39,7 +38,6 @@ def run_command(task: Callable, config_name: str) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from qtrl.config.misplaced import refuse_misplaced
     from qtrl.config.renamed import refuse_renamed
     from qtrl.config.secrets import refuse_secret_arguments
 
@@ -51,7 +49,7 @@ def run_command(task: Callable, config_name: str) -> None:
     asked = os.environ.get(TRACEBACKS, "0")
     own: dict[str, str | None] = {**SAFE_LOADS, **FILES_ALONE, **stray_ranks(config_name)}
     own |= {name: os.environ.get(name) for name in RENDERERS}
-    if config_name == "tune" or {*MULTIRUN} & {*sys.argv[1:]}:
+    if config_name == "tune" or is_multirun(sys.argv[1:]):
         own |= {"WANDB_RUN_ID": None}  # the id of one run, not of several
     failures: list[Exception] = []
     with failures_of_jobs() as failed_jobs:
@@ -77,7 +75,7 @@ def run_command(task: Callable, config_name: str) -> None:
             _print_error(error, told_failures(failed_jobs))
             sys.exit(2)
         except OSError as error:  # Hydra's own writing, of what a multirun consists of
-            if asked == "1" or error.errno not in UNWRITABLE or not {*MULTIRUN} & {*sys.argv[1:]}:
+            if asked == "1" or error.errno not in UNWRITABLE or not is_multirun(sys.argv[1:]):
                 raise
             where = f"{error.filename or 'the folder of the multirun'} cannot be written: {error.strerror}"
             _print_error(RunFolderError(f"{where}; choose another folder with hydra.sweep.dir=DIR"), [])

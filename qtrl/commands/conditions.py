@@ -1,4 +1,4 @@
-"""The conditions of an ablation, as its config lists them: what each puts in place of a trained agent's block."""
+"""The conditions of an ablation, as its config lists them: what each puts in place of a trained block."""
 
 import copy
 import inspect
@@ -8,7 +8,7 @@ from typing import Any
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
-from qtrl.commands.agent import Agent
+from qtrl.commands.subject import Subject
 from qtrl.config.checks import check_config
 from qtrl.config.instantiate import build
 from qtrl.errors import ConfigError, QtrlError
@@ -40,10 +40,10 @@ class Condition:
     stand_in: dict[str, Any] | None = None
     uninformed: bool = False
 
-    def make(self, agent: Agent, trained: Trained) -> Block:
+    def make(self, subject: Subject, trained: Trained) -> Block:
         """Make the block that the agent is tested with, or say in an UnfitConditionError or ConfigError why not."""
         try:
-            block = self._stand_in(trained) if self.stand_in is not None else self._changed(agent, trained.block)
+            block = self._stand_in(trained) if self.stand_in is not None else self._changed(subject, trained.block)
         except UnfitConditionError:
             raise
         except Exception as error:
@@ -63,11 +63,11 @@ class Condition:
                 raise
             raise UnfitConditionError(str(error)) from error
 
-    def _changed(self, agent: Agent, own: Block) -> Block:
+    def _changed(self, subject: Subject, own: Block) -> Block:
         """Build the run's block anew with the keys of the condition, or another block, and give it its weights."""
         if not self.block:
             return own
-        cfg = copy.deepcopy(agent.cfg)
+        cfg = copy.deepcopy(subject.cfg)
         OmegaConf.set_struct(cfg, False)  # a run folder of an earlier version lacks keys
         if "_target_" in self.block:
             cfg.block = {**self.block, "_partial_": True}

@@ -1,23 +1,21 @@
 """One noise-free test of a finished run."""
 
 import os
-import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
-from qtrl.commands.agent import check_options, load_agent, reading
+from qtrl.commands.agent import check_options, load_agent, outcome
 from qtrl.commands.export.folder import check_target, export_agent
+from qtrl.commands.subject import Subject
 from qtrl.commands.uploads import own_wandb_run, print_address
 from qtrl.config.secrets import refuse_secrets
-from qtrl.envs import Episodes, write_video
+from qtrl.envs import write_video
 from qtrl.errors import QtrlError, RunFolderError
 from qtrl.files.atomic import write_json
 from qtrl.loggers.artifacts import log_video
-from qtrl.nn import QuantumLayers, quantum_layers
 from qtrl.process.moment import moment
 
 
@@ -32,7 +30,7 @@ def run_evaluation(cfg: DictConfig) -> float:
     export, agent = check_target("export", cfg.export), load_agent(cfg)
     wandb_run = own_wandb_run(agent.cfg, agent.run_dir) if cfg.log else None
     episodes = agent.play(cfg, render_first=cfg.video)
-    result = outcome(episodes, quantum_layers(agent.actor)) | agent.facts(cfg)
+    result = outcome(episodes, agent.layers) | agent.facts(cfg)
     returns = f"return {result['return_mean']:.1f} ± {result['return_std']:.1f}"
     said = f"{returns} over {result['episodes']} episodes at {result['env_steps']:,} env steps"
     with printing_first(said):
@@ -61,19 +59,7 @@ def printing_first(result: str) -> Iterator[None]:
         raise
 
 
-def outcome(episodes: Episodes, layers: QuantumLayers) -> dict[str, Any]:
-    """Return what was played, and how the block of the first quantum layer was read, as plain data."""
-    return {
-        "return_mean": statistics.fmean(episodes.returns),
-        "return_std": statistics.pstdev(episodes.returns),
-        "return_per_episode": list(episodes.returns),
-        "length_per_episode": list(episodes.lengths),
-        **({"info": dict(episodes.info)} if episodes.info else {}),
-        **reading(layers),
-    }
-
-
-def new_result(agent: Any, ending: str) -> Path:
+def new_result(agent: Subject, ending: str) -> Path:
     """Return the file of a test that ends now: `eval/<time><ending>` in a run's folder.
 
     Of an exported agent, whose folder may be read-only, it is `<name>-<time><ending>` in the current folder.

@@ -1,6 +1,5 @@
 """Tests of a model that was trained on a table, as `qtrl.eval` makes them for a run of `task=supervised`."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,15 +8,16 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
 from qtrl.analysis.drawing.examples import draw_test
-from qtrl.analysis.drawing.frozen_policy import draw_frozen_policy, note, print_table, write_conditions
-from qtrl.analysis.statistics.paired import EXAMPLES, PairedComparison, compare_paired, verdict
+from qtrl.analysis.statistics.paired import EXAMPLES, Terms
 from qtrl.callbacks.examples import Scores, predict, scale_of, score, write_predictions
-from qtrl.commands.agent import check_options, open_run
-from qtrl.commands.conditions import OWN, Condition, UnfitConditionError, read_conditions
+from qtrl.commands.agent import check_options, open_run, reading
+from qtrl.commands.conditions import read_conditions
 from qtrl.commands.evaluation import new_result, printing_first
+from qtrl.commands.frozen_policy import Ablation
+from qtrl.commands.subject import Tested
 from qtrl.config.instantiate import blamed, construct_task
 from qtrl.config.saved import load_config, trusted
 from qtrl.config.secrets import refuse_secrets
@@ -25,12 +25,10 @@ from qtrl.errors import CheckpointError, ConfigError
 from qtrl.files.atomic import write_json
 from qtrl.files.run_tree import existing_run_dir
 from qtrl.keys import SCORES
-from qtrl.nn import quantum_layers
-from qtrl.nn.stand_ins import Trained
+from qtrl.nn import QuantumLayers, quantum_layers
 from qtrl.run.exported import located
 from qtrl.run.provenance import provenance
 from qtrl.run.start_from import StartingPoint
-from qtrl.seeding import seed_for
 from qtrl.tasks import RunContext, Supervised
 
 OF_AGENTS = ("episodes", "video", "export", "log")
@@ -65,6 +63,18 @@ class TrainedModel:
     module: Any
     checkpoint: dict[str, Any]
     exported: bool = False
+    terms: Terms = EXAMPLES
+
+    @property
+    def network(self) -> nn.Module:
+        """The model."""
+        model: nn.Module = self.module.model
+        return model
+
+    @property
+    def layers(self) -> QuantumLayers:
+        """The model's quantum layers."""
+        return quantum_layers(self.module)
 
     def outputs(self, options: DictConfig) -> Tensor:
         """Return what the model says of the test rows."""
@@ -73,6 +83,19 @@ class TrainedModel:
     def scores(self, outputs: Tensor) -> Scores:
         """Compare that with their targets."""
         return score(outputs, self.task.split.test.targets, scale=scale_of(self.module))
+
+    def test(self, options: DictConfig) -> Tested:
+        """Test it in percent, and say what that ran on a quantum computer.
+
+        A row gives 100 where its class is right; a number 100 (1 - e² / s²) by its error e and the variance s² of test
+        targets, whose mean is 100 R².
+        """
+        scores, test = self.scores(self.outputs(options)), self.task.split.test
+        percent = torch.tensor(scores.correct, dtype=torch.float64)
+        if not self.task.table.classes:
+            percent = 1 + percent / test.targets.double().var(correction=0)
+        found = {**scores.values, **reading(self.layers), "cost": vars(self.layers.block_cost(len(test)))}
+        return Tested(tuple((100 * percent).tolist()), scores.values[SCORES[self.task.table.kind][1]], found)
 
     def facts(self, options: DictConfig) -> dict[str, Any]:
         """Return what is tested, and with which versions, as plain data."""
@@ -98,8 +121,8 @@ def load_model(options: DictConfig) -> TrainedModel:
         task = construct_task(run.cfg)
         assert isinstance(task, Supervised)
         context = RunContext(run.run_dir, seed=run.cfg.seed)
-        module = StartingPoint(run.path, run.checkpoint, resumes=False).build(lambda: task.make_module(context))
         _check_table(task, run.checkpoint, run.path)
+        module = StartingPoint(run.path, run.checkpoint, resumes=False).build(lambda: task.make_module(context))
     return TrainedModel(run.run_dir, run.cfg, task, module, run.checkpoint)
 
 
@@ -118,7 +141,7 @@ def run_example_evaluation(cfg: DictConfig) -> float:
     said = f"{said} over {len(outputs)} test rows after {model.checkpoint['env_steps']:,} examples"
     with printing_first(said):
         path = new_result(model, ".json")
-        write_json(path, {**scores.values, **scores.details, **_reading(model), **model.facts(cfg)})
+        write_json(path, {**scores.values, **scores.details, **reading(model.layers), **model.facts(cfg)})
         write_predictions(path.with_suffix(".csv"), outputs, model.task.split.test, table, scale_of(model.module))
         picture = path.with_suffix(".png")
         draw_test(path.with_suffix(".csv"), picture, classes=table.classes, target=table.target)
@@ -126,86 +149,6 @@ def run_example_evaluation(cfg: DictConfig) -> float:
     return scores.values[SCORES[table.kind][1]]
 
 
-def _reading(model: TrainedModel) -> dict[str, Any]:
-    """Return how the first quantum layer's circuit was read."""
-    block = next((layer.block for layer in quantum_layers(model.module).values()), None)
-    circuit = getattr(block, "executable", None)
-    return {"engine": getattr(circuit, "engine", None)} | {n: getattr(block, n, None) for n in ("readout", "shots")}
-
-
 def run_example_ablation(cfg: DictConfig) -> float:
     """Test a model with its quantum layers changed or replaced, and return its accuracy or R² as it is."""
-    model, conditions = load_model(cfg), read_conditions(cfg.ablation)
-    ablation = ExampleAblation(model, cfg, Path(HydraConfig.get().runtime.choices["ablation"]).name)
-    return ablation.run(conditions)
-
-
-class ExampleAblation:
-    """The conditions tested so far, the run as it is first, and the files with their results, named by `name`.
-
-    Scores are in percent: 100 for a row whose class is right; of a number 100 (1 - e² / s²) by its error e and the
-    variance s² of test targets, whose mean is 100 R².
-    """
-
-    def __init__(self, model: TrainedModel, options: DictConfig, name: str) -> None:
-        self._model, self._options, self._name = model, options, name
-        self._layers = list(quantum_layers(model.module).values())
-        self._path = new_result(model, f"-{name}.json")
-        self._tested: list[PairedComparison] = []
-        self._outcomes: list[dict[str, Any]] = []
-        self._left_out: dict[str, str] = {}
-        self._seed = seed_for(options.seed, "bootstrap")
-
-    def run(self, conditions: list[Condition]) -> float:
-        """Test the run as it is, then under each condition that applies; return the score of the former."""
-        q_out: list[list[Tensor]] = [[] for _ in self._layers]
-        with ExitStack() as recording:
-            for layer, kept in zip(self._layers, q_out, strict=True):
-                hook = layer.block.register_forward_hook(lambda *call, kept=kept: kept.append(call[-1]))
-                recording.enter_context(hook)
-            own = self._test(Condition(OWN))
-        had = zip(self._layers, q_out, strict=True)
-        trained = [Trained(layer.block, layer.estimator, torch.cat(values)) for layer, values in had]
-        for condition in conditions:
-            try:
-                blocks = [condition.make(self._model, parts) for parts in trained]  # type: ignore[arg-type]
-            except UnfitConditionError as error:
-                self._left_out[condition.name] = str(error)
-                continue
-            for layer, block in zip(self._layers, blocks, strict=True):
-                layer.block = block
-            self._test(condition)
-        for layer, parts in zip(self._layers, trained, strict=True):
-            layer.block = parts.block
-        self._finish()
-        return own
-
-    def _test(self, condition: Condition) -> float:
-        scores = self._model.scores(self._model.outputs(self._options))
-        percent = torch.tensor(scores.correct, dtype=torch.float64)
-        if not self._model.task.table.classes:
-            targets = self._model.task.split.test.targets.double()
-            percent = 1 + percent / targets.var(correction=0)
-        values = tuple((100 * percent).tolist())
-        own = self._tested[0].returns if self._tested else values
-        paired = compare_paired(condition.name, values, own, seed=self._seed, uninformed=condition.uninformed)
-        self._tested.append(paired)
-        found = {name: getattr(paired, name) for name in ("difference", "low", "high", "finding")}
-        self._outcomes.append(vars(condition) | found | dict(scores.values))
-        return scores.values[SCORES[self._model.task.table.kind][1]]
-
-    def _finish(self) -> None:
-        found = verdict(self._tested[0], self._tested[1:], seed=self._seed, terms=EXAMPLES)
-        title = f"{self._model.run_dir.name}: {self._options.checkpoint}.ckpt"
-        csv, picture = (self._path.with_suffix(suffix) for suffix in (".csv", ".png"))
-        print_table(self._tested, title=title, terms=EXAMPLES)
-        for name, reason in self._left_out.items():
-            print(f"qtrl: {name} is left out: {reason}")
-        print(f"qtrl: {found}", flush=True)
-        told = note(len(self._tested[0].returns), EXAMPLES)
-        head = {"ablation": self._name, "status": "complete", "verdict": found, "note": told}
-        facts = self._model.facts(self._options)
-        write_json(self._path, head | facts | {"conditions": self._outcomes, "left_out": self._left_out})
-        write_conditions(self._tested, csv)
-        draw_frozen_policy(self._tested, picture, title=title, terms=EXAMPLES)
-        print(f"qtrl: {self._path}, {csv.name}, {picture.name}")
+    return Ablation(load_model(cfg), cfg).run(read_conditions(cfg.ablation))

@@ -3,7 +3,7 @@
 from qtrl.config.number import Number
 from qtrl.data import STORAGES
 from qtrl.envs import VECTORS
-from qtrl.keys import EXAMPLE_SCORES
+from qtrl.keys import EXAMPLE_SCORES, RETURN_SCORES
 
 COUNT = Number(1)
 STEPS = Number(1, 10**12)
@@ -113,7 +113,7 @@ The upper ones lie far above any use, and below what would fill a machine's memo
 CHOICES = {
     "checkpoint_replay": ("last", "none"),
     "deterministic": (False, True),
-    "optimized_metric": ("test/return_mean", "test/best_return", *EXAMPLE_SCORES),
+    "optimized_metric": (*RETURN_SCORES, *EXAMPLE_SCORES),
     "normalize": (None, "running"),
     "actor.angle_bound": (None, "tanh", "norm"),
     "model.angle_bound": (None, "tanh", "norm"),

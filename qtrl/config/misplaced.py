@@ -17,7 +17,9 @@ HYDRA: Mapping[str, str] = {
     "hydra.output_subdir": "the resolved config is config.yaml in the run's folder",
 }
 """Keys of Hydra's own that are without effect, since qtrl makes the run's folder itself."""
-MULTIRUN = ("hydra.sweep", "hydra.sweeper", "hydra.launcher", "hydra/launcher", "hydra/sweeper", "launcher", "sweep")
+MULTIRUN = ("-m", "--multirun")
+"""Options of Hydra's, which it takes before or behind the overrides, not among them."""
+OF_JOBS = ("hydra.sweep", "hydra.sweeper", "hydra.launcher", "hydra/launcher", "hydra/sweeper", "launcher", "sweep")
 """Keys that say how the jobs of a multirun are chosen, run and placed."""
 NULL: Mapping[str, str] = {"logger": "logger=csv for metrics.csv alone"}
 """What to write for a group without a member."""
@@ -30,7 +32,7 @@ def refuse_misplaced(overrides: Sequence[str], config_name: str) -> None:
         ConfigError: A key of Hydra's without effect, a group without a member, or a key of another command.
     """
     own, of_runs = top_keys(config_name), top_keys("train")
-    several = not {"-m", "--multirun", "hydra.mode=MULTIRUN"}.isdisjoint(overrides)
+    several = is_multirun(overrides)
     for override in overrides:
         key, assigned, value = override.lstrip("+~").partition("=")
         if key.startswith("--") and (name := key[2:].replace("-", "_")) in own | of_runs:
@@ -38,7 +40,7 @@ def refuse_misplaced(overrides: Sequence[str], config_name: str) -> None:
         root = key.partition(".")[0].partition("@")[0].partition("/")[0]
         if key in HYDRA and assigned:
             raise ConfigError(f"{override} has no effect: {HYDRA[key]}")
-        of_jobs = any(f"{key}.".startswith(f"{name}.") for name in MULTIRUN)
+        of_jobs = any(f"{key}.".startswith(f"{name}.") for name in OF_JOBS)
         if of_jobs and assigned and not several and config_name == "train":
             hint = "add that, or leave this out (a single run's folder is run_dir=DIR)"
             raise ConfigError(f"{override} has no effect without -m: {hint}")
@@ -53,6 +55,11 @@ def refuse_misplaced(overrides: Sequence[str], config_name: str) -> None:
             raise ConfigError(f"{override} chooses nothing: {hint}, or take one of {', '.join(choices)}")
         if root not in own and (root in of_runs or override.startswith("+")) and (assigned or override[:1] in "+~"):
             raise ConfigError(_of_a_run(key, config_name, own) if root in of_runs else unknown_key(root, own))
+
+
+def is_multirun(arguments: Sequence[str]) -> bool:
+    """Tell whether the arguments of a command ask for several jobs."""
+    return not {*MULTIRUN, "hydra.mode=MULTIRUN"}.isdisjoint(arguments)
 
 
 @cache

@@ -15,7 +15,9 @@ def literal(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str) and not WORD.fullmatch(value):
-        return "'" + value.replace("'", "\\'") + "'"
+        from hydra.core.override_parser.types import Quote, QuotedString
+
+        return QuotedString(value, Quote.single).with_quotes()
     return str(value)
 
 

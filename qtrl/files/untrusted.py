@@ -1,14 +1,19 @@
 """Reading of untrusted files: opened once, without following links, regular, of a bounded size."""
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from qtrl.errors import RunFolderError
+
+
+class NotAnObjectError(RunFolderError):
+    """A file holds something else than a JSON object."""
 
 
 def read_regular(path: Path, *, limit: int) -> bytes:
@@ -25,6 +30,23 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         if size > limit:
             raise RunFolderError(f"{path} has {size:,} bytes, expected at most {limit:,}")
         return file.read(limit)
+
+
+def read_json_object(path: Path, *, limit: int = 2**24) -> dict[str, Any]:
+    """Read a JSON object of at most `limit` bytes, 16 MiB where nothing else is said.
+
+    Raises:
+        FileNotFoundError: It does not exist.
+        NotAnObjectError: It is not whole, not JSON, or no object; says which, with the path.
+        RunFolderError: It is a link, not a regular file, too large, or cannot be read.
+    """
+    try:
+        found = json.loads(read_regular(path, limit=limit))
+    except (ValueError, RecursionError):
+        raise NotAnObjectError(f"{path} is not JSON, or not whole") from None
+    if not isinstance(found, dict):
+        raise NotAnObjectError(f"{path} is no JSON object")
+    return found
 
 
 def read_parts(path: Path, offsets: Iterable[int], length: int) -> list[bytes]:

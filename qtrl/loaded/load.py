@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from qtrl.config.nested import at, shown
 from qtrl.errors import ConfigError, QtrlError, RunFolderError
+from qtrl.process.devices import usable_device
 from qtrl.quantum import Engine, make_engine
 from qtrl.run.saved_run import check_reading, open_saved_run
 
@@ -59,8 +60,8 @@ def load(
     if trust is None or isinstance(trust, str):
         raise ConfigError(f"trust={trust!r} is not allowed: expected names as in trust=['my_package.blocks.Cosine']")
     try:
-        place = torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, TypeError) as error:
+        place = usable_device(device)
+    except (ValueError, TypeError) as error:
         raise ConfigError(f"device={device!r} cannot be used here: give cpu, or cuda where there is a GPU") from error
     made = make_engine(engine) if isinstance(engine, str) else engine
     block: dict[str, Any] = {"shots": shots, "readout_error": readout_error, "engine": None if made is None else {}}

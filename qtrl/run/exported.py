@@ -1,6 +1,5 @@
 """Trained agents without their runs: where they are, and what is read of them; `qtrl.commands.export` writes them."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import qtrl
 from qtrl.config.nested import shown
 from qtrl.errors import CheckpointError, ConfigError, RunFolderError
 from qtrl.files.tensors import read_tensors
-from qtrl.files.untrusted import read_regular
+from qtrl.files.untrusted import read_json_object
 
 WEIGHTS, RESULT, DESCRIPTION = "agent.safetensors", "result.json", "agent.json"
 FORMAT = 1
@@ -71,13 +70,8 @@ def _check_format(description: dict[str, Any], path: Path) -> None:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(read_regular(path, limit=2**24))
+        return read_json_object(path)
     except FileNotFoundError:
         raise CheckpointError(f"there is no {path}") from None
     except RunFolderError as error:
         raise CheckpointError(str(error)) from error
-    except (ValueError, RecursionError):
-        raise CheckpointError(f"{path} is not whole, or not JSON") from None
-    if not isinstance(found, dict):
-        raise CheckpointError(f"{path} is no JSON object")
-    return found

@@ -29,7 +29,7 @@ from qtrl.run.checkpoint_checks import check_resumable
 from qtrl.run.folder import new_run_dir, rewind
 from qtrl.run.provenance import numerics, provenance
 from qtrl.run.resolve import resolve
-from qtrl.run.result import finished_metric
+from qtrl.run.result import finished_metric, metric_text
 from qtrl.run.settings import AUTO, RunSettings
 from qtrl.run.start_from import find_starting_point
 from qtrl.run.trainer import make_trainer
@@ -44,10 +44,10 @@ def run_training(cfg: DictConfig) -> float:
     settings = construct(RunSettings, cfg, logger=logger_makers(cfg.logger))
     folder, metric = settings.folder, settings.optimized_metric
     if asked == AUTO and settings.resume is True:
-        finished = finished_metric(folder, metric, construct_task(cfg).length().total)
+        finished = finished_metric(folder, metric, construct_task(cfg).length)
         if finished is not None:
-            digits = 1 if "return" in metric else 4
-            print(f"qtrl: run folder {folder} is complete: {metric} {finished:.{digits}f}", flush=True)
+            said = f"{metric} {metric_text(metric, finished)}"
+            print(f"qtrl: run folder {folder} is complete: {said}", flush=True)
             return finished
     with ExitStack() as held:
         run = _prepare(cfg, text, settings, held)
@@ -84,8 +84,8 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
     start, checkpoint_io = find_starting_point(settings, held), AtomicCheckpointIO()
     with blamed(settings.folder / "config.yaml" if settings.resume is True else None):
         task = construct_task(cfg)
-        length = task.length()
         trainer = make_trainer(settings, checkpoint_io)
+        length = task.length(trainer.world_size)
         context = RunContext(
             run_dir=settings.folder,
             seed=settings.seed,
@@ -130,7 +130,7 @@ def _callbacks(
     settings: RunSettings, task: Task, test: Test, context: RunContext, facts: dict[str, Any]
 ) -> list[Callback]:
     """Make the callbacks, in the order in which they are called: what sums up comes last."""
-    length = task.length()
+    length = task.length(context.world_size)
     lengths: dict[str, Any] = {"total_env_steps": length.total, "warmup_env_steps": length.warmup, "unit": length.unit}
     return [
         Reproducibility(facts["numerics"]),

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from sklearn.utils.validation import check_array, check_scalar
 
+from qtrl.process.devices import usable_device
 from qtrl.quantum.engines import ENGINES
 from qtrl.sklearn.network import GRADIENTS
 
@@ -52,10 +52,9 @@ def check_parameters(estimator: Any) -> None:
         if values[name] not in choices:
             raise ValueError(f"{name} == {values[name]!r}, must be one of {', '.join(choices)}.")
     try:
-        torch.empty(0, device=values["device"])
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device == {values['device']!r}, must be a device of this machine: {reason}") from error
+        usable_device(values["device"])
+    except ValueError as error:
+        raise ValueError(f"device == {values['device']!r}, must be a device of this machine: {error}") from error
 
 
 def checked_weights(sample_weight: Any, n_rows: int) -> npt.NDArray[np.float64]:

@@ -73,8 +73,8 @@ class Task(Protocol):
     def facts(self) -> Mapping[str, Any]:
         """Return what two results must have in common to be compared, as plain data."""
 
-    def length(self) -> RunLength:
-        """Return how long the run is."""
+    def length(self, world_size: int) -> RunLength:
+        """Return how long the run is, over all of this number of processes."""
 
     def make_module(self, context: RunContext) -> LightningModule:
         """Make networks and algorithm, equal on every rank; see `qtrl.callbacks.protocols.Learner`."""

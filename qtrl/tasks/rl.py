@@ -14,15 +14,12 @@ from qtrl.analysis.drawing.learning_curve import draw_learning_curve
 from qtrl.callbacks import Forecast, MetricRows, Probe, QGuard, SaturationGuard, Testing, UpdateFlops, play, test_seeds
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError, EnvError
-from qtrl.keys import METRICS, info_metrics, probe_metrics
+from qtrl.keys import METRICS, RETURN_SCORES, info_metrics, probe_metrics
 from qtrl.nn import Block, GradientEstimator, quantum_layers
 from qtrl.quantum import Circuit
 from qtrl.seeding import seed_for
 from qtrl.tasks.base import RunContext, RunLength
 from qtrl.tasks.rl_data import RLData
-
-OPTIMIZED = ("test/return_mean", "test/best_return")
-"""What `optimized_metric` may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +36,7 @@ class RL(RLData):
         critic: Makes the critics from sizes of observation and action.
         algo: Makes the LightningModule from actor and critic.
         test_every_env_steps: Interval between tests.
-        optimized_metric: What a search receives, one of `OPTIMIZED`.
+        optimized_metric: What a search receives, one of `RETURN_SCORES`.
     """
 
     UNREAD: ClassVar = (
@@ -54,12 +51,12 @@ class RL(RLData):
     critic: Callable[..., Any]
     algo: Callable[..., Any]
     test_every_env_steps: int
-    optimized_metric: str = OPTIMIZED[0]
+    optimized_metric: str = RETURN_SCORES[0]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.optimized_metric not in OPTIMIZED:
-            choices = f"choices are {', '.join(OPTIMIZED)}"
+        if self.optimized_metric not in RETURN_SCORES:
+            choices = f"choices are {', '.join(RETURN_SCORES)}"
             raise ConfigError(f"optimized_metric={self.optimized_metric} is not measured here: {choices}")
 
     def facts(self) -> dict[str, Any]:
@@ -68,8 +65,8 @@ class RL(RLData):
         facts = {"env_id": spec.env_id, "observation_size": spec.observation_size, "action_size": spec.action_size}
         return facts | ({"observation_parts": dict(spec.observation_parts)} if spec.observation_parts else {})
 
-    def length(self) -> RunLength:
-        """Return the run's length in env steps."""
+    def length(self, world_size: int) -> RunLength:
+        """Return the run's length in env steps, the same for any number of ranks."""
         return RunLength(self.total_env_steps, self.checkpoint_every_env_steps, self.warmup_env_steps)
 
     def make_module(self, context: RunContext) -> Any:

@@ -34,6 +34,7 @@ from qtrl.envs import VECTORS, EndlessNotice, VectorEnv, env_spec, make_vector_e
 from qtrl.envs.endless import PATIENCE
 from qtrl.errors import ConfigError
 from qtrl.nn import quantum_layers
+from qtrl.process.devices import usable_device
 from qtrl.process.memory import available_memory
 from qtrl.seeding import seed_for
 from qtrl.specs import EnvSpec
@@ -142,8 +143,8 @@ class RLData:
     def _check_policy_device(self) -> None:
         device = self.data["policy_device"]
         try:
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError, TypeError) as error:
+            usable_device(device)
+        except (ValueError, TypeError) as error:
             hint = "write cpu, cuda, or null for where the module learns"
             raise ConfigError(f"data.policy_device={device} cannot be used here: {hint}") from error
 

@@ -16,7 +16,7 @@ from qtrl.callbacks.examples import ExampleTests
 from qtrl.data.example_stream import ExampleStream, check_batch_size
 from qtrl.data.tables import Split, Table, split_table
 from qtrl.errors import ConfigError
-from qtrl.keys import SCORES, example_metrics
+from qtrl.keys import EXAMPLE_SCORES, SCORES, example_metrics
 from qtrl.nn import Block, GradientEstimator, Standardize, quantum_layers
 from qtrl.quantum import Circuit
 from qtrl.seeding import seed_for
@@ -63,7 +63,7 @@ class Supervised:
     def table(self) -> Table:
         """The table, read once."""
         table = self.dataset()
-        known = tuple(f"{part}/{SCORES[table.kind][1]}" for part in ("test", "validation"))
+        known = [name for name in EXAMPLE_SCORES if name.endswith(f"/{SCORES[table.kind][1]}")]
         if self.optimized_metric not in known:
             metric = f"optimized_metric={self.optimized_metric}"
             raise ConfigError(f"{metric} is not measured in {table.kind}: choices are {', '.join(known)}")
@@ -80,10 +80,11 @@ class Supervised:
         """Training rows."""
         return len(self.split.train)
 
-    def length(self) -> RunLength:
-        """Return the run's length in examples."""
-        every = self.callbacks["checkpoint_every_epochs"] * self.epoch
-        return RunLength(self.epochs * self.epoch, every, unit="example", key="epochs")
+    def length(self, world_size: int) -> RunLength:
+        """Return the run's length in examples that the ranks see together."""
+        seen = self._seen(world_size)
+        every = self.callbacks["checkpoint_every_epochs"] * seen
+        return RunLength(self.epochs * seen, every, unit="example", key="epochs")
 
     def facts(self) -> dict[str, Any]:
         """Return the table's name, kind, sizes and digest, and what runs on it are compared by."""
@@ -139,18 +140,18 @@ class Supervised:
 
     def make_test(self, context: RunContext) -> ExampleTests:
         """Make the callback that validates and tests."""
-        every = self.callbacks["validate_every_epochs"] * self._seen(context)
+        every = self.callbacks["validate_every_epochs"] * self._seen(context.world_size)
         return ExampleTests(self.table, self.split, context.run_dir, every_env_steps=every, seed=context.seed)
 
     def make_callbacks(self, context: RunContext) -> list[Callback]:
         """Make the callbacks that count operations and write rows."""
-        epoch = self._seen(context)
+        epoch = self._seen(context.world_size)
         every = self.callbacks["log_every_epochs"] * epoch
         return [UpdateFlops(context.meters.flops), ExampleRows(every, epoch=epoch)]
 
-    def _seen(self, context: RunContext) -> int:
-        """Return the rows that ranks see together in an epoch."""
-        return -(-self.epoch // context.world_size) * context.world_size
+    def _seen(self, world_size: int) -> int:
+        """Return the rows that ranks see together in an epoch; each sees equally many, so some are seen twice."""
+        return -(-self.epoch // world_size) * world_size
 
     def metric_names(self, module: Any) -> tuple[str, ...]:
         """Name all metrics."""

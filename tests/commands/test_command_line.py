@@ -169,12 +169,13 @@ def test_a_damaged_config_of_a_run_is_told(evaluate, train, capsys, tmp_path, co
     assert "config.yaml is not" in the_line(capsys.readouterr().err)
 
 
-def test_a_multirun_whose_folder_cannot_be_written_is_told(train, capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize("several", ["-m", "hydra.mode=MULTIRUN"])
+def test_a_multirun_whose_folder_cannot_be_written_is_told(several, train, capsys, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device", "/sweep/multirun.yaml")
 
     monkeypatch.setattr(OmegaConf, "save", full)
-    assert train(*PENDULUM, "-m", "seed=0", f"hydra.sweep.dir={tmp_path}") == 2
+    assert train(*PENDULUM, several, "seed=0", f"hydra.sweep.dir={tmp_path}") == 2
     line = the_line(capsys.readouterr().err)
     assert "/sweep/multirun.yaml cannot be written: No space left on device; choose another folder with hydra.s" in line
 
@@ -192,7 +193,7 @@ def test_a_command_leaves_the_environment_as_it_was(train, capsys):
     assert dict(os.environ) == before
 
 
-@pytest.mark.parametrize(("jobs", "found"), [((), "mine"), (("-m",), None)])
+@pytest.mark.parametrize(("jobs", "found"), [((), "mine"), (("-m",), None), (("hydra.mode=MULTIRUN",), None)])
 def test_the_id_of_one_w_and_b_run_is_not_that_of_several(jobs, found, train, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setenv("WANDB_RUN_ID", "mine")

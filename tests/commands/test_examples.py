@@ -2,7 +2,11 @@ import csv
 import json
 
 import pytest
+import yaml
 from tiny_moons import MOONS
+
+from qtrl.commands.examples import TrainedModel
+from qtrl.nn import QuantumLayers
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +32,9 @@ def test_a_model_is_tested_on_the_rows_that_were_held_out(moons, evaluate, capsy
 
 
 def test_shots_and_engine_may_be_others(moons, evaluate):
-    assert evaluate(f"run={moons}", "shots=500", "engine=reference", "checkpoint=best") == 0
+    assert evaluate(f"run={moons}", "shots=500", "engine=reference", "checkpoint=best", "readout_error=0.1") == 0
     result = json.loads(newest(moons, ".json").read_text())
+    assert result["readout_error"] == 0.1
     assert (result["shots"], result["engine"], result["checkpoint"]) == (500, "reference", "best")
 
 
@@ -47,15 +52,56 @@ def test_layers_are_replaced_to_see_whether_they_are_used(moons, evaluate, capsy
         rows = {row["condition"]: row for row in csv.DictReader(file)}
     assert {"own", "surrogate", "held_at_mean", "other_states", "zeros", "exact"} <= rows.keys()
     assert {row["n"] for row in rows.values()} == {"40"}
-    assert float(rows["own"]["return_mean"]) == pytest.approx(100 * result["conditions"][0]["accuracy"])
+    own = result["conditions"][0]
+    assert float(rows["own"]["percent_mean"]) == pytest.approx(100 * own["accuracy"])
+    assert "return_mean" not in rows["own"]
+    assert (own["shots"], own["readout_error"], own["cost"]["circuits"]) == (20, 0.0, 2 * 40)
     assert newest(moons, ".png").read_bytes().startswith(b"\x89PNG")
-    assert "test rows" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "test rows" in out
+    assert "qtrl: 1 of 14: own, score in % " in err
 
 
-def test_another_table_is_refused(moons, evaluate, capsys):
+def test_conditions_that_were_finished_are_kept(moons, evaluate, monkeypatch):
+    test, calls = TrainedModel.test, []
+
+    def dies_at_the_third(model, options):
+        calls.append(None)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return test(model, options)
+
+    monkeypatch.setattr(TrainedModel, "test", dies_at_the_third)
+    assert evaluate(f"run={moons}", "ablation=frozen_policy") == 130
+    result = json.loads(newest(moons, ".json").read_text())
+    assert result["status"] == "2 of 14 conditions"
+    assert [condition["name"] for condition in result["conditions"]] == ["own", "shots_1"]
+
+
+def test_a_mistake_in_a_condition_is_told_before_anything_is_tested(moons, evaluate, monkeypatch, capsys):
+    monkeypatch.setattr(TrainedModel, "test", None)
+    before = set((moons / "eval").glob("*"))
+    assert evaluate(f"run={moons}", "ablation=frozen_policy", "+ablation.conditions.mine.block.shotz=3") == 2
+    assert "ablation.conditions.mine: the block has no key 'shotz'" in capsys.readouterr().err
+    assert set((moons / "eval").glob("*")) == before
+
+
+def test_a_model_without_a_quantum_layer_is_refused(moons, evaluate, monkeypatch, capsys):
+    monkeypatch.setattr(TrainedModel, "layers", QuantumLayers())
+    assert evaluate(f"run={moons}", "ablation=frozen_policy") == 2
+    assert "has no quantum layer, so there is nothing to put in the place of its block" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", ["the same", "others"])
+def test_another_table_is_refused(columns, moons, evaluate, capsys):
     config = moons / "config.yaml"
     before = config.read_text()
-    config.write_text(before.replace("noise: 0.15", "noise: 0.3"))
+    other = before.replace("noise: 0.15", "noise: 0.3")
+    if columns == "others":
+        cfg = yaml.safe_load(before)
+        cfg["dataset"] = {"_target_": "qtrl.data.tables.digits", "_partial_": True}
+        other = yaml.safe_dump(cfg)
+    config.write_text(other)
     try:
         assert evaluate(f"run={moons}") == 2
     finally:

@@ -9,6 +9,7 @@ from qtrl.commands.uploads import own_wandb_run, print_address, report_wandb_run
 from qtrl.config.saved import checked_text
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError
+from qtrl.nn import quantum_layers
 
 LOGGER = ("logger.project=atlas", "logger.entity=me", "logger.group=study", "logger.offline=true", "tags=[a]")
 
@@ -82,7 +83,7 @@ def evaluated(run, compose, monkeypatch):
         agent = SimpleNamespace(
             cfg=cfg,
             run_dir=folder,
-            actor=torch.nn.Identity(),
+            layers=quantum_layers(torch.nn.Identity()),
             exported=False,
             play=lambda cfg, render_first: Episodes((-1.0,), (5,), [np.zeros((32, 32, 3), np.uint8)] * 5, 30),
             facts=lambda cfg: {"episodes": 1, "env_steps": 400},

@@ -21,6 +21,7 @@ FOLDERS = (
     "/a:b",
 )
 FOLDERS += ("/a#b", "/[x]", "/$a", "/a!", '/a"b', "/end ", "runs/2026-01-02", "1e5", "null", "a b", "/2026.01")
+FOLDERS += ("/a\\", "\\", "/a\\\\", "/a\\'b", "/a\\\\'", "/a\\b c", "/ü\\", "/${x}\\", "/\\${x}")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

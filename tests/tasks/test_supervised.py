@@ -7,6 +7,9 @@ import torch
 import yaml
 from tiny_moons import MOONS
 
+from qtrl.config.instantiate import construct_task
+from qtrl.tasks import RunContext
+
 SMALL = (*MOONS, "gradient.hidden=8", "model.hidden=8")
 PICTURES = {"learning_curve.png", "test.png", "decision_surface.png"}
 FILES = {"config.yaml", "metrics.csv", "summary.json", "checkpoints", "test_predictions.csv", "decision_surface.csv"}
@@ -177,6 +180,16 @@ def test_a_table_of_ones_own_is_learned_and_a_changed_one_refused(train, tmp_pat
 def test_a_run_cannot_become_shorter(moons, train, capsys):
     assert train("resume=true", f"run_dir={moons}", "epochs=1") == 2
     assert "epochs, which makes 130, is below the 260 examples already made" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 4])
+def test_a_run_is_as_long_as_what_its_ranks_see(world_size, compose, tmp_path):
+    task = construct_task(compose(*SMALL, "epochs=2", "callbacks.checkpoint_every_epochs=1"))
+    context = RunContext(tmp_path, seed=0, world_size=world_size)
+    data, length = task.make_data(task.make_module(context), context), task.length(world_size)
+    for _ in data:
+        pass
+    assert (data.env_steps, data.env_steps) == (length.total, 2 * length.checkpoint_every)
 
 
 def test_a_run_says_what_it_is_compared_by(moons, run):

@@ -110,7 +110,7 @@ class Line:
     def facts(self):
         return {"points": "3 x - 1"}
 
-    def length(self):
+    def length(self, world_size):
         return RunLength(self._total, checkpoint_every=1_000)
 
     def make_module(self, context):

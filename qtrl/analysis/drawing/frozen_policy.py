@@ -11,7 +11,11 @@ from qtrl.files.atomic import write_bytes, write_csv
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLUMNS = ("condition", "n", "return_mean", "return_std", "difference", "low", "high", "uninformed", "finding")
+
+def columns(terms: Terms = AGENT) -> tuple[str, ...]:
+    """Return the columns of the CSV."""
+    scores = (f"{terms.column}_mean", f"{terms.column}_std")
+    return ("condition", "n", *scores, "difference", "low", "high", "uninformed", "finding")
 
 
 def note(episodes: int, terms: Terms = AGENT) -> str:
@@ -42,7 +46,7 @@ def print_table(conditions: Sequence[PairedComparison], *, title: str, terms: Te
     console.print(table)
 
 
-def write_conditions(conditions: Sequence[PairedComparison], path: Path) -> None:
+def write_conditions(conditions: Sequence[PairedComparison], path: Path, *, terms: Terms = AGENT) -> None:
     """Write one row for each condition as CSV, the reference first; columns: docs/frozen_policy.md.
 
     Raises:
@@ -53,7 +57,7 @@ def write_conditions(conditions: Sequence[PairedComparison], path: Path) -> None
         numbers = (paired.return_mean, paired.return_std, paired.difference, paired.low, paired.high)
         uninformed = str(paired.uninformed).lower()
         rows.append((paired.name, len(paired.returns), *map(repr, numbers), uninformed, paired.finding))
-    write_csv(path, [COLUMNS, *rows])
+    write_csv(path, [columns(terms), *rows])
 
 
 def draw_frozen_policy(

@@ -96,16 +96,32 @@ def measure_of(summary: Mapping[str, Any]) -> Measure:
     return Measure(**values)
 
 
-def _is_name(value: object) -> bool:
+def is_name(value: object) -> bool:
+    """Tell whether a value of an untrusted file can stand in a report as a name."""
     return isinstance(value, str) and value.isprintable() and 0 < len(value) <= LONGEST
 
 
+def is_finite(value: object) -> bool:
+    """Tell whether a value of an untrusted file is a number that can be calculated with."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+NAME, FINITE = (is_name, "a name"), (is_finite, "a finite number")
+EITHER = (lambda value: is_name(value) or is_finite(value), "a name or a number")
+"""What a fact of a task of your own may be."""
+FACTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("env_id", "versions.gymnasium", "versions.mujoco", "dataset", "fingerprint", "git_commit"), NAME),
+    **dict.fromkeys(("observation_size", "action_size"), FINITE),
+    **dict.fromkeys(("n_inputs", "train_rows", "validation_rows", "test_rows"), FINITE),
+}
+"""What facts of qtrl's own tasks are, in code and in words."""
+
 RULES: Mapping[Any, tuple[Callable[[Any], bool], str]] = {
-    str: (_is_name, "a name"),
-    str | None: (lambda value: value is None or _is_name(value), "a name, or null"),
+    str: NAME,
+    str | None: (lambda value: value is None or is_name(value), "a name, or null"),
     int: (lambda value: type(value) is int and 0 <= value <= 9, "an integer from 0 to 9"),
     tuple[str, ...]: (
-        lambda value: isinstance(value, tuple) and len(value) <= MOST and all(map(_is_name, value)),
+        lambda value: isinstance(value, tuple) and len(value) <= MOST and all(map(is_name, value)),
         f"at most {MOST} names",
     ),
 }

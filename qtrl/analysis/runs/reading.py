@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qtrl.analysis.runs.measure import RETURN, Measure, last_part, measure_of
+from qtrl.analysis.runs.measure import EITHER, FACTS, RETURN, Measure, is_finite, last_part, measure_of
 from qtrl.errors import RunFolderError
 from qtrl.files.untrusted import read_regular
 from qtrl.keys import ENV_STEPS, LABEL, LABEL_RULE
@@ -59,7 +59,7 @@ def read_run(folder: Path, read_config: Callable[[Path], Mapping[str, Any]]) -> 
     Raises:
         QtrlError: The run is not complete, or one of its files is missing, damaged or of another run.
     """
-    summary = _read_summary(folder / "summary.json")
+    summary, measure = _read_summary(folder / "summary.json")
     config = read_config(folder)
     label: Any = summary.get("label") or config.get("label")
     seed: int = summary["seed"]
@@ -68,7 +68,6 @@ def read_run(folder: Path, read_config: Callable[[Path], Mapping[str, Any]]) -> 
         if config.get(key, value) != value:
             told = f"config.yaml has {key} {_shown(config[key])}, summary.json {_shown(value)}"
             raise RunFolderError(f"{told}: files of two runs")
-    measure = measure_of(summary)
     return RunResult(folder, label, seed, summary, _read_columns(folder / "metrics.csv", measure), config, measure)
 
 
@@ -81,7 +80,7 @@ def _read_text(path: Path) -> str:
         raise RunFolderError(f"{path.name} is not text") from None
 
 
-def _read_summary(path: Path) -> dict[str, Any]:
+def _read_summary(path: Path) -> tuple[dict[str, Any], Measure]:
     try:
         summary = json.loads(_read_text(path))
     except (ValueError, RecursionError):
@@ -90,23 +89,24 @@ def _read_summary(path: Path) -> dict[str, Any]:
         raise RunFolderError(f"{path.name} is no JSON object")
     if summary.get("status") != "complete":
         raise RunFolderError(f"it is not complete: its status is {_shown(summary.get('status'))}")
-    _check_values(summary, measure_of(summary), path.name)
-    return summary
+    measure = measure_of(summary)
+    _check_values(summary, measure, path.name)
+    return summary, measure
 
 
 def _check_values(summary: Mapping[str, Any], measure: Measure, name: str) -> None:
-    facts = {last_part(key): _at(summary, key) for key in measure.facts}
+    facts = {key: _at(summary, key) for key in measure.facts}
     for key, value in (facts | {"git_commit": summary.get("git_commit") or "unknown"}).items():
-        valid = isinstance(value, str) and value.isprintable() and 0 < len(value) <= 100
-        _check(valid or _is_finite(value), f"{name}: {key}", value, "a name or a number")
+        fits, expected = FACTS.get(key, EITHER)
+        _check(fits(value), f"{name}: {last_part(key)}", value, expected)
     seed = summary.get("seed")
     _check(isinstance(seed, int) and not isinstance(seed, bool), f"{name}: seed", seed, "an integer")
     if measure.starts is not None:
         scores = summary.get(measure.starts)
-        numbers = isinstance(scores, list) and scores and all(map(_is_finite, scores))
+        numbers = isinstance(scores, list) and scores and all(map(is_finite, scores))
         _check(numbers, f"{name}: {measure.starts}", scores, "finite numbers")
     for key in (measure.final, measure.best, *NUMBERS):
-        _check(_is_finite(summary.get(key)), f"{name}: {key}", summary.get(key), "a finite number")
+        _check(is_finite(summary.get(key)), f"{name}: {key}", summary.get(key), "a finite number")
 
 
 def _at(summary: Mapping[str, Any], key: str) -> Any:
@@ -166,10 +166,6 @@ def _finite(cell: str, what: str) -> float:
         value = math.nan
     _check(math.isfinite(value), what, cell, "a finite number")
     return value
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _check(valid: object, what: str, value: object, expected: str) -> None:

@@ -19,6 +19,8 @@ class Terms:
         subject: What is tested.
         given: What an informed layer knows of a case.
         alike: How the cases of two conditions belong together.
+        column: The score, at the beginning of names of columns.
+        counts: What `env_steps` counts.
     """
 
     score: str = "return"
@@ -26,11 +28,13 @@ class Terms:
     subject: str = "policy"
     given: str = "state"
     alike: str = "begun alike"
+    column: str = "return"
+    counts: str = "env steps"
 
 
 AGENT = Terms()
 """Of an agent in its environment."""
-EXAMPLES = Terms("score in %", "test rows", "model", "row", "in the same order")
+EXAMPLES = Terms("score in %", "test rows", "model", "row", "in the same order", "percent", "examples")
 """Of a model that was trained on a table."""
 
 

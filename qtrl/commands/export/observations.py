@@ -48,7 +48,7 @@ def _of_replay(
         return np.empty((0, size), np.float32)
     made = checkpoint.get("collected_env_steps")
     places = min(length // (4 * size), made if type(made) is int and made > 0 else checkpoint["env_steps"])
-    chosen = generator.permutation(places)[: 4 * count]
+    chosen = generator.choice(places, min(places, 4 * count), replace=False)  # memory for these, not for all places
     parts = read_parts(path, (4 * size * int(place) for place in chosen), 4 * size)
     rows = np.frombuffer(b"".join(parts), np.float32).reshape(-1, size)
     return rows[rows.any(axis=1) & np.isfinite(rows).all(axis=1)][:count].copy()

@@ -1,12 +1,11 @@
 """What is said of an agent that was not tested when it was exported: the results of its run."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from qtrl.commands.agent import Agent, reading
 from qtrl.errors import RunFolderError
-from qtrl.files.untrusted import read_regular
+from qtrl.files.untrusted import NotAnObjectError, read_json_object
 from qtrl.nn import quantum_layers
 from qtrl.run.provenance import provenance
 
@@ -40,13 +39,11 @@ def read_results(path: Path) -> dict[str, Any] | None:
         RunFolderError: It is damaged.
     """
     try:
-        summary = json.loads(read_regular(path, limit=2**24))
+        summary = read_json_object(path)
     except FileNotFoundError:
         return None
-    except (ValueError, RecursionError):
-        raise RunFolderError(f"{path} is not JSON as qtrl writes it: remove it to export without results") from None
-    if not isinstance(summary, dict):
-        raise RunFolderError(f"{path} is no JSON object: remove it to export without results")
+    except NotAnObjectError as error:
+        raise RunFolderError(f"{error}: remove it to export without results") from error
     numbers = {name: summary[name] for name in NUMBERS if isinstance(summary.get(name), int | float)}
     returns = summary.get("return_per_episode")
     episodes = {"episodes": len(returns)} if isinstance(returns, list) else {}

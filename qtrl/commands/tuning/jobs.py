@@ -17,7 +17,7 @@ from qtrl.commands.tuning.space import Space, as_overrides
 from qtrl.commands.tuning.trial_process import Training
 from qtrl.process.stopping import Interruption, shutdown_signals
 from qtrl.run.lock import locked
-from qtrl.run.result import finished_metric
+from qtrl.run.result import finished_metric, metric_text
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -156,7 +156,8 @@ def _record(search: Search, study: "Study", number: int, value: float | str) -> 
     else:
         study.tell(number, value)
         best, highest = trials.best_trial(study)
-        say(f"trial {number}: {search.metric} {value:.1f}; best {highest:.1f} of trial {best.number}")
+        given, most = (metric_text(search.metric, each) for each in (value, highest))
+        say(f"trial {number}: {search.metric} {given}; best {most} of trial {best.number}")
     trials.write_trials(study, search.space, search.folder / "trials.csv")
 
 
@@ -175,7 +176,7 @@ def _value(search: Search, number: int, setting: Mapping[str, Any], signals: Sig
             reason = training()
         if reason is not None:
             return reason
-        value = finished_metric(run_dir, search.metric, total_env_steps=0)  # the training has just said that it ended
+        value = finished_metric(run_dir, search.metric)  # the training has just said that it ended
         if value is None:
             return "it came to its end without a result in summary.json"
         values.append(value)

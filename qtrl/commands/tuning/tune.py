@@ -25,9 +25,11 @@ from qtrl.config.nested import leaves
 from qtrl.config.number import Number
 from qtrl.config.schema import check_keys as check_run_keys
 from qtrl.config.secrets import refuse_secrets
+from qtrl.config.unread import leave_out_unread
 from qtrl.errors import ConfigError, QtrlError, RunFolderError
 from qtrl.run.lock import locked
 from qtrl.run.resolve import chosen_experiment
+from qtrl.run.result import metric_text
 
 OWN = ("trials", "jobs", "seeds", "timeout", "folder", "space", "seed")
 """Keys that are not passed on to the trainings."""
@@ -60,7 +62,7 @@ def run_tuning(cfg: DictConfig) -> float:
         say(f"search in {folder}, {trials.ended(study)} of {cfg.trials} trials done")
         run_trials(search, study, deadline)
         best, value = trials.best_trial(study)
-        found = f"trial {best.number} of {trials.ended(study)}, {search.metric} {value:.1f}"
+        found = f"trial {best.number} of {trials.ended(study)}, {search.metric} {metric_text(search.metric, value)}"
         command = ["python", "-m", "qtrl.train", *search.overrides, *as_overrides(best.params)]
         say(f"best: {found}; {folder / 'best.yaml'}")
         say(f"train with it: {shlex.join(command)}")
@@ -115,6 +117,7 @@ def _check_settings(search: Search) -> None:
     for setting in corners(search.space):
         try:
             cfg = _composed(search, setting)
+            leave_out_unread(cfg, [*search.overrides, *as_overrides(setting)])
             check_run_keys(cfg)
             check_config(cfg)
             construct_task(cfg)

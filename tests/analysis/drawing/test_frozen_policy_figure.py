@@ -3,7 +3,7 @@ import csv
 import numpy as np
 import pytest
 
-from qtrl.analysis.drawing.frozen_policy import COLUMNS, draw_frozen_policy, print_table, write_conditions
+from qtrl.analysis.drawing.frozen_policy import columns, draw_frozen_policy, print_table, write_conditions
 from qtrl.analysis.statistics.paired import compare_paired
 from qtrl.errors import RunFolderError
 
@@ -34,7 +34,7 @@ def test_the_csv_has_every_digit(tmp_path):
     write_conditions(TESTED, tmp_path / "table.csv")
     with (tmp_path / "table.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == columns()
     assert [row["condition"] for row in rows] == ["own", "exact", "zeros"]
     for row, paired in zip(rows, TESTED, strict=True):
         assert [float(row[name]) for name in ("return_mean", "difference", "low", "high")] == [

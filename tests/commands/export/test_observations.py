@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -33,6 +35,12 @@ def test_those_of_the_replay_come_once_each_without_rows_that_are_none(replay):
 def test_no_more_rows_than_env_steps_are_read(replay):
     assert sorted(drawn(replay, nn.Identity(), collected_env_steps=2)[0][:, 0].tolist()) == [1, 3]
     assert sorted(drawn(replay, nn.Identity(), env_steps=1)[0][:, 0].tolist()) == [1]
+
+
+def test_a_file_that_claims_to_be_huge_takes_no_memory(replay):
+    os.truncate(replay / REPLAY, 2**42)  # a hole, which takes no room on the disk either
+    observations, source = drawn(replay, nn.Identity(), collected_env_steps=10**15)
+    assert len(observations) == 6 and "standard normal" in source
 
 
 def test_without_a_replay_they_are_as_the_normalization_has_seen_them(tmp_path):

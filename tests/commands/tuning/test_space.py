@@ -77,7 +77,8 @@ def test_a_space_is_one_of_optuna():
 
 
 @pytest.mark.parametrize(
-    "value", [0.1, 1e-05, 3, True, None, "fc", "a b", "it's", "null", "True", "1e3", "a,b", "[x]", ""]
+    "value",
+    [0.1, 1e-05, 3, True, None, "fc", "a b", "it's", "a\\", "a\\'b", "ü", "null", "True", "1e3", "a,b", "[x]", ""],
 )
 def test_a_value_comes_back_from_the_command_line_as_it_was(value):
     from hydra.core.override_parser.overrides_parser import OverridesParser

@@ -169,6 +169,15 @@ def test_the_optimized_metric_is_maximised(tune, trainings, tmp_path):
     assert float(row["value"]) == pytest.approx(1 - abs(math.log10(float(row["algo.tau"])) + 2))
 
 
+def test_an_accuracy_is_told_with_four_decimals(search, trainings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(jobs, "_value", lambda *asked: 0.91237)
+    space = ("~space", "+space.algo.lr_decay={type: categorical, choices: [linear, cosine]}")
+    given = ("experiment=hdqnn_moons", "optimized_metric=validation/accuracy", "trials=1", *space)
+    assert search(*given, f"folder={tmp_path / 'search'}") == 0
+    assert capsys.readouterr().out.count("0.9124") == 3
+    assert "validation/accuracy 0.9124" in (tmp_path / "search" / "best.yaml").read_text()
+
+
 def test_after_the_timeout_no_trial_begins(tune, trainings, capsys):
     assert tune("trials=1") == 0
     assert tune("trials=9", "timeout=0") == 0
@@ -203,6 +212,17 @@ def test_what_is_wrong_is_told_in_one_line_before_anything_runs(tune, trainings,
     assert (out, err.count("\n")) == ("", 1)
     assert trainings.asked == []
     assert not (tmp_path / "search").exists()
+
+
+@pytest.mark.parametrize(
+    "key", ["total_env_steps={type: int, low: 100, high: 200}", "env.workers={type: int, low: 1, high: 2}"]
+)
+def test_a_space_over_what_no_training_reads_is_refused(search, trainings, tmp_path, capsys, key):
+    given = ("experiment=hdqnn_moons", "optimized_metric=validation/accuracy", "~space", f"+space.{key}")
+    assert search(*given, f"folder={tmp_path / 'search'}", "trials=1") == 2
+    name = key.partition("=")[0]
+    assert f"has no effect: no run of Supervised reads {name}" in capsys.readouterr().err
+    assert trainings.asked == []
 
 
 @pytest.mark.parametrize(
