@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from qtrl.nn import QuantumLayer
-from qtrl.nn.normalization import make_norm
+from qtrl.nn.norms.normalization import make_norm
 
 
 class SeriesActor(nn.Module):

@@ -64,7 +64,7 @@ class TestHistory:
         self.recent: dict[int, float] = {}
 
     def add(self, result: TestResult) -> None:
-        """Take in a test; one with more episodes, at the end, has other starts and is compared with no other."""
+        """Take in a test; one with more episodes, at the end, has more starts and is compared with no other."""
         self.last = result
         self.best = self.best or result
         if len(result.returns) != len(self.best.returns):

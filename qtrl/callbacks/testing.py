@@ -149,7 +149,7 @@ class Testing(TestHistory, Periodic):
         result = trainer.strategy.broadcast(result)
         assert result is not None
         self.add(result)
-        if len(seeds) == len(self._seeds):  # a longer test at the end has other starts
+        if len(seeds) == len(self._seeds):  # a longer test at the end has more starts
             self._levels.add(result.return_mean, spent)
         if trainer.is_global_zero:
             self._log(trainer, module, result)

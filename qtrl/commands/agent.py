@@ -11,9 +11,9 @@ from torch import nn
 from qtrl.analysis.statistics.paired import AGENT, Terms
 from qtrl.commands.subject import Tested
 from qtrl.config.instantiate import blamed, construct_task
-from qtrl.config.limits import NUMBERS
-from qtrl.config.number import Number
 from qtrl.config.saved import trusted
+from qtrl.config.validation.limits import NUMBERS
+from qtrl.config.validation.number import Number
 from qtrl.envs import Episodes
 from qtrl.errors import ConfigError
 from qtrl.nn import QuantumLayers, quantum_layers

@@ -11,10 +11,10 @@ from typing import Any
 
 from qtrl.commands.multirun import end_with_command, failures_of_jobs, tell_failure, told_failures
 from qtrl.config.location import config_dir
-from qtrl.config.misplaced import MULTIRUN, is_multirun, refuse_misplaced
 from qtrl.config.nested import leaves
 from qtrl.config.overrides import for_shell
-from qtrl.config.unknown import unknown_key
+from qtrl.config.validation.misplaced import MULTIRUN, is_multirun, refuse_misplaced
+from qtrl.config.validation.unknown import unknown_key
 from qtrl.errors import ConfigError, QtrlError, RunFolderError
 from qtrl.process.launchers import handed_down, stray_ranks
 from qtrl.process.openmp import spin_count
@@ -38,8 +38,8 @@ def run_command(task: Callable, config_name: str) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from qtrl.config.renamed import refuse_renamed
     from qtrl.config.secrets import refuse_secret_arguments
+    from qtrl.config.validation.renamed import refuse_renamed
 
     keep_output_harmless()
     quiet_libraries()

@@ -9,8 +9,8 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from qtrl.commands.subject import Subject
-from qtrl.config.checks import check_config
 from qtrl.config.instantiate import build
+from qtrl.config.validation.checks import check_config
 from qtrl.errors import ConfigError, QtrlError
 from qtrl.nn import Block
 from qtrl.nn.stand_ins import Trained

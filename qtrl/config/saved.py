@@ -9,8 +9,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from qtrl.config.nested import Missing, at, leaves, shown
-from qtrl.config.renamed import translated
 from qtrl.config.trusted_classes import TARGET, groups_of_a_run, primary_config, trusted_classes
+from qtrl.config.validation.renamed import translated
 from qtrl.errors import ConfigError, RunFolderError
 from qtrl.files.untrusted import read_regular
 

@@ -1,13 +1,13 @@
 """Collecting transitions, keeping them, and yielding minibatches: TorchRL's collector and buffer, with checkpoints."""
 
 from qtrl.data.collector import Collector, InProcessCollector
-from qtrl.data.discounted_returns import DiscountedReturns
 from qtrl.data.exploration import Exploration, GaussianNoise, HeldNoise, SpreadNoise
 from qtrl.data.graphed_acting import GraphedActing
-from qtrl.data.n_step import NStep
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.process_collector import ProcessCollector
 from qtrl.data.replay import Replay, all_columns
+from qtrl.data.returns.discounted_returns import DiscountedReturns
+from qtrl.data.returns.n_step import NStep
 from qtrl.data.schedule import Schedule
 from qtrl.data.schema import Column, transition_columns
 from qtrl.data.storage.capacity import check_allocation, check_capacity, replay_bytes

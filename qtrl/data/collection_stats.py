@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qtrl.data.episode_returns import EpisodeReturns
+from qtrl.data.returns.episode_returns import EpisodeReturns
 from qtrl.envs.info_means import InfoMeans
 
 

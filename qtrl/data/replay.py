@@ -12,7 +12,7 @@ from torchrl.data import PrioritizedSampler, RandomSampler, RoundRobinWriter, Sl
 from torchrl.data.replay_buffers.samplers import Sampler
 from torchrl.envs.transforms import Transform
 
-from qtrl.data.n_step import NStep, without_lost
+from qtrl.data.returns.n_step import NStep, without_lost
 from qtrl.data.samplers import SLICE_COLUMNS, check_sampler, load_sampler_state, sampler_state
 from qtrl.data.schema import Column
 from qtrl.data.storage.row_storage import RowStorage, in_memory

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from qtrl.data.collection_stats import CollectionStats
 from qtrl.data.collector import Collector
-from qtrl.data.discounted_returns import DiscountedReturns
 from qtrl.data.pace import Pace
 from qtrl.data.policy import CollectingPolicy
 from qtrl.data.replay import Replay
+from qtrl.data.returns.discounted_returns import DiscountedReturns
 from qtrl.data.schedule import Schedule
 from qtrl.errors import QtrlError
 from qtrl.keys import DONE, EPISODE, LOST, OBSERVATION, REWARD, STEP

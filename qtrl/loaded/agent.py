@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from qtrl.config.number import Number
 from qtrl.config.objects import make
 from qtrl.config.saved import PARTIAL
+from qtrl.config.validation.number import Number
 from qtrl.envs import make_env
 from qtrl.envs.guards.wrappers import to_bounds
 from qtrl.envs.observations import flattened

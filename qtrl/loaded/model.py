@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from qtrl.config.number import Number
 from qtrl.config.objects import make
+from qtrl.config.validation.number import Number
 from qtrl.errors import CheckpointError, DataError
 from qtrl.loaded.rows import as_rows
 from qtrl.nn import Standardize, predict_rows

@@ -1,7 +1,6 @@
 """Models: the exchangeable block, the quantum layer around it, actors, critics, and gradients through the block."""
 
 from qtrl.nn.actor import HybridActor
-from qtrl.nn.batch_norm import BatchNorm, Statistics
 from qtrl.nn.blocks import FC, PQC, RBG, Bernoulli, Block, FCMatched, Shuffled, Zeros
 from qtrl.nn.critics import CategoricalCritic, Critic, TDLoss, TDRows, TwinCritic
 from qtrl.nn.gradients import (
@@ -19,7 +18,10 @@ from qtrl.nn.gradients import (
 from qtrl.nn.hybrid_net import HybridNet
 from qtrl.nn.mlp import mlp
 from qtrl.nn.mlp_actor import MLPActor
-from qtrl.nn.normalization import RewardScale, RunningNorm, reward_scales, running_norms, update_norms
+from qtrl.nn.norms.batch_norm import BatchNorm, Statistics
+from qtrl.nn.norms.normalization import RewardScale, RunningNorm, reward_scales, running_norms, update_norms
+from qtrl.nn.norms.scaling import ANGLE_BOUNDS, AngleScaling, OutputScaling
+from qtrl.nn.norms.standardize import Standardize
 from qtrl.nn.pair_buffer import PairBuffer
 from qtrl.nn.prediction import predict_rows
 from qtrl.nn.quantum_layer import QuantumLayer
@@ -35,8 +37,6 @@ from qtrl.nn.quantum_layers import (
     replaced,
 )
 from qtrl.nn.recorded_pairs import fit_quantum_layers, load_pair_buffers, pair_buffers_state
-from qtrl.nn.scaling import ANGLE_BOUNDS, AngleScaling, OutputScaling
-from qtrl.nn.standardize import Standardize
 from qtrl.nn.targets import acting_copy, copy_weights_, polyak_, target_copy
 
 __all__ = ["FC", "PQC", "RBG", "Bernoulli", "Block", "FCMatched", "Shuffled", "Zeros"]

@@ -10,9 +10,9 @@ from qtrl.errors import ConfigError
 from qtrl.nn.blocks import Block
 from qtrl.nn.gradients import MakeEstimator
 from qtrl.nn.mlp import mlp
-from qtrl.nn.normalization import make_norm
+from qtrl.nn.norms.normalization import make_norm
+from qtrl.nn.norms.scaling import ANGLE_BOUNDS, AngleScaling, OutputScaling, check_scale
 from qtrl.nn.quantum_layer import QuantumLayer
-from qtrl.nn.scaling import ANGLE_BOUNDS, AngleScaling, OutputScaling, check_scale
 from qtrl.nn.sizes import check_sizes
 
 

@@ -13,9 +13,9 @@ from qtrl.errors import ConfigError
 from qtrl.nn.blocks import Block
 from qtrl.nn.gradients import MakeEstimator
 from qtrl.nn.mlp import mlp
+from qtrl.nn.norms.scaling import AngleScaling, OutputScaling
 from qtrl.nn.pair_buffer import PairBuffer
 from qtrl.nn.quantum_layer import QuantumLayer
-from qtrl.nn.scaling import AngleScaling, OutputScaling
 from qtrl.nn.sizes import check_sizes
 
 

@@ -7,7 +7,7 @@ from qtrl.errors import ConfigError
 from qtrl.nn.blocks import Block
 from qtrl.nn.gradients import MakeEstimator
 from qtrl.nn.mlp import mlp
-from qtrl.nn.normalization import make_norm
+from qtrl.nn.norms.normalization import make_norm
 from qtrl.nn.sizes import check_sizes
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from qtrl.nn.gradients import Direct
-from qtrl.nn.normalization import running_statistics
+from qtrl.nn.norms.normalization import running_statistics
 from qtrl.nn.quantum_layers import classical_parameters, quantum_layers
 
 Net = TypeVar("Net", bound=nn.Module)

@@ -9,13 +9,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from qtrl.config.checks import check_config
 from qtrl.config.location import config_dir
 from qtrl.config.saved import checked_text, trusted
-from qtrl.config.schema import check_keys
 from qtrl.config.secrets import refuse_secrets
-from qtrl.config.unknown import unknown_key
-from qtrl.config.unread import leave_out_unread
+from qtrl.config.validation.checks import check_config
+from qtrl.config.validation.schema import check_keys
+from qtrl.config.validation.unknown import unknown_key
+from qtrl.config.validation.unread import leave_out_unread
 from qtrl.errors import ConfigError
 from qtrl.process.launchers import handed_down
 from qtrl.process.moment import moment

@@ -10,8 +10,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from qtrl.config.nested import MISSING, at, leaves, shown
 from qtrl.config.saved import load_config, named_in, trusted
-from qtrl.config.schema import check_keys
 from qtrl.config.secrets import refuse_secrets
+from qtrl.config.validation.schema import check_keys
 from qtrl.errors import ConfigError
 from qtrl.files.run_tree import existing_run_dir
 from qtrl.run.settings import AUTO

@@ -7,10 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from qtrl.config.checks import check_config
-from qtrl.config.limits import NUMBERS
-from qtrl.config.number import Number
 from qtrl.config.saved import load_config
+from qtrl.config.validation.checks import check_config
+from qtrl.config.validation.limits import NUMBERS
+from qtrl.config.validation.number import Number
 from qtrl.errors import ConfigError
 from qtrl.files.checkpoint import read_newest
 from qtrl.files.run_tree import existing_run_dir

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.plugins.environments import ClusterEnvironment, LightningEnvironment, SLURMEnvironment
 
 from qtrl.callbacks import AtomicCheckpointIO
-from qtrl.config.trainer_flags import ONE_PROCESS
+from qtrl.config.validation.trainer_flags import ONE_PROCESS
 from qtrl.errors import ConfigError
 from qtrl.process.launchers import forget_launcher
 from qtrl.run.settings import RunSettings

@@ -18,7 +18,7 @@ from qtrl.callbacks import AtomicCheckpointIO, Checkpoints, Preemption, Reproduc
 from qtrl.callbacks.protocols import Source, Test, concluding
 from qtrl.config.instantiate import blamed, construct, construct_task, logger_makers
 from qtrl.config.overrides import for_shell
-from qtrl.config.trainer_flags import check_optimization
+from qtrl.config.validation.trainer_flags import check_optimization
 from qtrl.errors import CheckpointError, ConfigError, EnvFaultError, QtrlError, RunFolderError
 from qtrl.loggers import MetricsCSV
 from qtrl.process.launchers import HANDED_DOWN, handed_down

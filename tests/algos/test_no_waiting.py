@@ -14,7 +14,7 @@ from qtrl.algos import FusedAdam
 from qtrl.callbacks import Forecast, MetricRows, QGuard, SaturationGuard, UpdateFlops
 from qtrl.meters import FlopCount
 from qtrl.nn import RunningNorm
-from qtrl.nn.normalization import RewardScale, update_norms
+from qtrl.nn.norms.normalization import RewardScale, update_norms
 from qtrl.process.quiet import quiet_libraries
 from qtrl.seeding import Generators
 

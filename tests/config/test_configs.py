@@ -5,11 +5,11 @@ import pytest
 from omegaconf import OmegaConf
 
 import qtrl
-from qtrl.config.checks import check_config
 from qtrl.config.instantiate import build
-from qtrl.config.limits import NUMBERS
 from qtrl.config.location import config_dir
 from qtrl.config.nested import leaves
+from qtrl.config.validation.checks import check_config
+from qtrl.config.validation.limits import NUMBERS
 from qtrl.errors import ConfigError
 from qtrl.nn import GradientEstimator
 

@@ -7,9 +7,9 @@ import torch
 from engines_on_cpu import ON_CPU
 from omegaconf import OmegaConf
 
-from qtrl.config.checks import check_config
 from qtrl.config.instantiate import build
 from qtrl.config.location import config_dir
+from qtrl.config.validation.checks import check_config
 from qtrl.quantum import ENTANGLEMENTS, draw, from_qiskit, from_torchquantum, make_engine, to_qiskit, to_torchquantum
 
 CIRCUITS = sorted(path.stem for path in Path(config_dir(), "circuit").glob("*.yaml"))

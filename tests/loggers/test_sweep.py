@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from qtrl.config.checks import check_config
+from qtrl.config.validation.checks import check_config
 from qtrl.keys import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]

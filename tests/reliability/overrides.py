@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from qtrl.config.limits import CHOICES, NUMBERS
+from qtrl.config.validation.limits import CHOICES, NUMBERS
 
 TINY = (
     "debug=smoke",

@@ -7,7 +7,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import Trainer
 
 from qtrl.callbacks import AtomicCheckpointIO
-from qtrl.config.trainer_flags import PROCESSES
+from qtrl.config.validation.trainer_flags import PROCESSES
 from qtrl.process.launchers import HANDED_DOWN
 from qtrl.run.trainer import make_trainer
 

@@ -6,10 +6,10 @@ import sys
 import pytest
 import yaml
 
-from qtrl.config.checks import check_config
 from qtrl.config.location import config_dir
 from qtrl.config.saved import LARGEST, checked_text, load_config, read_config
 from qtrl.config.trusted_classes import trusted_classes
+from qtrl.config.validation.checks import check_config
 from qtrl.errors import RunFolderError
 
 COMMANDS = ("eval", "train", "load")

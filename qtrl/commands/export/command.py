@@ -13,8 +13,8 @@ from qtrl.commands.export.onnx_file import OPSET, check_packages, onnx_versions,
 from qtrl.commands.export.parity import parity, stand_ins_apart
 from qtrl.commands.export.policy import QUANTUM, Policy
 from qtrl.commands.export.results import result_of
-from qtrl.config.number import Number
 from qtrl.config.secrets import refuse_secrets
+from qtrl.config.validation.number import Number
 from qtrl.errors import ConfigError
 from qtrl.files.atomic import write_bytes, write_json
 from qtrl.nn import quantum_layers

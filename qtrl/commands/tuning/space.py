@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from qtrl.config.nested import shown
-from qtrl.config.number import Number
 from qtrl.config.overrides import literal
+from qtrl.config.validation.number import Number
 from qtrl.errors import ConfigError
 
 LARGEST = 1e100

@@ -18,14 +18,14 @@ from qtrl.commands.command_line import describe
 from qtrl.commands.tuning import trials
 from qtrl.commands.tuning.jobs import Search, run_trials, say
 from qtrl.commands.tuning.space import as_overrides, check_keys, corners, read_space
-from qtrl.config.checks import check_config
 from qtrl.config.instantiate import construct_task
-from qtrl.config.limits import COUNT, NUMBERS
 from qtrl.config.nested import leaves
-from qtrl.config.number import Number
-from qtrl.config.schema import check_keys as check_run_keys
 from qtrl.config.secrets import refuse_secrets
-from qtrl.config.unread import leave_out_unread
+from qtrl.config.validation.checks import check_config
+from qtrl.config.validation.limits import COUNT, NUMBERS
+from qtrl.config.validation.number import Number
+from qtrl.config.validation.schema import check_keys as check_run_keys
+from qtrl.config.validation.unread import leave_out_unread
 from qtrl.errors import ConfigError, QtrlError, RunFolderError
 from qtrl.run.lock import locked
 from qtrl.run.resolve import chosen_experiment

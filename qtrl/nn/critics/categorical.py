@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from qtrl.errors import ConfigError
-from qtrl.nn.batch_norm import BatchNorm, Statistics
 from qtrl.nn.critics.distribution import cross_entropy, mean, projected, smaller_of
 from qtrl.nn.critics.td_learning import TDLoss, TDRows
-from qtrl.nn.normalization import RewardScale, make_norm
+from qtrl.nn.norms.batch_norm import BatchNorm, Statistics
+from qtrl.nn.norms.normalization import RewardScale, make_norm
 from qtrl.nn.sizes import check_sizes
 
 TWINS = 2

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qtrl.nn.mlp import LEAKY_SLOPE, mlp
-from qtrl.nn.normalization import make_norm
+from qtrl.nn.norms.normalization import make_norm
 from qtrl.nn.sizes import check_sizes
 
 

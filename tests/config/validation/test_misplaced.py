@@ -1,6 +1,6 @@
 import pytest
 
-from qtrl.config.misplaced import refuse_misplaced, top_keys
+from qtrl.config.validation.misplaced import refuse_misplaced, top_keys
 from qtrl.errors import ConfigError
 
 MISPLACED = {

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from qtrl.config.location import config_dir
-from qtrl.config.schema import check_keys
+from qtrl.config.validation.schema import check_keys
 from qtrl.errors import ConfigError
 
 ZEROS = ("experiment=pendulum_zeros", "debug=smoke", "logger=csv")
@@ -55,7 +55,7 @@ def test_members_of_folders_of_the_users_own_have_keys_of_their_own_and_an_empty
 
     (tmp_path / "env").mkdir()
     (tmp_path / "env" / "robot.yaml").write_text("id: Robot-v0\noptions: {}\nlimits:\n  speed: 1\n")
-    monkeypatch.setattr("qtrl.config.schema._folders", lambda: (config_dir(), str(tmp_path)))
+    monkeypatch.setattr("qtrl.config.validation.schema._folders", lambda: (config_dir(), str(tmp_path)))
     node = {"id": "Robot-v0", "options": {"anything": {"deep": 1}}, "limits": {"speed": 2}}
     check_keys(OmegaConf.create({"env": node}))
     node["limits"]["spede"] = 1

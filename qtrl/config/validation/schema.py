@@ -15,7 +15,7 @@ from qtrl.config.location import config_dir
 from qtrl.config.nested import MISSING, at
 from qtrl.config.saved import PARTIAL
 from qtrl.config.trusted_classes import TARGET, groups_of_a_run, trusted_classes
-from qtrl.config.unknown import unknown_key
+from qtrl.config.validation.unknown import unknown_key
 from qtrl.errors import ConfigError
 
 

@@ -1,6 +1,6 @@
 """Limits of the numbers and words in a config, by key."""
 
-from qtrl.config.number import Number
+from qtrl.config.validation.number import Number
 from qtrl.data import STORAGES
 from qtrl.envs import VECTORS
 from qtrl.keys import EXAMPLE_SCORES, RETURN_SCORES

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from qtrl.data.episode_returns import EpisodeReturns
+from qtrl.data.returns.episode_returns import EpisodeReturns
 
 
 def test_episode_returns_by_hand():

@@ -2,8 +2,8 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from qtrl.config.checks import check_config
-from qtrl.config.trainer_flags import check_optimization, check_trainer
+from qtrl.config.validation.checks import check_config
+from qtrl.config.validation.trainer_flags import check_optimization, check_trainer
 from qtrl.errors import ConfigError
 
 SIZES = [

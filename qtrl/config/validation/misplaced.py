@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from qtrl.config.location import config_dir
-from qtrl.config.unknown import unknown_key
+from qtrl.config.validation.unknown import unknown_key
 from qtrl.errors import ConfigError
 
 HYDRA: Mapping[str, str] = {

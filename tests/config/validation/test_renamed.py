@@ -5,11 +5,11 @@ import torch
 from omegaconf import OmegaConf
 
 from qtrl.config.instantiate import build
-from qtrl.config.renamed import RENAMED, refuse_renamed
 from qtrl.config.saved import load_config
+from qtrl.config.validation.renamed import RENAMED, refuse_renamed
 from qtrl.errors import ConfigError
 
-RESULTS = Path(__file__).parents[2] / "docs" / "results" / "pendulum"
+RESULTS = Path(__file__).parents[3] / "docs" / "results" / "pendulum"
 OLD = {
     "surrogate=qtdnn": "unknown key 'surrogate': it is gradient now",
     "+surrogate.hidden=8": "unknown key 'surrogate.hidden': it is gradient.hidden now",

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from qtrl.config.unknown import nearest
+from qtrl.config.validation.unknown import nearest
 from qtrl.errors import ConfigError
 
 ONE_PROCESS, PROCESSES = "auto", "ddp_find_unused_parameters_true"

@@ -4,10 +4,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from qtrl.config.limits import CHOICES, NUMBERS
 from qtrl.config.nested import MISSING
-from qtrl.config.number import Number, printed
-from qtrl.config.trainer_flags import check_trainer
+from qtrl.config.validation.limits import CHOICES, NUMBERS
+from qtrl.config.validation.number import Number, printed
+from qtrl.config.validation.trainer_flags import check_trainer
 from qtrl.errors import ConfigError
 from qtrl.keys import INFO_NAME, LABEL, LABEL_RULE, LEVELS_RULE, are_levels
 

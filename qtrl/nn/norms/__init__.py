@@ -1,0 +1,1 @@
+"""What scales values on their way through a network, by fixed numbers or by statistics."""
