@@ -1,4 +1,4 @@
-"""Write a trained agent without its run: `python -m qtrl.export run=DIR to=FOLDER`, or `to=FILE.onnx`."""
+"""Write a trained agent or model without its run: `python -m qtrl.export run=DIR to=FOLDER`, or `to=FILE.onnx`."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from qtrl.process.imports import lasting_imports
 
 
 def export(cfg: DictConfig) -> Path:
-    """Write the agent of a run; see `qtrl.commands.export.command.run_export`."""
+    """Write what a run has trained; see `qtrl.commands.export.command.run_export`."""
     with lasting_imports():
         from qtrl.commands.export.command import run_export
 

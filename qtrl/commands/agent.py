@@ -118,18 +118,25 @@ def open_run(options: DictConfig) -> SavedRun:
         return open_saved_run(options.run, options.checkpoint, block=block, trust=trusted(options))
 
 
-def load_agent(options: DictConfig, purpose: str = "qtrl.eval tests") -> Agent:
-    """Make the agent that the checked options of the command line name, or raise a QtrlError with their `purpose`."""
-    run = open_run(options)
-    with blamed(Path(str(options.run)) / "config.yaml"):
-        run_dir, cfg, checkpoint = run.run_dir, run.cfg, run.checkpoint
-        task = construct_task(cfg)
+def load_agent(options: DictConfig) -> Agent:
+    """Make the agent that the checked options of the command line name, or raise a QtrlError."""
+    return make_agent(open_run(options))
+
+
+def make_agent(run: SavedRun) -> Agent:
+    """Make the agent of a run, or an exported one.
+
+    Raises:
+        QtrlError: It is a run of another task, or its checkpoint does not fit its config.
+    """
+    with blamed(run.run_dir / "config.yaml"):
+        task = construct_task(run.cfg)
         if not isinstance(task, RL):
-            raise ConfigError(f"{run_dir} is a run of {type(task).__name__}; {purpose} agents of task=rl")
-        context = RunContext(run_dir, seed=cfg.seed)
-        start = StartingPoint(run.path, checkpoint, resumes=False)
+            raise ConfigError(f"{run.run_dir} is a run of {type(task).__name__}; qtrl.eval tests agents of task=rl")
+        context = RunContext(run.run_dir, seed=run.cfg.seed)
+        start = StartingPoint(run.path, run.checkpoint, resumes=False)
         if run.exported:
             actor = start.build(lambda: task.make_module(context).actor)
         else:
             actor = start.build(lambda: task.make_module(context)).actor
-    return Agent(run_dir, cfg, task, actor, checkpoint, run.exported)
+    return Agent(run.run_dir, run.cfg, task, actor, run.checkpoint, run.exported)

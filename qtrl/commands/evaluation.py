@@ -8,7 +8,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from qtrl.commands.agent import check_options, load_agent, outcome
-from qtrl.commands.export.folder import check_target, export_agent
+from qtrl.commands.export.agents.agent_export import AgentExport
+from qtrl.commands.export.folder import check_target, export_folder
 from qtrl.commands.subject import Subject
 from qtrl.commands.uploads import own_wandb_run, print_address
 from qtrl.config.secrets import refuse_secrets
@@ -44,7 +45,7 @@ def run_evaluation(cfg: DictConfig) -> float:
         if wandb_run is not None:
             print_address(log_video(wandb_run, video, env_steps=result["env_steps"]))
     if export is not None:
-        export_agent(export, agent, result)
+        export_folder(export, AgentExport(agent), result)
         print(f"qtrl: {export}")
     return result["return_mean"]
 

@@ -21,13 +21,14 @@ from qtrl.commands.subject import Tested
 from qtrl.config.instantiate import blamed, construct_task
 from qtrl.config.saved import load_config, trusted
 from qtrl.config.secrets import refuse_secrets
-from qtrl.errors import CheckpointError, ConfigError
+from qtrl.errors import CheckpointError, ConfigError, DataError
 from qtrl.files.atomic import write_json
 from qtrl.files.run_tree import existing_run_dir
 from qtrl.keys import SCORES
 from qtrl.nn import QuantumLayers, quantum_layers
 from qtrl.run.exported import located
 from qtrl.run.provenance import provenance
+from qtrl.run.saved_run import SavedRun
 from qtrl.run.start_from import StartingPoint
 from qtrl.tasks import RunContext, Supervised
 
@@ -50,11 +51,12 @@ class TrainedModel:
     """What a test needs of a finished run, its config changed by the command line's options.
 
     Attributes:
-        run_dir: Folder of the run.
+        run_dir: Folder of the run, or of the exported model, into which nothing is written.
         cfg: Its config.
         task: Made from it.
         module: With the checkpoint's weights.
         checkpoint: Its counters and weights.
+        exported: Whether it was exported.
     """
 
     run_dir: Path
@@ -110,6 +112,7 @@ def load_model(options: DictConfig) -> TrainedModel:
     Raises:
         ConfigError: An option is about agents.
         CheckpointError: The table is not the one that the run was trained on.
+        DataError: The table cannot be had here.
     """
     refuse_secrets(options)
     check_options(options)
@@ -121,15 +124,23 @@ def load_model(options: DictConfig) -> TrainedModel:
         task = construct_task(run.cfg)
         assert isinstance(task, Supervised)
         context = RunContext(run.run_dir, seed=run.cfg.seed)
-        _check_table(task, run.checkpoint, run.path)
+        _check_table(task, run)
         module = StartingPoint(run.path, run.checkpoint, resumes=False).build(lambda: task.make_module(context))
-    return TrainedModel(run.run_dir, run.cfg, task, module, run.checkpoint)
+    return TrainedModel(run.run_dir, run.cfg, task, module, run.checkpoint, run.exported)
 
 
-def _check_table(task: Supervised, checkpoint: dict[str, Any], path: Path) -> None:
+def _check_table(task: Supervised, run: SavedRun) -> None:
     """Refuse another table: its rows were dealt out to training and test in another way."""
-    if checkpoint.get("fingerprint") != task.table.fingerprint:
-        raise CheckpointError(f"{path} was not trained on this table, or the table has changed since: give it the same")
+    try:
+        found = task.table.fingerprint
+    except DataError as error:
+        if not run.exported:
+            raise
+        hint = "a model is exported without its table: to predict, take qtrl.load; to test it, put the file here"
+        raise DataError(f"{error}; {hint}") from error
+    if run.checkpoint.get("fingerprint") != found:
+        told = f"{run.path} was not trained on this table, or the table has changed since: give it the same"
+        raise CheckpointError(told)
 
 
 def run_example_evaluation(cfg: DictConfig) -> float:

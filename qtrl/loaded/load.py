@@ -39,7 +39,8 @@ def load(
     The folder may be a stranger's: it is judged as `qtrl.eval` judges it, and no code of theirs is run.
 
     Args:
-        run: The run folder, or `pretrained/NAME` for an agent that comes with qtrl.
+        run: The run folder, that of an exported agent or model, or `pretrained/NAME` for an agent that comes with
+            qtrl.
         checkpoint: `last` or `best`.
         engine: What runs the circuit: a name, or an engine; None for the run's own.
         shots: Measurements of each observation's circuit; None for the run's own.

@@ -15,6 +15,7 @@ from qtrl.errors import CheckpointError, DataError
 from qtrl.loaded.rows import as_rows
 from qtrl.nn import Standardize, predict_rows
 from qtrl.run.checkpoint_checks import build_fitting, named_tensors
+from qtrl.run.exported import MODEL
 from qtrl.run.saved_run import LARGEST_SEED, SavedRun
 from qtrl.seeding import seed_for
 
@@ -93,7 +94,7 @@ class Model:
 
 
 def make_model(saved: SavedRun, plain: dict[str, Any], *, seed: int, device: torch.device) -> Model:
-    """Make the model of a saved run.
+    """Make the model of a saved run, or of an exported one.
 
     Raises:
         QtrlError: The checkpoint does not fit the config, or says nothing of its table.
@@ -122,7 +123,6 @@ def _names(saved: SavedRun) -> dict[str, Any]:
     lists = [names.get("columns"), names.get("classes")]
     texts = all(isinstance(values, list) and all(isinstance(text, str) for text in values) for values in lists)
     if not texts or not isinstance(names.get("target"), str) or not 0 < len(names["columns"]) <= MOST_COLUMNS:
-        raise CheckpointError(
-            f"{saved.path} does not name the columns of its table; was it made by an earlier version?"
-        )
+        where = saved.run_dir / MODEL.description if saved.exported else saved.path
+        raise CheckpointError(f"{where} does not name the columns of its table; was it made by an earlier version?")
     return names

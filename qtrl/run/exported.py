@@ -1,6 +1,7 @@
-"""Trained agents without their runs: where they are, and what is read of them; `qtrl.commands.export` writes them."""
+"""Agents and models without their runs: where they are, and what is read of them; `qtrl.commands.export` writes it."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,31 @@ from qtrl.errors import CheckpointError, ConfigError, RunFolderError
 from qtrl.files.tensors import read_tensors
 from qtrl.files.untrusted import read_json_object
 
-WEIGHTS, RESULT, DESCRIPTION = "agent.safetensors", "result.json", "agent.json"
-FORMAT = 1
-"""Version of what such a folder holds; grows where an earlier qtrl could no longer play it."""
+RESULT = "result.json"
 PREFIX = "pretrained/"
 """With which `run=` names an agent that comes with qtrl, whatever the current folder holds."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the folder of an exported agent, or of a model, looks like.
+
+    Attributes:
+        weights: Name of the file of the weights; it makes a folder one of this form.
+        description: Name of the file that describes them.
+        version: Of what such a folder holds; grows where an earlier qtrl could no longer read it.
+        kept: Keys of the description that a checkpoint has too.
+    """
+
+    weights: str
+    description: str
+    version: int
+    kept: tuple[str, ...] = ()
+
+
+AGENT = Form("agent.safetensors", "agent.json", 1)
+MODEL = Form("model.safetensors", "model.json", 1, ("table", "fingerprint"))
+FORMS = (AGENT, MODEL)
 
 
 def pretrained_dir() -> Path:
@@ -30,7 +51,7 @@ def located(run: object) -> object:
     """
     if not isinstance(run, str) or not f"{run}/".startswith(PREFIX):
         return run
-    names = sorted(folder.parent.name for folder in pretrained_dir().glob(f"*/{WEIGHTS}"))
+    names = sorted(folder.name for folder in pretrained_dir().glob("*") if is_exported(folder))
     name = run.removeprefix(PREFIX).rstrip("/")
     if name not in names:
         known = ", ".join(names) or "none"
@@ -39,31 +60,36 @@ def located(run: object) -> object:
 
 
 def is_exported(folder: Path) -> bool:
-    """Tell whether a folder is that of an exported agent, and not of a run."""
-    return (folder / WEIGHTS).exists()
+    """Tell whether a folder is that of an exported agent or model, and not of a run."""
+    return any((folder / form.weights).exists() for form in FORMS)
 
 
 def read_exported(folder: Path) -> tuple[dict[str, Any], Path]:
-    """Read an exported actor like a checkpoint: `state_dict`, counters and `result`; its contents are untrusted.
+    """Read exported weights like a checkpoint: `state_dict`, counters and `result`; its contents are untrusted.
 
     Raises:
         CheckpointError: A file is missing or damaged, or the folder is of a later format.
     """
-    if os.path.lexists(folder / DESCRIPTION):  # the first folders had none
-        _check_format(_read_json(folder / DESCRIPTION), folder / DESCRIPTION)
+    form = next(form for form in FORMS if (folder / form.weights).exists())
+    path, described = folder / form.description, dict[str, Any]()
+    if form.kept or os.path.lexists(path):  # the first agents had none
+        described = _read_json(path)
+        _check_format(described, path, form.version)
     result = _read_json(folder / RESULT)
     counters = {"env_steps": result.get("env_steps"), "updates": result.get("updates")}
-    return {"state_dict": read_tensors(folder / WEIGHTS), **counters, "result": result}, folder / WEIGHTS
+    kept = {name: described.get(name) for name in form.kept}
+    content = {"state_dict": read_tensors(folder / form.weights), **counters, **kept, "result": result}
+    return content, folder / form.weights
 
 
-def _check_format(description: dict[str, Any], path: Path) -> None:
+def _check_format(description: dict[str, Any], path: Path, version: int) -> None:
     found = description.get("format")
     if type(found) is not int or found < 1:
-        raise CheckpointError(f"{path} has the format {shown(found)}, expected a whole number from 1 to {FORMAT}")
-    if found > FORMAT:
+        raise CheckpointError(f"{path} has the format {shown(found)}, expected a whole number from 1 to {version}")
+    if found > version:
         by = shown(description["versions"].get("qtrl")) if isinstance(description.get("versions"), dict) else "another"
         raise CheckpointError(
-            f"{path} has the format {found}, written by qtrl {by}; qtrl {qtrl.__version__} reads up to {FORMAT}: "
+            f"{path} has the format {found}, written by qtrl {by}; qtrl {qtrl.__version__} reads up to {version}: "
             "install a later qtrl"
         )
 

@@ -1,4 +1,4 @@
-"""A trained agent as its folder has it: where every use of one begins, and where a folder is judged."""
+"""A trained agent or model as its folder has it: where every use of one begins, and where a folder is judged."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ LARGEST_SEED = 2**32 - 1
 
 @dataclass(frozen=True)
 class SavedRun:
-    """What was read of a run, or of an exported agent; nothing in it has been looked up or imported yet.
+    """What was read of a run, or of an exported agent or model; nothing in it has been looked up or imported yet.
 
     Attributes:
         run_dir: The folder.
         cfg: Its config, with the block's keys that were asked for.
         checkpoint: The content of a checkpoint, onto the CPU.
         path: The file of that.
-        exported: Whether it is an agent without its run, whose weights are the actor's alone.
+        exported: Whether it is an agent or a model without its run, whose weights are all that acts or predicts.
     """
 
     run_dir: Path
@@ -63,7 +63,7 @@ def open_saved_run(run: object, checkpoint: str, *, block: Mapping[str, Any], tr
     run_dir = existing_run_dir(located(run), "run")
     exported = is_exported(run_dir)
     if exported and checkpoint != CHECKPOINTS[0]:
-        raise ConfigError(f"checkpoint={checkpoint}: an exported agent has one set of weights: leave it out")
+        raise ConfigError(f"checkpoint={checkpoint}: what was exported has one set of weights: leave it out")
     if exported:
         content, path = read_exported(run_dir)
     else:

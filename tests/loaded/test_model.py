@@ -6,18 +6,12 @@ import numpy as np
 import pandas
 import pytest
 import torch
-from omegaconf import open_dict
 from pages import page_blocks, run_blocks
+from untrained_model import write_run
 
 import qtrl
 from qtrl.callbacks.examples import predict, scale_of
-from qtrl.config.instantiate import construct_task
-from qtrl.config.saved import checked_text
 from qtrl.errors import CheckpointError, ConfigError, DataError, ShapeError
-from qtrl.files.checkpoint import write_checkpoint
-from qtrl.tasks import RunContext
-
-SMALL = ("logger=csv", "circuit.n_qubits=2", "circuit.reps=1", "shots=20", "gradient.hidden=8", "model.hidden=8")
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +19,8 @@ def make_run(compose, tmp_path_factory):
     """Write the folder of a run that was never trained, and return it with the run's task and module."""
 
     def make(experiment, *overrides, **changed):
-        folder, cfg = tmp_path_factory.mktemp("runs"), compose(f"experiment={experiment}", *SMALL, *overrides)
-        with open_dict(cfg):
-            cfg.experiment = experiment
-        (folder / "config.yaml").write_text(checked_text(cfg))
-        task = construct_task(cfg)
-        context = RunContext(folder, seed=0)
-        module = task.make_module(context)
-        checkpoint = {"state_dict": module.state_dict(), "env_steps": 130, "updates": 5}
-        task.make_test(context).on_save_checkpoint(None, module, checkpoint)
-        write_checkpoint(checkpoint | changed, folder / "checkpoints" / "last.ckpt")
-        return folder, task, module
+        folder = tmp_path_factory.mktemp("runs")
+        return folder, *write_run(folder, compose, experiment, *overrides, **changed)
 
     return make
 

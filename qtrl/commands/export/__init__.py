@@ -1,1 +1,1 @@
-"""Trained agents without their runs: as a folder that qtrl plays, or as a policy in ONNX."""
+"""Trained agents and models without their runs: as a folder that qtrl reads, or as a function in ONNX."""

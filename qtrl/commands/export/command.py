@@ -1,18 +1,18 @@
-"""The command `qtrl.export`: a trained agent as a folder, or its policy as an ONNX model."""
+"""The command `qtrl.export`: what was trained as a folder, or as an ONNX model."""
 
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
-from qtrl.commands.agent import Agent, load_agent
-from qtrl.commands.export.description import describe, spaces_of
-from qtrl.commands.export.folder import check_target, export_agent, make_folder
-from qtrl.commands.export.observations import draw_observations
+from qtrl.commands.export.description import describe
+from qtrl.commands.export.exportable import Exportable, Signature
+from qtrl.commands.export.folder import check_target, export_folder, make_folder
+from qtrl.commands.export.load import load_exportable
 from qtrl.commands.export.onnx_file import OPSET, check_packages, onnx_versions, to_onnx
 from qtrl.commands.export.parity import parity, stand_ins_apart
-from qtrl.commands.export.policy import QUANTUM, Policy
 from qtrl.commands.export.results import result_of
+from qtrl.commands.export.stand_ins import QUANTUM
 from qtrl.config.secrets import refuse_secrets
 from qtrl.config.validation.number import Number
 from qtrl.errors import ConfigError
@@ -25,20 +25,20 @@ ENDING = ".onnx"
 
 
 def run_export(cfg: DictConfig) -> Path:
-    """Write the agent that the composed config names, and return the new folder or file.
+    """Write the agent or model that the composed config names, and return the new folder or file.
 
     Raises:
-        QtrlError: An option is not allowed, or the agent cannot be read or written so.
+        QtrlError: An option is not allowed, or it cannot be read or written so.
     """
     refuse_secrets(cfg)
     check_options(cfg)
     target = _new_file(cfg.to) if cfg.format == "onnx" else check_target("to", cfg.to)
     assert target is not None
-    agent = load_agent(cfg, purpose="qtrl.export writes")
+    subject = load_exportable(cfg)
     if cfg.format == "onnx":
-        _export_onnx(target, agent, cfg)
+        _export_onnx(target, subject, cfg)
     else:
-        export_agent(target, agent, result_of(agent, cfg.checkpoint))
+        export_folder(target, subject, result_of(subject, cfg.checkpoint))
         print(f"qtrl: {target}")
     return target
 
@@ -72,23 +72,21 @@ def _new_file(target: str) -> Path:
     return path
 
 
-def _export_onnx(path: Path, agent: Agent, cfg: DictConfig) -> None:
+def _export_onnx(path: Path, subject: Exportable, cfg: DictConfig) -> None:
     """Write the model, compare it with torch, and write beside it what it is and what the comparison gave."""
-    quantum, size = cfg.quantum or next(iter(QUANTUM)), agent.task.spec.observation_size
-    actor, (_, actions) = agent.actor.cpu(), spaces_of(agent)
-    policy = Policy(actor, quantum, actions)
-    drawn = {"size": size, "count": cfg.observations, "seed": cfg.seed}
-    observations, source = draw_observations(agent.run_dir, agent.checkpoint, actor, **drawn)
-    model = to_onnx(policy, size)
-    replaced = any(layer.block.executable is not None for layer in quantum_layers(actor).values())
+    quantum, signature = cfg.quantum or next(iter(QUANTUM)), subject.signature
+    function = subject.function(quantum)
+    inputs, source = subject.inputs(cfg.observations, cfg.seed)
+    model = to_onnx(function, signature)
+    replaced = any(layer.block.executable is not None for layer in quantum_layers(subject.network).values())
     report: dict[str, Any] = {
-        "observations": len(observations),
+        signature.cases: len(inputs),
         "source": source,
         "seed": cfg.seed,
-        "onnxruntime_and_torch": parity(model, policy, observations),
-        "exact_and_surrogate": stand_ins_apart(actor, actions, observations) if replaced else None,
+        "onnxruntime_and_torch": parity(model, function, inputs),
+        "exact_and_surrogate": stand_ins_apart(subject.function, inputs) if replaced else None,
     }
-    described, _ = describe(agent)
+    described, _ = describe(subject)
     described["versions"] |= onnx_versions()
     for layer in described["quantum_layers"].values():
         layer.pop("circuit", None)  # a file that is not written here
@@ -96,15 +94,16 @@ def _export_onnx(path: Path, agent: Agent, cfg: DictConfig) -> None:
     make_folder(path.parent)
     write_bytes(path, model)
     write_json(path.with_suffix(".json"), made | described | {"parity": report})
-    _tell(path, report)
+    _tell(path, signature, report)
 
 
-def _tell(path: Path, report: dict[str, Any]) -> None:
+def _tell(path: Path, signature: Signature, report: dict[str, Any]) -> None:
     apart, stand_ins = report["onnxruntime_and_torch"]["largest"], report["exact_and_surrogate"]
-    on = f"over {report['observations']:,} observations from {report['source']}"
-    print(f"qtrl: onnxruntime and torch: actions differ by at most {apart:.2g} {on}")
+    differ = f"{signature.answers} differ by at most"
+    on = f"over {report[signature.cases]:,} {signature.cases} from {report['source']}"
+    print(f"qtrl: onnxruntime and torch: {differ} {apart:.2g} {on}")
     if stand_ins is not None:
-        said = stand_ins.get("reason") or f"actions differ by at most {stand_ins['largest']:.2g}"
+        said = stand_ins.get("reason") or f"{differ} {stand_ins['largest']:.2g}"
         print(f"qtrl: exact circuit and surrogate: {said}")
     print(f"qtrl: {path}")
     print(f"qtrl: {path.with_suffix('.json')}")

@@ -1,4 +1,4 @@
-"""A policy as an ONNX model, and its run by onnxruntime."""
+"""A function as an ONNX model, and its run by onnxruntime."""
 
 from importlib.metadata import version
 from typing import Any
@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from qtrl.commands.export.policy import Policy
+from qtrl.commands.export.exportable import Signature
 from qtrl.errors import ConfigError
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-INPUT, OUTPUT = "observation", "action"
 OPSET = 20
 
 
@@ -25,22 +24,24 @@ def check_packages() -> None:
         raise ConfigError(f"format=onnx cannot import {error.name}: pip install 'qtrl[onnx]'") from error
 
 
-def to_onnx(policy: Policy, observation_size: int) -> bytes:
-    """Write a policy as an ONNX model: `observation` (batch, O) to `action` (batch, ...), both float32.
+def to_onnx(function: Any, signature: Signature) -> bytes:
+    """Write a function as an ONNX model, from (batch, size) to (batch, ...), both float32.
+
+    Args:
+        function: A module with a `WithoutCircuits` as its `network`.
+        signature: Of it.
 
     Raises:
-        ConfigError: The actor does what ONNX has no operations for.
+        ConfigError: The network does what ONNX has no operations for.
     """
-    rows = torch.zeros(2, observation_size)
-    shapes = {"observation": {0: torch.export.Dim.DYNAMIC}}
     try:
         with torch.no_grad():
             program: Any = torch.onnx.export(
-                policy,
-                (rows,),
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_shapes=shapes,
+                function,
+                (torch.zeros(2, signature.size),),
+                input_names=[signature.takes],
+                output_names=[signature.gives],
+                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
                 opset_version=OPSET,
                 dynamo=True,
                 verbose=False,
@@ -48,7 +49,9 @@ def to_onnx(policy: Policy, observation_size: int) -> bytes:
     except Exception as error:  # torch raises nearly anything for what it cannot trace
         cause = error.__cause__ or error  # torch's own says how to debug the export
         reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
-        raise ConfigError(f"format=onnx: {type(policy.actor).__name__} cannot be written: {reason}") from error
+        raise ConfigError(
+            f"format=onnx: {type(function.network.network).__name__} cannot be written: {reason}"
+        ) from error
     model = program.model_proto
     del model.metadata_props[:]
     for node in (*model.graph.node, *(each for function in model.functions for each in function.node)):
@@ -61,22 +64,22 @@ def to_onnx(policy: Policy, observation_size: int) -> bytes:
     return content
 
 
-def run_onnx(model: bytes, observations: Tensor) -> Tensor:
-    """Return the actions that onnxruntime computes on the CPU for observations (N, O)."""
+def run_onnx(model: bytes, inputs: Tensor) -> Tensor:
+    """Return what onnxruntime computes on the CPU for inputs (N, size)."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    (actions,) = session.run([OUTPUT], {INPUT: observations.numpy()})
-    return torch.from_numpy(np.asarray(actions))
+    (outputs,) = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
+    return torch.from_numpy(np.asarray(outputs))
 
 
-def run_torch(policy: nn.Module, observations: Tensor) -> Tensor:
-    """Return the actions that torch computes."""
+def run_torch(function: nn.Module, inputs: Tensor) -> Tensor:
+    """Return what torch computes."""
     with torch.no_grad():
-        actions: Tensor = policy(observations)
-    return actions
+        outputs: Tensor = function(inputs)
+    return outputs
 
 
 def onnx_versions() -> dict[str, str]:

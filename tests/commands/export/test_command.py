@@ -6,10 +6,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from omegaconf import open_dict
 
 import qtrl
-from qtrl.config.saved import checked_text
 
 SHORT = ("debug=smoke", "logger=csv", "callbacks.test_max_episode_steps=5", "callbacks.probe_every_env_steps=null")
 SMALL = ("circuit.n_qubits=2", "circuit.reps=1", "actor.hidden=8", "critic.hidden=8", "env.max_episode_steps=10")
@@ -54,6 +52,12 @@ def test_a_run_without_a_summary_and_one_with_a_damaged_one(run, export, line, t
     copy = shutil.copytree(run, tmp_path / "copy")
     (copy / "summary.json").write_text("{")
     assert "summary.json is not JSON" in line(f"run={copy}", f"to={tmp_path / 'one'}")
+    (copy / "summary.json").write_text(
+        '{"status": "RunFolderError: /home/me/x", "seed": 0, "env_steps": 1, "updates": 0}'
+    )
+    assert export(f"run={copy}", f"to={tmp_path / 'three'}") == 0
+    card = (tmp_path / "three" / "README.md").read_text()
+    assert "| run | RunFolderError, seed 0" in card and "/home/me" not in card
     (copy / "summary.json").unlink()
     assert export(f"run={copy}", f"to={tmp_path / 'two'}") == 0
     assert "so it did not end" in (tmp_path / "two" / "README.md").read_text()
@@ -93,14 +97,12 @@ def test_mistakes_are_told_in_one_line(run, line, tmp_path, monkeypatch, options
     assert words in line(f"run={run}", *options)
 
 
-def test_a_run_of_another_task_is_refused(run, line, compose, tmp_path):
-    copy = shutil.copytree(run, tmp_path / "copy")
-    cfg = compose("experiment=hdqnn_moons")
-    with open_dict(cfg):
-        cfg.experiment = "hdqnn_moons"
-    (copy / "config.yaml").write_text(checked_text(cfg))
-    told = line(f"run={copy}", f"to={tmp_path / 'new'}")
-    assert "is a run of Supervised" in told and "agents of task=rl" in told
+def test_a_run_of_a_task_of_ones_own_is_refused(run, line, tmp_path):
+    copy, own = shutil.copytree(run, tmp_path / "copy"), "toy_task.Line"
+    config = (copy / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(config.replace("qtrl.tasks.RL", own))
+    told = line(f"run={copy}", f"to={tmp_path / 'new'}", f"trust=[{own}]")
+    assert "is a run of Line; qtrl.export writes agents of task=rl, models of task=supervised" in told
     assert not (tmp_path / "new").exists()
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from qtrl.commands.export.observations import REPLAY, draw_observations
+from qtrl.commands.export.agents.observations import REPLAY, draw_observations
 from qtrl.nn import RunningNorm
 
 

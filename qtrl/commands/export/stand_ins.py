@@ -1,6 +1,6 @@
-"""A policy as one deterministic function, observation to action, with classical modules in the place of circuits.
+"""A network as one deterministic function, with classical modules in the place of circuits.
 
-Shapes: `B` batch, `O` flat observation, `P` inputs of a block, `Q` its outputs.
+Shapes: `B` batch, `D` inputs, `O` outputs, `P` inputs of a block, `Q` its outputs.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from functools import partial
 from types import MappingProxyType
 
-import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
@@ -81,39 +80,31 @@ QUANTUM: Mapping[str, Callable[[QuantumLayer], nn.Module]] = MappingProxyType(
 """What `quantum` may be, and what then computes in the place of a circuit."""
 
 
-class Policy(nn.Module):
-    """Map flat observations (B, O) to actions (B, *shape of the action space), in the environment's units.
+class WithoutCircuits(nn.Module):
+    """Compute what a network does, (B, D) to (B, O), without draws and without its circuits.
 
     Args:
-        actor: Maps observations to actions in [-1, 1], its normalization included.
+        network: Holds any number of quantum layers.
         quantum: A key of `QUANTUM`; blocks without a circuit give their mean.
-        space: Of actions.
 
     Raises:
         QtrlError: A layer's circuit cannot be replaced so.
     """
 
-    low: Tensor
-    high: Tensor
-
-    def __init__(self, actor: nn.Module, quantum: str, space: gym.spaces.Box) -> None:
+    def __init__(self, network: nn.Module, quantum: str) -> None:
         super().__init__()
-        self.actor = actor
-        self._layers = quantum_layers(actor)
+        self.network = network
+        self._layers = quantum_layers(network)
         makers = [BlockMean if each.block.executable is None else QUANTUM[quantum] for each in self._layers.values()]
         self.stand_ins = nn.ModuleList(make(layer) for make, layer in zip(makers, self._layers.values(), strict=True))
-        for name in ("low", "high"):
-            self.register_buffer(name, torch.as_tensor(getattr(space, name)).float())
-        self.eval()
 
-    def forward(self, observation: Tensor) -> Tensor:
-        """Return actions within the bounds of the space, float32."""
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the network's outputs."""
         with ExitStack() as stack:
             for layer, stand_in in zip(self._layers.values(), self.stand_ins, strict=True):
                 stack.enter_context(replaced(layer, partial(_without_draws, stand_in)))
-            bounded = self.actor(observation)
-        weight = (bounded.clamp(-1.0, 1.0).reshape(-1, *self.low.shape) + 1.0) / 2.0
-        return torch.minimum(torch.maximum(self.low * (1.0 - weight) + self.high * weight, self.low), self.high)
+            outputs: Tensor = self.network(inputs)
+        return outputs
 
 
 def _without_draws(stand_in: nn.Module, q_in: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from qtrl.commands.export.policy import Policy
+from qtrl.commands.export.agents.policy import Policy
 from qtrl.envs.guards.wrappers import to_bounds
 from qtrl.errors import QtrlError
 from qtrl.nn import (

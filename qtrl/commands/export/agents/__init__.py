@@ -1,0 +1,1 @@
+"""What is particular to agents when they are exported."""

@@ -1,0 +1,1 @@
+"""What is particular to models of tables when they are exported."""
