@@ -103,7 +103,7 @@ def _prepare(cfg: DictConfig, text: str, settings: RunSettings, held: ExitStack)
         csv = MetricsCSV(settings.folder / "metrics.csv", task.metric_names(module))
         trainer.callbacks += _callbacks(settings, task, test, context, facts)  # type: ignore[attr-defined]
         trainer.loggers = [csv, *_other_loggers(settings, OmegaConf.to_container(cfg, resolve=True), facts)]
-    task.check(module, context)
+        task.check(module, context)
     resumed = start if start is not None and start.resumes else None
     if resumed is not None:
         check_resumable(module, trainer.callbacks, resumed.checkpoint, resumed.path)  # type: ignore[attr-defined]

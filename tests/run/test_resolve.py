@@ -25,6 +25,7 @@ def test_a_number_names_a_folder(compose, tmp_path, monkeypatch):
     ("wrong", "said"),
     [
         ("~callbacks.test_episodes", "KeyError: 'test_episodes'"),
+        ("~data.capacity", "KeyError: 'capacity'"),
         ("ckpt_path=3", "no checkpoint at 3"),
     ],
 )
