@@ -13,11 +13,13 @@ from qtrl.envs.guards.faults import MOST_ERRORS, FaultGuard
 from qtrl.envs.guards.simulator import guard_simulator
 from qtrl.envs.guards.spaces import check_action_space, check_observation_space, observation_parts
 from qtrl.envs.guards.wrappers import VectorGuard
-from qtrl.envs.render import check_renderer, pick_renderer
+from qtrl.envs.render import check_renderer, follow_body, pick_renderer
 from qtrl.errors import ConfigError, EnvError, QtrlError
 from qtrl.specs import EnvSpec
 
 Wrap = Callable[[gym.Env], gym.Env]
+CAMERA = ("camera_id", "camera_name", "default_camera_config")
+"""Arguments of MuJoCo's environments that say where a video is taken from; without, the camera follows the body."""
 QUIET = {".*is out of date": DeprecationWarning, ".*maximum and minimum values are equal": UserWarning}
 """Warnings about the user's choice: the paper's Humanoid is v4, and an action may have an entry that is fixed."""
 
@@ -58,6 +60,8 @@ def make_env(
     rendering = {"render_mode": "rgb_array"} if render else {}
     env = _make_raw(env_id, max_episode_steps, {**(kwargs or {}), **rendering}, warn=trial)
     try:
+        if render and not {*CAMERA} & {*(kwargs or {})}:
+            follow_body(env)
         env = _with_contract(env, env_id, checked=trial)
         for wrap in wrappers:
             env = Contract(_wrapped(env, wrap, env_id), env_id)

@@ -54,6 +54,20 @@ def _installed(backend: str) -> bool:
     return find_library("EGL") is not None and any(find_library(f"EGL_{vendor}") for vendor in ("nvidia", "mesa"))
 
 
+def follow_body(env: gym.Env) -> None:
+    """Let one of Gymnasium's MuJoCo environments be filmed by its model's camera `track`, if that has one.
+
+    By default Gymnasium 1.4 films with a camera that stands still, out of whose view walkers soon walk
+    (github.com/Farama-Foundation/Gymnasium/pull/1618).
+    """
+    import mujoco
+    from gymnasium.envs.mujoco.mujoco_rendering import MujocoRenderer
+
+    renderer = getattr(env.unwrapped, "mujoco_renderer", None)
+    if isinstance(renderer, MujocoRenderer):
+        renderer.camera_id = mujoco.mj_name2id(renderer.model, mujoco.mjtObj.mjOBJ_CAMERA, "track")  # -1 without
+
+
 def render_frame(env: gym.Env) -> np.ndarray:
     """Render one RGB image, (height, width, 3) of uint8, of an environment made with `render=True`.
 

@@ -178,3 +178,31 @@ def test_video_that_cannot_be_written_is_one_line(tmp_path):
     with pytest.raises(RenderError, match=r"cannot write .*film\.mp4") as error:
         write_video(tmp_path / "file" / "film.mp4", [np.zeros((4, 4, 3), dtype=np.uint8)], 30)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs", "camera"),
+    [
+        ("Humanoid-v4", {}, "track"),
+        ("Hopper-v5", {}, "track"),
+        ("Hopper-v5", {"camera_id": -1}, None),
+        ("Hopper-v5", {"default_camera_config": {"distance": 9.0}}, None),
+        ("InvertedPendulum-v5", {}, None),  # whose model has no such camera
+    ],
+)
+def test_the_camera_follows_what_walks_unless_another_was_chosen(no_screen, env_id, kwargs, camera):
+    with make_env(env_id, kwargs=kwargs, render=True) as env:
+        renderer = env.unwrapped.mujoco_renderer
+        number = renderer.camera_id
+        assert (None if number == -1 else renderer.model.camera(number).name) == camera
+
+
+def test_a_body_far_away_is_still_in_the_picture(no_screen):
+    with make_env("Hopper-v5", render=True) as env:
+        env.reset(seed=0)
+        near = render_frame(env).astype(float)
+        raw = env.unwrapped
+        raw.set_state(raw.data.qpos + np.eye(raw.model.nq)[0] * 30.0, raw.data.qvel)
+        far = render_frame(env).astype(float)
+    body = near[150:400, 232:248]
+    assert np.abs(body - far[150:400, 232:248]).mean() < 0.2 * np.abs(body - near[0, 0]).mean()  # which is the sky
