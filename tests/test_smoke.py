@@ -19,6 +19,7 @@ EXPERIMENTS += ["paper/pendulum_pqc"]
 """The others of `paper` differ from it as those do that the list has."""
 SLOW = ("humanoid_fc", "humanoid_rbg", "humanoid_zeros")
 """Their blocks run on Pendulum, their environment with the circuit."""
+HUMANOID = ("humanoid_pqc", *SLOW)
 PROMISED = {"config.yaml", "metrics.csv", "summary.json", "checkpoints", "learning_curve.png"}
 
 
@@ -50,7 +51,8 @@ def test_every_experiment_is_a_small_whole_run(smoke, experiment):
     folder = smoke("run", f"experiment={experiment}", "callbacks.test_max_episode_steps=10")
     assert {path.name for path in folder.iterdir()} == PROMISED
     checkpoint = checkpoint_of(folder)
-    assert (checkpoint["env_steps"], checkpoint["updates"]) == (100, 50)
+    updates = 24 if experiment in HUMANOID else 50  # four environments, and one for every two env steps after 52
+    assert (checkpoint["env_steps"], checkpoint["updates"]) == (100, updates)
     rows = metrics_of(folder)
     assert all(row["loss/actor"] for row in rows[1:-1] if not row["probe/expectation_mean"])
     assert rows[-1]["test/return_mean"]
@@ -105,7 +107,7 @@ def test_a_seed_fixes_every_number(smoke, experiment):
     assert metrics_of(first)[0] != metrics_of(other)[0]
     weights, weights_again, weights_other = (checkpoint_of(folder)["state_dict"] for folder in (first, again, other))
     assert all(torch.equal(value, weights_again[name]) for name, value in weights.items())
-    counts = {name for name in weights if name.endswith(".norm.count")}
+    counts = {name for name in weights if name.endswith((".norm.count", "reward_scale.count"))}
     assert not any(torch.equal(weights[name], weights_other[name]) for name in weights.keys() - counts)
 
 

@@ -124,7 +124,7 @@ class Contender:
 
 def measure(rounds: int, folder: Path) -> dict[str, Any]:
     """Return a record of each storage."""
-    parts = RunParts(config("experiment=humanoid_pqc"), folder)
+    parts = RunParts(config("experiment=humanoid_pqc", "recipe=local"), folder)
     checkpoint = checkpoint_of(parts.module)
     contenders = {storage: Contender(storage, parts.columns, checkpoint, folder / storage) for storage in STORAGES}
     for _ in range(rounds):

@@ -84,7 +84,7 @@ def collecting(actor: HybridActor, replay: Replay, num_envs: int, *, rounds: int
 def collecting_everywhere(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
     """Measure every number of environments."""
     with TemporaryDirectory() as folder:
-        parts = RunParts(config("experiment=humanoid_pqc"), Path(folder))
+        parts = RunParts(config("experiment=humanoid_pqc", "recipe=local"), Path(folder))
         replay = parts.stream().replay
         return {str(n): collecting(parts.module.actor, replay, n, rounds=rounds, seconds=seconds) for n in ENVS}
 
@@ -103,7 +103,7 @@ class Stamps(Callback):
 def learning_rate(block: str, num_envs: int, overrides: list[str]) -> float:
     """Train, and return env steps per second from one update to the last."""
     steps = [f"total_env_steps={WARMUP + SKIPPED + UPDATES}", f"warmup_env_steps={WARMUP}", f"num_envs={num_envs}"]
-    cfg, stamps = config(f"experiment=humanoid_{block}", *steps, *overrides), Stamps()
+    cfg, stamps = config(f"experiment=humanoid_{block}", "recipe=local", *steps, *overrides), Stamps()
     with TemporaryDirectory() as folder:
         parts = RunParts(cfg, Path(folder))
         parts.fit(parts.stream(), [stamps])

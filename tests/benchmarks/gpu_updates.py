@@ -83,7 +83,7 @@ class OnDevice:
 def fit(block: str, batch_size: int, mode: str, window: Window, device: str) -> None:
     """Make updates until a window that watches them has ended."""
     accelerator = "gpu" if device == "cuda" else "default"
-    names = [f"experiment=humanoid_{block}", f"trainer={accelerator}", f"data.batch_size={batch_size}"]
+    names = [f"experiment=humanoid_{block}", "recipe=local", f"trainer={accelerator}", f"data.batch_size={batch_size}"]
     cfg = config(*names, *OPTIONS[mode], "data.capacity=10000")
     with TemporaryDirectory() as folder:
         parts = RunParts(cfg, Path(folder))

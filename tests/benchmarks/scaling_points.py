@@ -43,7 +43,7 @@ class Point:
             "qubits": [f"circuit.n_qubits={self.value}", f"gradient.hidden={2 ** (self.value + 1)}"],
             "envs": [f"num_envs={self.value}"],
         }
-        return [f"experiment=humanoid_{self.block}", "data.capacity=10000", *changed[self.axis]]
+        return [f"experiment=humanoid_{self.block}", "recipe=local", "data.capacity=10000", *changed[self.axis]]
 
     @property
     def batch(self) -> int:
@@ -139,5 +139,5 @@ def operations(block: str) -> float:
     """Return the operations of one update, the mean over actor updates and others."""
     with Operations() as counter:
         counts = AtEnds(lambda: counter.count)
-        fit(config(f"experiment=humanoid_{block}"), counts)
+        fit(config(f"experiment=humanoid_{block}", "recipe=local"), counts)
     return counts.per_update

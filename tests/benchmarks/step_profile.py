@@ -96,6 +96,7 @@ def config(block: str, steps: int, overrides: list[str]) -> DictConfig:
     """Compose the config of a run on Humanoid-v4."""
     names = [
         f"experiment=humanoid_{block}",
+        "recipe=local",
         f"total_env_steps={WARMUP + SKIPPED + steps}",
         f"warmup_env_steps={WARMUP}",
     ]

@@ -33,7 +33,7 @@ ROUNDS, COLLECT_STEPS, UPDATES, SKIPPED = 5, 40, 40, 10
 
 def collection_times(engine: str, folder: Path) -> list[float]:
     """Return the seconds of single env steps: act with the real block, step, store; learning is off."""
-    cfg = config("experiment=humanoid_pqc", f"engine={engine}", "data.capacity=1000")
+    cfg = config("experiment=humanoid_pqc", "recipe=local", f"engine={engine}", "data.capacity=1000")
     cfg.total_env_steps, cfg.warmup_env_steps = COLLECT_STEPS + SKIPPED, COLLECT_STEPS + SKIPPED - 1
     stream, stamps = RunParts(cfg, folder).stream(), list[float]()
     stream.listen(lambda env_steps: stamps.append(time.perf_counter()))
@@ -74,7 +74,7 @@ class Stamps(Callback):
 
 def update_times(block: str, folder: Path) -> list[float]:
     """Return the seconds of single updates through Lightning's Trainer."""
-    cfg = config(f"experiment=humanoid_{block}")
+    cfg = config(f"experiment=humanoid_{block}", "recipe=local")
     stamps, parts = Stamps(), RunParts(cfg, folder)
     parts.fit(Batches(cfg.data.batch_size, parts.columns), [stamps])
     ends = stamps.stamps[SKIPPED:]

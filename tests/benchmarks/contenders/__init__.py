@@ -56,14 +56,15 @@ CONTENDERS = {
         ),
         Contender(
             "qtrl humanoid_fc",
-            "`python -m qtrl.train experiment=humanoid_fc`",
+            "`python -m qtrl.train experiment=humanoid_fc recipe=local`",
             "qtrl_command",
             arguments=("humanoid_fc",),
             variants=(AS_IT_COMES,),
         ),
         Contender(
             "qtrl humanoid_pqc",
-            "`python -m qtrl.train experiment=humanoid_pqc`: 10 qubits, 220 angles, qtDNN fitted at every update",
+            "`python -m qtrl.train experiment=humanoid_pqc recipe=local`: 10 qubits, 220 angles, qtDNN fitted at every "
+            "update",
             "qtrl_command",
             arguments=("humanoid_pqc",),
             variants=(AS_IT_COMES,),

@@ -30,6 +30,7 @@ def overrides(task: Task, experiment: str, run_dir: Path) -> list[str]:
     """Write a task as a user would on the command line; what is not named stays as the experiment has it."""
     return [
         f"experiment={experiment}",
+        "recipe=local",
         f"env.id={task.env_id}",
         f"num_envs={task.envs}",
         f"total_env_steps={task.total}",
