@@ -7,8 +7,8 @@ from typing import Any
 
 COUNTED_FROM = 0.1
 """Part of a run's env steps before which probes do not count: actor and qtDNN have hardly begun to learn by then."""
-USED, HARDLY_USED = 0.3, 0.05
-"""Least mean share of the actions' variance that goes with the outputs of a layer that is used, or hardly used."""
+HEARD, HARDLY_HEARD = 0.3, 0.05
+"""Least mean share of the actions' variance that goes with the outputs of a layer that is heard, or hardly heard."""
 RIGHT, ROUGH = 0.6, 0.2
 """Least mean cosine with the exact gradient of one that points the right way, or roughly so; below, it is noise."""
 SHARE, COSINE = "explained_share", "angle_gradient_cosine"
@@ -160,10 +160,10 @@ class ProbeHistory:
         return statistics.fmean(counted) if counted else None
 
     def lines(self) -> Sequence[str]:
-        """Say of each layer in one line whether it was used and whether its gradient pointed the right way."""
+        """Say of each layer in one line whether it was heard and whether its gradient pointed the right way."""
         means = self.means()
         return [
-            f"quantum layer{f' {layer}' if len(means) > 1 else ''} {_use(mean[SHARE])}; {_direction(mean[COSINE])}"
+            f"quantum layer{f' {layer}' if len(means) > 1 else ''} {_heard(mean[SHARE])}; {_direction(mean[COSINE])}"
             for layer, mean in means.items()
         ]
 
@@ -176,11 +176,11 @@ class ProbeHistory:
         self._values = {layer: {metric: dict(own[metric]) for metric in KEPT} for layer, own in state_dict.items()}
 
 
-def _use(share: float | None) -> str:
+def _heard(share: float | None) -> str:
     if share is None:
         return "not measured: the actions did not vary"
-    use = "used" if share >= USED else "hardly used" if share >= HARDLY_USED else "not used"
-    return f"{use}: its outputs explain {share:.2f} of the actions' variance"
+    heard = "heard" if share >= HEARD else "hardly heard" if share >= HARDLY_HEARD else "not heard"
+    return f"{heard}: its outputs explain {share:.2f} of the actions' variance"
 
 
 def _direction(cosine: float | None) -> str:

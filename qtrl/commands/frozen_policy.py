@@ -80,7 +80,8 @@ class Ablation:
     def _finish(self) -> None:
         found, terms = verdict(self._tested[0], self._tested[1:], seed=self._seed, terms=self._terms), self._terms
         counted = f"{self._facts['env_steps']:,} {terms.counts}"
-        title = f"{self._subject.run_dir.name}: {self._options.checkpoint}.ckpt, {counted}"
+        of = "" if self._subject.exported else f"{self._options.checkpoint}.ckpt, "
+        title = f"{self._subject.run_dir.name}: {of}{counted}"
         csv, picture = (self._path.with_suffix(suffix) for suffix in (".csv", ".png"))
         print_table(self._tested, title=title, terms=terms)
         for name, reason in self._left_out.items():

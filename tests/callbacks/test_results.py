@@ -18,12 +18,12 @@ def test_the_first_tenth_of_a_run_does_not_count():
 
 
 @pytest.mark.parametrize(
-    ("share", "use"),
-    [(1.0, "used"), (0.3, "used"), (0.29, "hardly used"), (0.05, "hardly used"), (0.04, "not used"), (-2, "not used")],
+    ("share", "heard"),
+    [(1.0, "heard"), (0.3, "heard"), (0.29, "hardly heard"), (0.05, "hardly heard"), (0.04, "not heard"), (-2, "not heard")],
 )
-def test_the_share_decides_whether_a_layer_was_used(share, use):
+def test_the_share_decides_whether_a_layer_was_heard(share, heard):
     (line,) = history((100, share, 1.0)).lines()
-    assert line.startswith(f"quantum layer {use}: its outputs explain {share:.2f} ")
+    assert line.startswith(f"quantum layer {heard}: its outputs explain {share:.2f} ")
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_several_layers_have_a_line_each_with_their_names():
     made = history((100, 1.0, 1.0), layer="first")
     made.add(100, "body.second", {"explained_share": 0.0})
     first, second = made.lines()
-    assert first.startswith("quantum layer first used")
-    assert second.startswith("quantum layer body.second not used")
+    assert first.startswith("quantum layer first heard")
+    assert second.startswith("quantum layer body.second not heard")
 
 
 def test_without_a_probe_there_is_nothing_to_say():
