@@ -19,7 +19,14 @@ def test_the_first_tenth_of_a_run_does_not_count():
 
 @pytest.mark.parametrize(
     ("share", "heard"),
-    [(1.0, "heard"), (0.3, "heard"), (0.29, "hardly heard"), (0.05, "hardly heard"), (0.04, "not heard"), (-2, "not heard")],
+    [
+        (1.0, "heard"),
+        (0.3, "heard"),
+        (0.29, "hardly heard"),
+        (0.05, "hardly heard"),
+        (0.04, "not heard"),
+        (-2, "not heard"),
+    ],
 )
 def test_the_share_decides_whether_a_layer_was_heard(share, heard):
     (line,) = history((100, share, 1.0)).lines()
