@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from qtrl.analysis.statistics.paired import AGENT, Terms
-from qtrl.commands.subject import Tested
+from qtrl.commands.subject import Tested, told_checkpoint
 from qtrl.config.instantiate import blamed, construct_task
 from qtrl.config.saved import trusted
 from qtrl.config.validation.limits import NUMBERS
@@ -67,7 +67,8 @@ class Agent:
     def facts(self, options: DictConfig) -> dict[str, Any]:
         """Return what is tested, and with which versions, as plain data."""
         return {
-            **{name: options[name] for name in ("episodes", "seed", "checkpoint")},
+            **{name: options[name] for name in ("episodes", "seed")},
+            "checkpoint": told_checkpoint(self.exported, self.checkpoint, options.checkpoint),
             **{name: self.checkpoint[name] for name in ("env_steps", "updates")},
             "label": self.cfg.label,
             **self.task.facts(),

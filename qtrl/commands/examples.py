@@ -17,7 +17,7 @@ from qtrl.commands.agent import check_options, open_run, reading
 from qtrl.commands.conditions import read_conditions
 from qtrl.commands.evaluation import new_result, printing_first
 from qtrl.commands.frozen_policy import Ablation
-from qtrl.commands.subject import Tested
+from qtrl.commands.subject import Tested, told_checkpoint
 from qtrl.config.instantiate import blamed, construct_task
 from qtrl.config.saved import load_config, trusted
 from qtrl.config.secrets import refuse_secrets
@@ -102,7 +102,8 @@ class TrainedModel:
     def facts(self, options: DictConfig) -> dict[str, Any]:
         """Return what is tested, and with which versions, as plain data."""
         counters = {name: self.checkpoint[name] for name in ("env_steps", "updates")}
-        asked = {name: options[name] for name in ("seed", "checkpoint")}
+        told = told_checkpoint(self.exported, self.checkpoint, options.checkpoint)
+        asked = {"seed": options.seed, "checkpoint": told}
         return {**asked, **counters, "label": self.cfg.label, **self.task.facts(), **provenance()}
 
 

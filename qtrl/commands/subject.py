@@ -1,5 +1,6 @@
 """What a trained agent, and a model of a table, have in common for tests under several conditions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ from torch import nn
 
 from qtrl.analysis.statistics.paired import Terms
 from qtrl.nn import QuantumLayers
+from qtrl.run.saved_run import CHECKPOINTS
 
 
 @dataclass(frozen=True)
@@ -58,3 +60,9 @@ class Subject(Protocol):
 
     def facts(self, options: DictConfig) -> dict[str, Any]:
         """Return what is tested, and with which versions, as plain data; `env_steps` among it."""
+
+
+def told_checkpoint(exported: bool, checkpoint: Mapping[str, Any], asked: str) -> str:
+    """Return the name of the checkpoint that was tested: of what was exported, the one that it was exported from."""
+    name = checkpoint["result"].get("checkpoint") if exported else None  # of a stranger's, anything
+    return name if name in CHECKPOINTS else asked

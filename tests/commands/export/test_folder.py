@@ -60,6 +60,18 @@ def test_an_exported_agent_plays_as_in_its_run_and_writes_into_the_current_folde
     assert [path.name.startswith("small-") for path in tmp_path.iterdir()] == [True]
 
 
+@pytest.mark.parametrize(("told", "said"), [("best", "best"), ("last", "last"), ("worst", "last"), ([], "last")])
+def test_a_test_of_an_exported_agent_names_the_checkpoint_that_it_was(
+    told, said, copy, evaluate, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    result = json.loads((copy / "result.json").read_text())
+    (copy / "result.json").write_text(json.dumps(result | {"checkpoint": told}))
+    assert evaluate(f"run={copy}", "episodes=1", "seed=3", "export=again") == 0
+    assert played(tmp_path)["checkpoint"] == said
+    assert f"`{said}.ckpt` of the run" in (tmp_path / "again" / "README.md").read_text()
+
+
 def test_the_folder_holds_an_actor_plain_config_result_and_card(made):
     run, folder = made
     assert {path.name for path in folder.iterdir()} == FILES
